@@ -1,0 +1,1 @@
+"""The vocabulary: objects, quantities, selectors, schemas, patches, defaults, validation. Pure."""

@@ -1,0 +1,1 @@
+"""The only door to the store: authenticate, admit, validate, write, watch."""

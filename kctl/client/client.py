@@ -1,0 +1,125 @@
+"""The Client protocol: how every component talks to the API server.
+
+Resources are named by their *group resource*: ``pods``, ``deployments.apps``. Every method
+raises :class:`kctl.api.errors.StatusError` with the server's own reason, code and message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, NamedTuple, Protocol
+
+from kctl.api.objects import Key, Obj
+
+Propagation = Literal["Background", "Foreground", "Orphan"]
+PatchType = Literal["merge", "json", "strategic"]
+EventType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
+
+
+class WatchEvent(NamedTuple):
+    """One change of one object. ``old`` is what the object was before, None when it was new."""
+
+    type: EventType
+    resource: str
+    object: Obj
+    old: Obj | None
+
+
+class Listing(NamedTuple):
+    """A consistent list: the objects, sorted by namespace and name, and its revision."""
+
+    items: list[Obj]
+    revision: int
+
+
+class Watch(Protocol):
+    """A subscription to changes; it never blocks."""
+
+    def events(self) -> Iterator[WatchEvent]:
+        """Yield what has happened since the last call, in order of revision."""
+        ...
+
+    def stop(self) -> None:
+        """End the subscription."""
+        ...
+
+
+class Client(Protocol):
+    """What a component may do with the API server, as one user."""
+
+    def get(self, resource: str, namespace: str, name: str) -> Obj:
+        """Return the object; NotFound when there is none."""
+        ...
+
+    def list(
+        self, resource: str, namespace: str = "", *, label_selector: str = "", field_selector: str = ""
+    ) -> Listing:
+        """Return the objects of one namespace, or of all when ``namespace`` is ""."""
+        ...
+
+    def watch(self, resource: str, *, revision: int) -> Watch:
+        """Subscribe to every change of the resource after ``revision``; Expired when compacted."""
+        ...
+
+    def create(self, resource: str, obj: Obj, *, dry_run: bool = False) -> Obj:
+        """Create the object and return it as stored; AlreadyExists, Invalid, Forbidden."""
+        ...
+
+    def create_many(self, resource: str, template: Obj, metadata: Sequence[Obj]) -> Sequence[Obj]:
+        """Create one object per metadata from one template, validated once; stops at the first error."""
+        ...
+
+    def update(self, resource: str, obj: Obj, *, subresource: str = "", dry_run: bool = False) -> Obj:
+        """Replace the object; Conflict when its resourceVersion is not the current one."""
+        ...
+
+    def patch(
+        self,
+        resource: str,
+        key: Key,
+        patch: Any,
+        *,
+        type: PatchType = "merge",
+        subresource: str = "",
+        dry_run: bool = False,
+    ) -> Obj:
+        """Patch the object and return it as stored."""
+        ...
+
+    def apply(
+        self,
+        resource: str,
+        obj: Obj,
+        *,
+        field_manager: str,
+        force: bool = False,
+        subresource: str = "",
+        dry_run: bool = False,
+    ) -> Obj:
+        """Server-side apply; Conflict names the fields that other managers own."""
+        ...
+
+    def delete(
+        self,
+        resource: str,
+        key: Key,
+        *,
+        uid: str = "",
+        grace: int | None = None,
+        propagation: Propagation | None = None,
+        dry_run: bool = False,
+    ) -> Obj:
+        """Delete the object; with ``uid`` only that very one (Conflict otherwise)."""
+        ...
+
+    def bind(self, key: Key, uid: str, node: str) -> None:
+        """Bind a pod to a node; Conflict when it is bound already."""
+        ...
+
+    def bind_many(self, bindings: Sequence[tuple[Key, str, str]]) -> None:
+        """Bind each (pod, uid, node)."""
+        ...
+
+    def evict(self, key: Key, *, grace: int | None = None, dry_run: bool = False) -> None:
+        """Evict a pod through the eviction API; TooManyRequests when a budget forbids it."""
+        ...

@@ -1,0 +1,1 @@
+"""cloud-controller-manager: the provider interface, its controllers, one provider per file."""

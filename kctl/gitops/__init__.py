@@ -1,0 +1,1 @@
+"""Manifests in: YAML, directories, git commits, intents, ordering, hooks."""

@@ -1,0 +1,1 @@
+"""Simulated node agents: pod lifecycle, node status."""

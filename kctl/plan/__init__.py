@@ -1,0 +1,1 @@
+"""What would happen and why: layers, verdicts, blockers."""

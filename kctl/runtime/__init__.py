@@ -1,0 +1,1 @@
+"""How control loops run: queues, clock, manager, convergence, leases."""

@@ -1,0 +1,22 @@
+"""Every simulated latency, in one table. All of them are assumptions, and reports say so."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Profile(NamedTuple):
+    """Durations in virtual seconds; kubelet and cloud timers move in whole seconds.
+
+    The defaults are round figures for a small cluster with a warm registry, chosen and not
+    measured; the cluster's ``kctl.yaml`` may override each of them under ``latencies``.
+    """
+
+    node_boot: float = 0.0
+    image_pull: float = 2.0
+    container_start: float = 1.0
+    container_stop: float = 1.0
+    init_container_run: float = 1.0
+    job_container_run: float = 1.0
+    load_balancer_create: float = 5.0
+    load_balancer_delete: float = 2.0
