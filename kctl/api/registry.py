@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from kctl.api import kinds
 
-
 Body = tuple[str, str, str, tuple[str, ...]]
 """Group, version and kind of what a subresource reads and writes, and its verbs."""
 
