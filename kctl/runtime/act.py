@@ -45,9 +45,7 @@ def _send(client: Client, action: Action) -> None:
         case Update():
             client.update(action.resource, action.obj, subresource=action.subresource)
         case Patch():
-            client.patch(
-                action.resource, action.key, action.patch, type=action.type, subresource=action.subresource
-            )
+            client.patch(action.resource, action.key, action.patch, type=action.type, subresource=action.subresource)
         case Apply():
             client.apply(
                 action.resource,

@@ -1,0 +1,271 @@
+"""The cluster's shape: what ``kctl.yaml`` says, read and checked.
+
+In: the manifest of kind Cluster (``kctl.dev/v1``), or the flags of ``kctl init``. Out: a
+:class:`Cluster` and the Instance objects the cloud starts with. Every mistake in the manifest
+is found in one pass and named by its field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from kctl.api import durations, quantity
+from kctl.api.errors import FieldError, KctlError, UsageError, invalid, not_supported, required
+from kctl.api.objects import Obj
+from kctl.runtime.profile import Profile
+
+API_VERSION = "kctl.dev/v1"
+KIND = "Cluster"
+MANAGED_LABEL = "kctl.dev/cluster-shape"
+CLOUDS = ("local", "none", "aws", "gcp", "azure")
+MAX_NODES = 15_000
+SPEC_FIELDS = ("cloud", "kubernetes", "latencies", "nodeGroups", "nodes", "nodeType", "region", "replicas")
+GROUP_FIELDS = ("count", "labels", "name", "pods", "taints", "type", "zones")
+
+
+class ClusterError(KctlError):
+    """The cluster manifest is not valid; one error a field."""
+
+    hint = "see \"The cluster's shape\" in the README"
+
+    def __init__(self, errors: list[FieldError]) -> None:
+        super().__init__("\n".join(f"Cluster: {error}" for error in errors))
+        self.errors = errors
+
+
+class NodeGroup(NamedTuple):
+    """Equal nodes: how many, how big, where."""
+
+    name: str
+    count: int
+    cpu: str
+    memory: str
+    pods: int
+    zones: tuple[str, ...]
+    labels: Mapping[str, str]
+    taints: tuple[Obj, ...]
+
+
+class Cluster(NamedTuple):
+    """The shape of a cluster."""
+
+    groups: tuple[NodeGroup, ...]
+    cloud: str
+    region: str
+    kubernetes: str
+    replicas: int
+    profile: Profile
+
+
+def zones_of(region: str) -> tuple[str, ...]:
+    """Return the three zones a region has: ``local-a``, ``local-b``, ``local-c``."""
+    return tuple(f"{region}-{letter}" for letter in "abc")
+
+
+def default(
+    *,
+    nodes: int = 3,
+    node_type: str = "4cpu,16Gi",
+    cloud: str = "local",
+    region: str = "local",
+    replicas: int = 1,
+    kubernetes: str = "1.36",
+) -> Cluster:
+    """Return the cluster that the flags of ``kctl init`` describe; UsageError when they cannot."""
+    spec = {
+        "nodes": nodes,
+        "nodeType": node_type,
+        "cloud": cloud,
+        "region": region,
+        "replicas": replicas,
+        "kubernetes": kubernetes,
+    }
+    try:
+        return parse({"apiVersion": API_VERSION, "kind": KIND, "spec": spec})
+    except ClusterError as error:
+        raise UsageError(error.message) from None
+
+
+def parse(manifest: Mapping[str, Any]) -> Cluster:
+    """Read a Cluster manifest.
+
+    Raises ClusterError with every mistake.
+    """
+    errors: list[FieldError] = []
+    spec = manifest.get("spec") or {}
+    if not isinstance(spec, dict):
+        raise ClusterError([invalid("spec", spec, "must be a map")])
+    errors += [
+        invalid(f"spec.{name}", spec[name], f"unknown field; known are {', '.join(SPEC_FIELDS)}")
+        for name in sorted(spec)
+        if name not in SPEC_FIELDS
+    ]
+    cloud = str(spec.get("cloud", "local"))
+    if cloud not in CLOUDS:
+        errors.append(not_supported("spec.cloud", cloud, CLOUDS))
+    elif cloud not in ("local", "none"):
+        errors.append(invalid("spec.cloud", cloud, "this cloud's provider is not built yet; use local"))
+    kubernetes = str(spec.get("kubernetes", "1.36"))
+    if kubernetes != "1.36":
+        errors.append(not_supported("spec.kubernetes", kubernetes, ("1.36",)))
+    replicas = spec.get("replicas", 1)
+    if replicas not in (1, 3, 5):
+        errors.append(not_supported("spec.replicas", str(replicas), ("1", "3", "5")))
+    elif replicas != 1:
+        errors.append(invalid("spec.replicas", replicas, "more than one store replica is not built yet; use 1"))
+    region = str(spec.get("region", "local"))
+    groups = _groups(spec, region, errors)
+    profile = _profile(spec.get("latencies") or {}, errors)
+    if errors:
+        raise ClusterError(errors)
+    return Cluster(groups, cloud, region, kubernetes, replicas, profile)
+
+
+def _groups(spec: Mapping[str, Any], region: str, errors: list[FieldError]) -> tuple[NodeGroup, ...]:
+    listed = spec.get("nodeGroups")
+    if listed is None:
+        group = {"name": "node", "count": spec.get("nodes", 3), "type": spec.get("nodeType", "4cpu,16Gi")}
+        return (_group(group, "spec", region, errors),)
+    if "nodes" in spec or "nodeType" in spec:
+        errors.append(invalid("spec.nodes", spec.get("nodes"), "may not be set together with nodeGroups"))
+    if not isinstance(listed, list):
+        errors.append(invalid("spec.nodeGroups", listed, "must be a list"))
+        return ()
+    groups = []
+    for n, group in enumerate(listed):
+        path = f"spec.nodeGroups[{n}]"
+        if not isinstance(group, dict):
+            errors.append(invalid(path, group, "must be a map"))
+            continue
+        errors += [
+            invalid(f"{path}.{name}", group[name], f"unknown field; known are {', '.join(GROUP_FIELDS)}")
+            for name in sorted(group)
+            if name not in GROUP_FIELDS
+        ]
+        if not group.get("name"):
+            errors.append(required(f"{path}.name"))
+        groups.append(_group(group, path, region, errors))
+    names = [group.name for group in groups]
+    if len(set(names)) != len(names):
+        errors.append(invalid("spec.nodeGroups", names, "names must be unique"))
+    return tuple(groups)
+
+
+def _group(group: Mapping[str, Any], path: str, region: str, errors: list[FieldError]) -> NodeGroup:
+    count = group.get("count", 1)
+    field = "nodes" if path == "spec" else "count"
+    if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= MAX_NODES:
+        errors.append(invalid(f"{path}.{field}", count, f"must be a number from 0 to {MAX_NODES}"))
+        count = 0
+    cpu, memory = _node_type(str(group.get("type", "4cpu,16Gi")), path, errors)
+    pods = group.get("pods", 110)
+    if not isinstance(pods, int) or isinstance(pods, bool) or pods < 1:
+        errors.append(invalid(f"{path}.pods", pods, "must be a number greater than 0"))
+        pods = 110
+    zones = group.get("zones") or zones_of(region)
+    labels = group.get("labels") or {}
+    taints = group.get("taints") or []
+    if not isinstance(zones, list | tuple) or not isinstance(labels, dict) or not isinstance(taints, list):
+        errors.append(invalid(path, dict(group), "zones and taints must be lists, labels a map"))
+        return NodeGroup("", 0, cpu, memory, pods, (), {}, ())
+    return NodeGroup(
+        str(group.get("name", "")), count, cpu, memory, pods, tuple(map(str, zones)), labels, tuple(taints)
+    )
+
+
+def _node_type(text: str, path: str, errors: list[FieldError]) -> tuple[str, str]:
+    """Read ``4cpu,16Gi``."""
+    parts = [part.strip() for part in text.split(",")]
+    field = f"{path}.nodeType" if path == "spec" else f"{path}.type"
+    if len(parts) == 2 and parts[0].endswith("cpu"):
+        cpu, memory = parts[0].removesuffix("cpu"), parts[1]
+        try:
+            if quantity.milli(cpu) > 0 and quantity.value(memory) > 0:
+                return quantity.canonical(cpu), quantity.canonical(memory)
+        except ValueError:
+            pass
+    errors.append(invalid(field, text, 'must be a size such as "4cpu,16Gi"'))
+    return "4", "16Gi"
+
+
+def _profile(latencies: Mapping[str, Any], errors: list[FieldError]) -> Profile:
+    profile = Profile()
+    known = {_camel(name): name for name in Profile._fields}
+    for name in sorted(latencies):
+        value = latencies[name]
+        if name not in known:
+            errors.append(not_supported("spec.latencies", name, sorted(known)))
+            continue
+        try:
+            seconds = durations.parse(str(value))
+        except ValueError as error:
+            errors.append(invalid(f"spec.latencies.{name}", value, str(error)))
+            continue
+        profile = profile._replace(**{known[name]: seconds})
+    return profile
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def instances(cluster: Cluster) -> list[Obj]:
+    """Return the Instance objects of the shape, in order of group and number."""
+    found: list[Obj] = []
+    for group in cluster.groups:
+        for n in range(group.count):
+            name = f"{group.name}-{n + 1}"
+            found.append(
+                {
+                    "apiVersion": "cloud.kctl.dev/v1",
+                    "kind": "Instance",
+                    "metadata": {"name": name, "labels": {MANAGED_LABEL: group.name}},
+                    "spec": {
+                        "nodeName": name,
+                        "provider": cluster.cloud,
+                        "instanceType": f"{group.cpu}cpu-{group.memory}".lower(),
+                        "cpu": group.cpu,
+                        "memory": group.memory,
+                        "pods": group.pods,
+                        "ephemeralStorage": "100Gi",
+                        "zone": group.zones[n % len(group.zones)] if group.zones else "",
+                        "region": cluster.region,
+                        "labels": dict(group.labels),
+                        "taints": list(group.taints),
+                    },
+                }
+            )
+    return found
+
+
+def manifest_of(cluster: Cluster) -> Obj:
+    """Return the Cluster manifest that :func:`parse` reads back as this cluster."""
+    groups = [
+        {
+            "name": group.name,
+            "count": group.count,
+            "type": f"{group.cpu}cpu,{group.memory}",
+            "pods": group.pods,
+            "zones": list(group.zones),
+            "labels": dict(group.labels),
+            "taints": list(group.taints),
+        }
+        for group in cluster.groups
+    ]
+    latencies = {
+        _camel(name): f"{value:g}s"
+        for name, value in cluster.profile._asdict().items()
+        if value != Profile._field_defaults[name]
+    }
+    spec: Obj = {
+        "kubernetes": cluster.kubernetes,
+        "cloud": cluster.cloud,
+        "region": cluster.region,
+        "replicas": cluster.replicas,
+        "nodeGroups": groups,
+    }
+    if latencies:
+        spec["latencies"] = latencies
+    return {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": "cluster"}, "spec": spec}

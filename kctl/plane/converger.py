@@ -1,0 +1,128 @@
+"""Convergence of one plane: the lock, the lease, the loops, the converged mark.
+
+The mark says at which revision everything was quiet; converging that revision again is a
+comparison. It is a note beside the log, not an entry in it: losing it costs a run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kctl.api.clock import FixedClock
+from kctl.api.errors import KctlError
+from kctl.client.client import WatchEvent
+from kctl.client.local import LocalClient
+from kctl.runtime.converge import Outcome, Timeline, converge
+from kctl.runtime.lease import ConvergerLease
+from kctl.runtime.manager import Manager
+from kctl.store.errors import HeadMoved
+
+if TYPE_CHECKING:
+    from kctl.apiserver.server import APIServer
+
+MANAGER_USER = "system:kube-controller-manager"
+MARK = "converged"
+MAX_RELOADS = 100
+Progress = Callable[[float, int], None]
+
+
+class Options(NamedTuple):
+    """What a run may do: where its lock is, which loops it has, whether the mark counts."""
+
+    folder: Path | None
+    build: Callable[[Manager], None]
+    use_mark: bool = True
+
+
+class Converger:
+    """Runs the loops of one plane. ``trace`` collects every change of the last run."""
+
+    def __init__(self, server: APIServer, clock: FixedClock, options: Options) -> None:
+        self._server = server
+        self._clock = clock
+        self._options = options
+        self._manager: Manager | None = None
+        self._client = LocalClient(server, user=MANAGER_USER, field_manager="kctl")
+        self._lease = ConvergerLease(self._client, "kctl")
+        self.trace: list[WatchEvent] = []
+        self.times: list[float] = []
+
+    @property
+    def manager(self) -> Manager:
+        """The manager with its loops, made on first use."""
+        if self._manager is None:
+            self._manager = Manager(self._client, [self._observe])
+            self._options.build(self._manager)
+        return self._manager
+
+    def _observe(self, event: WatchEvent) -> None:
+        self.trace.append(event)
+        self.times.append(self._clock.now())
+
+    def drop(self) -> None:
+        """Forget caches and queues: what they knew may no longer be so."""
+        if self._manager is not None:
+            self._manager.stop()
+            self._manager = None
+        self._lease.forget()
+
+    def is_marked(self) -> bool:
+        """Say whether this very revision was found quiet before."""
+        if not self._options.use_mark or self._server.is_dirty:
+            return False
+        mark = self._server.store.hint(MARK)
+        try:
+            noted = json.loads(mark) if mark else {}
+        except ValueError:
+            return False
+        return isinstance(noted, dict) and noted.get("revision") == self._server.revision
+
+    def run(self, *, within: float, advance: float | None = None, progress: Progress | None = None) -> Outcome:
+        """Converge for at most ``within`` virtual seconds; with ``advance`` let that much time pass."""
+        self.trace, self.times = [], []
+        if advance is None and self.is_marked():
+            now = self._clock.now()
+            return Outcome("Quiet", now, now, 0, 0)
+        with self._lock():
+            self._server.refresh()
+            outcome = self._run(within, advance, progress)
+        if outcome.end == "Quiet":
+            self._server.store.set_hint(MARK, json.dumps({"revision": self._server.revision}).encode())
+        return outcome
+
+    def _run(self, within: float, advance: float | None, progress: Progress | None) -> Outcome:
+        timeline = Timeline(self._clock.now, self._clock.set)
+        started = self._clock.now()
+        until = None if advance is None else started + advance
+        for _ in range(MAX_RELOADS):
+            try:
+                return converge(
+                    self.manager,
+                    timeline,
+                    deadline=started + max(within, advance or 0.0),
+                    commit=self._commit,
+                    progress=progress,
+                    periodic_until=until,
+                )._replace(started=started)
+            except HeadMoved:
+                self._server.refresh()
+                self.drop()
+        raise KctlError("other processes keep writing to this cluster; convergence gave up", hint="run it again")
+
+    def _commit(self) -> None:
+        """Make the instant durable, the lease with it."""
+        if self._server.is_dirty:
+            self._lease.take(self._clock.now())
+            self._server.commit()
+
+    def _lock(self) -> AbstractContextManager[Any]:
+        if self._options.folder is None:
+            return nullcontext()
+        from kctl.plane.lock import ConvergerLock
+
+        return ConvergerLock(self._options.folder / "converger.lock", f"kctl (pid {os.getpid()})")

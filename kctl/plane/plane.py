@@ -1,0 +1,247 @@
+"""The composition root: a control plane made of store, API server, loops and clock.
+
+This class is what an embedding program uses (``from kctl import ControlPlane``) and what every
+command of the CLI stands on. It adds nothing to what the rooms do; it puts them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kctl.api import durations
+from kctl.api.clock import EPOCH, FixedClock
+from kctl.api.errors import KctlError, StatusError, UsageError
+from kctl.api.objects import Key, Obj
+from kctl.plane import cluster as clusters
+from kctl.plane import state
+from kctl.runtime.converge import Outcome
+from kctl.runtime.profile import Profile
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from kctl.apiserver.http import HTTPResponse
+    from kctl.apiserver.server import APIServer
+    from kctl.client.client import Client
+    from kctl.plane.converger import Converger, Progress
+    from kctl.runtime.manager import Manager
+    from kctl.store.api import Store
+
+ADMIN = "kubernetes-admin"
+HORIZON = 3600.0
+RETRIES = 20
+
+
+class Shape(NamedTuple):
+    """What a plane is made with besides its store."""
+
+    controllers: tuple[str, ...] | None = None
+    cloud: str = "none"
+    profile: Profile = Profile()
+    seed: int = 0
+    admission: Mapping[str, Any] | None = None
+    use_mark: bool = True
+
+
+class ControlPlane:
+    """A control plane in memory or in a state folder; use it as a context manager."""
+
+    def __init__(self, store: Store, folder: Path | None, shape: Shape) -> None:
+        from kctl.api.registry import builtin
+        from kctl.apiserver.server import APIServer
+        from kctl.client.local import LocalClient
+
+        self.store = store
+        self.folder = folder
+        self.shape = shape
+        self.clock = FixedClock(store.head().now or EPOCH)
+        self.server: APIServer = APIServer(
+            store, clock=self.clock, registry=builtin(), seed=shape.seed, admission=shape.admission
+        )
+        self.client: Client = LocalClient(self.server, user=ADMIN, field_manager="kctl")
+        self._converger: Converger | None = None
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path | None,
+        *,
+        nodes: int = 0,
+        controllers: Sequence[str] | None = None,
+        cloud: str = "none",
+        kubernetes: str = "1.36",
+        seed: int = 0,
+        scheduler_config: Mapping[str, Any] | None = None,
+        admission: Mapping[str, Any] | None = None,
+        authorization: str = "AlwaysAllow",
+        store: Store | None = None,
+    ) -> Self:
+        """Open the plane in the state folder ``path`` (made when it is not there), None: in memory.
+
+        ``nodes`` are made on the first opening only. Raises UsageError for what is not built:
+        another Kubernetes minor, a scheduler configuration, authorization other than
+        AlwaysAllow; KctlError when the folder cannot be used.
+        """
+        if kubernetes != "1.36":
+            raise UsageError(f"Kubernetes {kubernetes} is not built yet; kctl has 1.36")
+        if scheduler_config:
+            raise UsageError("scheduler_config is not built yet; the default profile is used")
+        if authorization != "AlwaysAllow":
+            raise UsageError(f"authorization {authorization} is not built yet; kctl has AlwaysAllow")
+        shape = Shape(
+            None if controllers is None else tuple(controllers), cloud, Profile(), seed, admission
+        )
+        folder = None if path is None else Path(path)
+        plane = cls(store or open_store(folder), folder, shape)
+        if nodes:
+            plane.shape_nodes(clusters.default(nodes=nodes, cloud=cloud))
+        return plane
+
+    @classmethod
+    def for_cluster(cls, folder: Path | None, cluster: clusters.Cluster, *, seed: int = 0) -> Self:
+        """Open the plane of a cluster: its nodes are made where they are missing."""
+        shape = Shape(None, cluster.cloud, cluster.profile, seed)
+        plane = cls(open_store(folder), folder, shape)
+        plane.shape_nodes(cluster)
+        return plane
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the store. What was acknowledged is durable; what was not is dropped."""
+        if self._converger is not None:
+            self._converger.drop()
+        self.store.close()
+
+    @property
+    def now(self) -> float:
+        """The virtual time in seconds since 1970-01-01T00:00:00Z."""
+        return self.clock.now()
+
+    @property
+    def revision(self) -> int:
+        """The revision of the last write."""
+        return self.server.revision
+
+    @property
+    def converger(self) -> Converger:
+        """What runs the loops; made (and imported) when first needed."""
+        if self._converger is None:
+            from kctl.plane.converger import Converger, Options
+
+            self._converger = Converger(
+                self.server, self.clock, Options(self.folder, self._build, self.shape.use_mark)
+            )
+        return self._converger
+
+    def _build(self, manager: Manager) -> None:
+        from kctl.plane.loops import build
+
+        shape = self.shape
+        build(manager, self.server, shape.controllers, cloud=shape.cloud, profile=shape.profile, seed=shape.seed)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        content_type: str | None = None,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+        user: Mapping[str, Any] | str | None = None,
+    ) -> HTTPResponse:
+        """Answer a request as ``kctl serve`` would over HTTPS; a write is durable when it returns."""
+        from kctl.store.errors import HeadMoved
+
+        for _ in range(RETRIES):
+            response = self.server.http(method, path, body, content_type, headers, user)
+            try:
+                self.server.commit()
+            except HeadMoved:
+                self.refresh()
+                continue
+            return response
+        raise KctlError("other processes keep writing to this cluster", hint="run it again")
+
+    def refresh(self) -> None:
+        """Take in what other processes committed; uncommitted writes are dropped."""
+        self.server.refresh()
+        if self._converger is not None:
+            self._converger.drop()
+
+    def commit(self) -> None:
+        """Make everything written so far durable; HeadMoved when another process wrote first."""
+        self.server.commit()
+
+    def shape_nodes(self, cluster: clusters.Cluster) -> list[str]:
+        """Create the instances of the shape that are missing; return those it no longer has.
+
+        Instances that the shape lost stay: taking a node away is not simulated yet.
+        """
+        wanted = {instance["metadata"]["name"]: instance for instance in clusters.instances(cluster)}
+        listed = self.client.list("instances.cloud.kctl.dev", label_selector=clusters.MANAGED_LABEL)
+        there = {instance["metadata"]["name"] for instance in listed.items}
+        for name in [name for name in wanted if name not in there]:
+            self.client.create("instances.cloud.kctl.dev", wanted[name])
+        self.commit()
+        return sorted(there - set(wanted))
+
+    def run(
+        self, *, within: float = HORIZON, advance: float | None = None, progress: Progress | None = None
+    ) -> Outcome:
+        """Run the loops until nothing would change any more; say how it ended."""
+        return self.converger.run(within=within, advance=advance, progress=progress)
+
+    def scheduling(self, namespace: str, name: str) -> Obj:
+        """Return the scheduler's last decision for a pod, computed anew when none was made here.
+
+        The form is that of "The Python door": node, message, nodes, best, nominated, victims.
+        Raises NotFound when there is no such pod.
+        """
+        from kctl.plane.loops import SCHEDULER
+
+        manager = self.converger.manager
+        for loop in manager.loops:
+            if loop.name == SCHEDULER:
+                found: Obj | None = getattr(loop, "decision", lambda key: None)(Key(namespace, name))
+                if found is not None:
+                    return found
+        from kctl.scheduler.explain import explain
+
+        manager.pump()
+        return explain(manager.caches, self.client.get("pods", namespace, name))
+
+    def compact(self) -> None:
+        """Compact all history, as if the server had been restarted after a compaction."""
+        self.server.compact()
+
+
+def open_store(folder: Path | None, *, create: bool = True) -> Store:
+    """Open the store of a state folder, in memory when there is none."""
+    if folder is None:
+        from kctl.store.memory import MemoryStore
+
+        return MemoryStore()
+    from kctl.store.sqlite import SqliteStore
+
+    if create:
+        state.create(folder)
+    elif not state.is_cluster(folder):
+        raise state.NoCluster()
+    return SqliteStore.open(folder / state.STORE, create=create)
+
+
+def parse_duration(text: str | float) -> float:
+    """Return seconds; UsageError when ``text`` is no duration such as ``1h30m``."""
+    try:
+        return float(text) if isinstance(text, int | float) else durations.parse(text)
+    except (ValueError, StatusError) as error:
+        raise UsageError(f"{text!r} is not a duration: {error}") from None

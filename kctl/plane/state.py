@@ -1,0 +1,64 @@
+"""Where a cluster lives on disk: the folder ``.kctl/`` and the manifest ``kctl.yaml``.
+
+Both are found like ``.git``: in the current directory or the nearest parent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from kctl.api.errors import KctlError
+
+STATE = ".kctl"
+CLUSTER_FILE = "kctl.yaml"
+STORE = "store"
+
+
+class NoCluster(KctlError):
+    """There is no state folder here."""
+
+    def __init__(self) -> None:
+        super().__init__('no cluster here: run "kctl init" or name one with --state')
+
+
+def find(start: Path, name: str) -> Path | None:
+    """Return the nearest ``name`` in ``start`` or a parent of it."""
+    for folder in (start, *start.parents):
+        candidate = folder / name
+        try:
+            if candidate.exists():
+                return candidate
+        except PermissionError:
+            return None
+    return None
+
+
+def find_state(start: Path, given: str | None, environ: Mapping[str, str]) -> Path | None:
+    """Return the state folder: ``given`` (--state), else KCTL_STATE, else the nearest ``.kctl``.
+
+    A folder that is named is returned although it may not exist yet.
+    """
+    named = given or environ.get("KCTL_STATE")
+    if named:
+        return Path(named)
+    found = find(start, STATE)
+    return found if found is not None and found.is_dir() else None
+
+
+def is_cluster(state: Path | None) -> bool:
+    """Say whether the folder holds a cluster."""
+    return state is not None and (state / STORE).is_dir()
+
+
+def create(state: Path) -> Path:
+    """Make the state folder, readable by its owner alone and ignored by git; return it."""
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ignore = state / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+            ignore.chmod(0o600)
+    except OSError as error:
+        raise KctlError(f"{state}: cannot create the state folder: {error.strerror}") from None
+    return state

@@ -1,0 +1,94 @@
+"""Does the whole state come back to what it was? An incremental, order-free hash answers.
+
+What moves without meaning (resourceVersion, timestamps, counters, generated names) is left
+out, so that a controller that deletes and creates the same pod for ever is seen as a cycle.
+"""
+
+from __future__ import annotations
+
+import json
+from hashlib import blake2b
+from typing import Any
+
+from kctl.api.objects import Obj, controller_uid, key_of
+from kctl.client.client import WatchEvent
+
+VOLATILE = frozenset(
+    {
+        "resourceVersion",
+        "managedFields",
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "lastTransitionTime",
+        "lastUpdateTime",
+        "lastProbeTime",
+        "lastHeartbeatTime",
+        "startTime",
+        "startedAt",
+        "finishedAt",
+        "restartCount",
+        "containerID",
+        "podIP",
+        "podIPs",
+        "observedGeneration",
+        "generation",
+    }
+)
+IGNORED = frozenset({"events", "leases.coordination.k8s.io"})
+BITS = 1 << 64
+
+
+class Fingerprint:
+    """The sum of the hashes of everything that changed since it was made."""
+
+    def __init__(self) -> None:
+        self._sum = 0
+        self._seen: dict[int, float] = {0: 0.0}
+        self._structural: dict[str, int] = {}
+        self._at_last_sight: dict[int, int] = {0: 0}
+
+    def see(self, event: WatchEvent) -> None:
+        """Take one change in."""
+        if event.resource in IGNORED:
+            return
+        new = None if event.type == "DELETED" else event.object
+        for obj, sign in ((event.old, -1), (new, 1)):
+            if obj is not None:
+                self._sum = (self._sum + sign * _hash(event.resource, obj)) % BITS
+        if new is None or event.old is None or new.get("spec") != event.old.get("spec"):
+            what = f"{event.resource} {key_of(event.object)}"
+            self._structural[what] = self._structural.get(what, 0) + 1
+
+    def repeats(self, now: float) -> str:
+        """Return what is going round when this state was seen before, "" otherwise."""
+        changes = sum(self._structural.values())
+        if self._sum in self._seen:
+            if changes > self._at_last_sight[self._sum]:
+                names = sorted(self._structural, key=lambda name: (-self._structural[name], name))[:3]
+                return f"the state at +{now - self._seen[self._sum]:g}s repeats: {', '.join(names)} change in a cycle"
+            return ""
+        self._seen[self._sum] = now
+        self._at_last_sight[self._sum] = changes
+        return ""
+
+
+def _hash(resource: str, obj: Obj) -> int:
+    """Hash what of an object means something."""
+    key = key_of(obj)
+    name = controller_uid(obj) if obj["metadata"].get("generateName") else key.name
+    body = json.dumps([resource, key.namespace, name, _stable(obj)], sort_keys=True, separators=(",", ":"))
+    return int.from_bytes(blake2b(body.encode(), digest_size=8).digest())
+
+
+def _stable(value: Any) -> Any:
+    """Return the value without what moves without meaning."""
+    if isinstance(value, dict):
+        named = bool((value.get("metadata") or {}).get("generateName")) if "metadata" in value else False
+        out = {k: _stable(v) for k, v in value.items() if k not in VOLATILE}
+        if named:
+            out["metadata"] = {k: v for k, v in out["metadata"].items() if k != "name"}
+        return out
+    if isinstance(value, list):
+        return [_stable(v) for v in value]
+    return value

@@ -1,0 +1,150 @@
+"""The manager: all loops of one process, driven one bounded step at a time.
+
+In: loops, the caches they read, the watches that feed the caches. The loop with the lowest
+level that has work goes first; after each step the caches take in what it wrote. An exception
+in a loop takes that loop out and is reported; the others go on.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from kctl.api.objects import Key, key_of
+from kctl.client.cache import Cache, Caches
+from kctl.client.client import Client, Watch, WatchEvent
+from kctl.runtime.controller import Loop
+
+
+class Crash(NamedTuple):
+    """A loop that was taken out: its name, the error in one line, the traceback."""
+
+    loop: str
+    error: str
+    trace: str
+
+
+class Livelock(NamedTuple):
+    """An object that was written again and again within one instant."""
+
+    resource: str
+    key: Key
+    writes: int
+    loops: tuple[str, ...]
+
+
+MAX_WRITES_AN_INSTANT = 200
+"""Writes to one object within one virtual instant before it is called a livelock."""
+
+
+class Manager:
+    """Runs loops over caches.
+
+    ``observers`` see every change once, after the caches have it.
+    """
+
+    def __init__(self, client: Client, observers: Iterable[Callable[[WatchEvent], None]] = ()) -> None:
+        self._client = client
+        self._watches: list[tuple[Cache, Watch]] = []
+        self._observers = list(observers)
+        self._listeners: dict[str, list[Loop]] = {}
+        self._writes: dict[tuple[str, Key], int] = {}
+        self._written_by: dict[tuple[str, Key], set[str]] = {}
+        self._active = ""
+        self.caches = Caches(self._fill)
+        self.loops: list[Loop] = []
+        self.crashes: list[Crash] = []
+        self.livelock: Livelock | None = None
+        self.steps = 0
+
+    def add(self, loop: Loop) -> None:
+        """Take a loop in; loops run by level, equals in the order they came."""
+        self.loops.append(loop)
+        self.loops.sort(key=lambda known: known.level)
+        for resource in loop.resources:
+            self.caches[resource]
+            self._listeners.setdefault(resource, []).append(loop)
+
+    def observe(self, observer: Callable[[WatchEvent], None]) -> None:
+        """Let ``observer`` see every change from now on."""
+        self._observers.append(observer)
+
+    def _fill(self, cache: Cache) -> None:
+        listing = self._client.list(cache.resource)
+        cache.replace(listing.items, listing.revision)
+        self._watches.append((cache, self._client.watch(cache.resource, revision=listing.revision)))
+
+    def pump(self) -> int:
+        """Let the caches and the loops take notice of what has changed; return how much had."""
+        seen = 0
+        for cache, watch in list(self._watches):
+            for raw in watch.events():
+                event = cache.deliver(raw)
+                seen += 1
+                self._count_write(event)
+                for loop in self._listeners.get(cache.resource, ()):
+                    loop.deliver(event)
+                for observe in self._observers:
+                    observe(event)
+        return seen
+
+    def _count_write(self, event: WatchEvent) -> None:
+        if event.resource == "events":
+            return
+        identity = (event.resource, key_of(event.object))
+        count = self._writes[identity] = self._writes.get(identity, 0) + 1
+        self._written_by.setdefault(identity, set()).add(self._active)
+        if count > MAX_WRITES_AN_INSTANT and self.livelock is None:
+            self.livelock = Livelock(*identity, count, tuple(sorted(self._written_by[identity])))
+
+    def begin_instant(self, now: float) -> None:
+        """Start a new instant: fresh livelock counts, timers that are due."""
+        self._writes.clear()
+        self._written_by.clear()
+        for loop in self.loops:
+            loop.wake(now)
+
+    def step(self, now: float, budget: int) -> bool:
+        """Do up to ``budget`` steps of work at this instant; return whether there is more."""
+        self.pump()
+        for _ in range(budget):
+            loop = next((loop for loop in self.loops if loop.has_work()), None)
+            if loop is None or self.livelock is not None:
+                return False
+            self._step(loop, now)
+            self.pump()
+        return any(loop.has_work() for loop in self.loops)
+
+    def _step(self, loop: Loop, now: float) -> None:
+        self.steps += 1
+        self._active = loop.name
+        try:
+            loop.step(now)
+        except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+            # A bug in one controller must not take the run with it: it is reported as a crash.
+            self.crashes.append(Crash(loop.name, f"{type(error).__name__}: {error}", traceback.format_exc()))
+            self.loops.remove(loop)
+            for listeners in self._listeners.values():
+                if loop in listeners:
+                    listeners.remove(loop)
+
+    def next_wake(self, *, periodic: bool) -> float | None:
+        """Return the earliest timer of any loop."""
+        times = (loop.next_wake(periodic=periodic) for loop in self.loops)
+        return min((at for at in times if at is not None), default=None)
+
+    def stop(self) -> None:
+        """End every watch."""
+        for _, watch in self._watches:
+            watch.stop()
+        self._watches.clear()
+
+    def last_errors(self) -> dict[tuple[str, Key], str]:
+        """Return the refusal each (controller, key) met last and has not overcome."""
+        found: dict[tuple[str, Key], str] = {}
+        for loop in self.loops:
+            stats = getattr(loop, "stats", None)
+            for key, message in getattr(stats, "last_error", {}).items():
+                found[loop.name, key] = message
+        return found
