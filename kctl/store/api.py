@@ -30,7 +30,7 @@ class Write(NamedTuple):
 class Head(NamedTuple):
     """The end of the log. Equal heads mean equal histories: ``hash`` chains all entries."""
 
-    index: int
+    index: int  # type: ignore[assignment]
     revision: int
     term: int
     hash: bytes
@@ -66,7 +66,7 @@ class Page(NamedTuple):
 class Entry(NamedTuple):
     """What the log says about one batch; ``first > last`` when it holds no write."""
 
-    index: int
+    index: int  # type: ignore[assignment]
     first: int
     last: int
     term: int

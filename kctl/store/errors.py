@@ -1,4 +1,6 @@
-"""The errors of the store::
+"""The errors of the store, one tree.
+
+::
 
     StoreError
     ├── HeadMoved          another writer was faster: refresh and redo (the API server does)

@@ -1,0 +1,198 @@
+"""One SQLite file: making it, opening it, and saying what is wrong with it.
+
+In: a folder. Out: connections with the settings that make an acknowledged commit durable
+(write-ahead log, ``synchronous=FULL``, both read back) and that keep SQLite from checkpointing
+on its own: versions before 3.51.3 can lose a write when a checkpoint and a writer meet, so
+only who holds the writer lock checkpoints.
+
+A new file is made under another name and renamed, so a log is there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+from kctl.store import chain
+from kctl.store.ddl import DDL, FORMAT
+from kctl.store.errors import (
+    Corrupt,
+    DiskFull,
+    Locked,
+    NoStore,
+    OutcomeUnknown,
+    ReadOnlyStore,
+    StoreError,
+    Unreadable,
+    WrongFormat,
+)
+
+APPLICATION_ID = 0x6B63746C  # "kctl"
+BUSY = 5.0
+CHECKPOINT_FRAMES = 1000
+
+
+def prepare(folder: Path) -> None:
+    """Make the folder with mode 0700 when it is not there."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise Unreadable(f"{folder} is not a folder") from error
+    except OSError as error:
+        raise ReadOnlyStore(f"cannot make {folder}: {error.strerror}") from error
+
+
+def make(path: Path, cluster_id: str, now: float) -> None:
+    """Make an empty log at ``path``; the caller holds the writer lock."""
+    fresh = path.with_name(f"{path.name}.new")
+    for left in (fresh, fresh.with_name(fresh.name + "-wal"), fresh.with_name(fresh.name + "-shm")):
+        left.unlink(missing_ok=True)  # of a process that died here
+    try:
+        os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise ReadOnlyStore(f"cannot write in {path.parent}: {error.strerror}") from error
+    try:
+        db = sqlite3.connect(fresh, isolation_level=None)
+        try:
+            _fill(db, cluster_id, now)
+        finally:
+            db.close()
+        fresh.rename(path)
+        sync_folder(path.parent)
+    except sqlite3.Error as error:
+        raise explain(error, path) from error
+
+
+def _fill(db: sqlite3.Connection, cluster_id: str, now: float) -> None:
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=FULL")
+    db.executescript(f"BEGIN;\nPRAGMA application_id={APPLICATION_ID};\nPRAGMA user_version={FORMAT};\n{DDL}")
+    for row in (("cluster", cluster_id), ("compacted", "0"), ("base_prev", bytes(32).hex())):
+        db.execute("INSERT INTO meta VALUES (?, ?)", row)
+    base = (0, 1, 0, 0, chain.CONFIG_ENTRY, cluster_id, now, "created", None, chain.NO_OPS, bytes(32))
+    db.execute(
+        "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", (*base, chain.genesis(cluster_id, now))
+    )
+    db.execute("COMMIT")
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def connect(path: Path, *, write: bool) -> sqlite3.Connection:
+    """Open the log to read or to write.
+
+    A read-only connection never checkpoints and never takes the writer lock. On a read-only file
+    system SQLite cannot make the shared index beside a write-ahead log; without a log there is
+    nothing to share and the file is read as it is.
+    """
+    if not path.exists():
+        raise _missing(path)
+    mode = "rw" if write else "ro"
+    try:
+        db = _open(path, f"?mode={mode}")
+        try:
+            _settings(db, path, write=write)
+        except sqlite3.OperationalError as error:
+            db.close()
+            if write or error.sqlite_errorname != "SQLITE_CANTOPEN" or _has_wal(path) or not os.access(path, os.R_OK):
+                raise
+            db = _open(path, "?mode=ro&immutable=1")
+            _check_format(db, path)
+        except BaseException:
+            db.close()
+            raise
+    except sqlite3.Error as error:
+        raise explain(error, path) from error
+    return db
+
+
+def _open(path: Path, query: str) -> sqlite3.Connection:
+    uri = path.absolute().as_uri() + query
+    return sqlite3.connect(uri, uri=True, timeout=BUSY, isolation_level=None, check_same_thread=False)
+
+
+def _settings(db: sqlite3.Connection, path: Path, *, write: bool) -> None:
+    _check_format(db, path)
+    if not write:
+        return
+    db.execute("PRAGMA synchronous=FULL")
+    db.execute("PRAGMA wal_autocheckpoint=0")
+    mode, level = db.execute("PRAGMA journal_mode").fetchone()[0], db.execute("PRAGMA synchronous").fetchone()[0]
+    if mode != "wal" or level != 2:
+        raise WrongFormat(f"{path} cannot be written durably: journal_mode={mode}, synchronous={level}")
+
+
+def _check_format(db: sqlite3.Connection, path: Path) -> None:
+    """Refuse what kctl did not write; also the first read, which finds most open errors."""
+    if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise WrongFormat(f"{path} is an SQLite database, but not a log of kctl")
+    found = db.execute("PRAGMA user_version").fetchone()[0]
+    if found != FORMAT:
+        raise WrongFormat(f"{path} has format {found}; this version of kctl reads format {FORMAT}")
+
+
+def _has_wal(path: Path) -> bool:
+    wal = path.with_name(path.name + "-wal")
+    return wal.exists() and wal.stat().st_size > 0
+
+
+def _missing(path: Path) -> StoreError:
+    try:
+        path.stat()
+    except PermissionError as error:
+        return Unreadable(f"cannot read {path}: {error.strerror}")
+    except OSError:
+        pass
+    return NoStore(f"there is no log in {path.parent}")
+
+
+def checkpoint(db: sqlite3.Connection, path: Path) -> None:
+    """Move the write-ahead log into the file when it has grown; the caller holds the writer lock."""
+    if waiting_frames(path) >= CHECKPOINT_FRAMES:
+        db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+def waiting_frames(path: Path) -> int:
+    """Return how many frames of the write-ahead log are not in the file yet.
+
+    Read from the header of the shared index (sqlite.org/walformat.html, sections 2.1 and 2.2): the
+    log's own size says nothing, since it is written again from its start without shrinking.
+    """
+    try:
+        with path.with_name(path.name + "-shm").open("rb") as file:
+            head = file.read(100)
+    except OSError:
+        return 0
+    if len(head) < 100:
+        return 0
+    order = "little" if head[:4] == b"\x18\xe2\x2d\x00" else "big"  # iVersion 3007000
+    written = int.from_bytes(head[16:20], order)  # type: ignore[arg-type]
+    return max(0, written - int.from_bytes(head[96:100], order))  # type: ignore[arg-type]
+
+
+def explain(error: sqlite3.Error, path: Path, *, committing: bool = False) -> StoreError:
+    """Say what an SQLite error means for the user."""
+    name = getattr(error, "sqlite_errorname", "") or ""
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT")):
+        return Corrupt(f"{path} is damaged: {error}")
+    if name.startswith("SQLITE_FULL"):
+        return DiskFull(f"no space is left to write {path}")
+    if name.startswith(("SQLITE_READONLY", "SQLITE_PERM")):
+        return ReadOnlyStore(f"cannot write {path}: {error}")
+    if name.startswith("SQLITE_IOERR"):
+        if committing:
+            return OutcomeUnknown(f"the disk failed while {path} was written: {error}")
+        return Unreadable(f"the disk failed while {path} was read or written: {error}", hint="check the disk")
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return Locked(f"{path} is locked by another process", hint="wait for it and run the command again")
+    if name.startswith("SQLITE_CANTOPEN"):
+        return Unreadable(f"cannot open {path}: {error}")
+    return Corrupt(f"{path} cannot be used as a log: {error}")
