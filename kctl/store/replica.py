@@ -161,21 +161,38 @@ def checkpoint(db: sqlite3.Connection, path: Path) -> None:
 
 
 def waiting_frames(path: Path) -> int:
-    """Return how many frames of the write-ahead log are not in the file yet.
+    """Return how many frames the write-ahead log holds since it was last begun anew.
 
-    Read from the header of the shared index (sqlite.org/walformat.html, sections 2.1 and 2.2): the
-    log's own size says nothing, since it is written again from its start without shrinking.
+    Its size says nothing, since it is written again from its start without shrinking: the frames in
+    use are those with the header's salt, and they come first (sqlite.org/fileformat2.html, section 4).
+    Only the log itself may be opened here. Closing any descriptor of the database or of its shared
+    index drops the locks that SQLite holds there for this process, and other processes then cut
+    the index off under its feet.
     """
+    wal = path.with_name(path.name + "-wal")
     try:
-        with path.with_name(path.name + "-shm").open("rb") as file:
-            head = file.read(100)
+        fd = os.open(wal, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return 0
-    if len(head) < 100:
+    try:
+        return _frames(fd)
+    finally:
+        os.close(fd)
+
+
+def _frames(fd: int) -> int:
+    head = os.pread(fd, 32, 0)
+    if len(head) < 32:
         return 0
-    order = "little" if head[:4] == b"\x18\xe2\x2d\x00" else "big"  # iVersion 3007000
-    written = int.from_bytes(head[16:20], order)  # type: ignore[arg-type]
-    return max(0, written - int.from_bytes(head[96:100], order))  # type: ignore[arg-type]
+    salt, frame = head[16:24], 24 + int.from_bytes(head[8:12], "big")
+    low, high = 0, (os.fstat(fd).st_size - 32) // frame
+    while low < high:
+        middle = (low + high + 1) // 2
+        if os.pread(fd, 8, 32 + (middle - 1) * frame + 8) == salt:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def explain(error: sqlite3.Error, path: Path, *, committing: bool = False) -> StoreError:

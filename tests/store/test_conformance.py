@@ -10,7 +10,7 @@ from kctl.store.memory import MemoryStore
 from kctl.store.sqlite import SqliteStore
 
 BACKENDS = {
-    "memory": lambda path: MemoryStore(cluster_id="c1"),
+    "memory": lambda _path: MemoryStore(cluster_id="c1"),
     "sqlite": lambda path: SqliteStore.open(path, create=True, cluster_id="c1"),
 }
 A, B, C = "/pods/default/a", "/pods/default/b", "/pods/shop/c"
