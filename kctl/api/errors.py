@@ -89,15 +89,16 @@ VALUELESS = {
 
 
 def go_value(value: Any) -> str:
-    """Write a value as field.Error does: strings quoted, everything else as JSON."""
+    """Write a value as field.Error does: strings quoted (%q), everything else as Go's JSON."""
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def not_found_field(field: str, value: Any) -> FieldError:
+def not_found_field(field: str, value: Any, detail: str = "") -> FieldError:
     """Return the error of a reference that leads nowhere."""
-    return FieldError("FieldValueNotFound", field, value, "")
+    return FieldError("FieldValueNotFound", field, value, detail)
 
 
 def required(field: str, detail: str = "") -> FieldError:
@@ -117,7 +118,7 @@ def invalid(field: str, value: Any, detail: str) -> FieldError:
 
 def not_supported(field: str, value: Any, supported: Iterable[str]) -> FieldError:
     """Return the error of a value outside its enumeration; ``supported`` keeps its order."""
-    listed = ", ".join(json.dumps(s) for s in supported)
+    listed = ", ".join(json.dumps(s, ensure_ascii=False) for s in supported)
     return FieldError("FieldValueNotSupported", field, value, f"supported values: {listed}" if listed else "")
 
 
