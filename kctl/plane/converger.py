@@ -32,11 +32,10 @@ Progress = Callable[[float, int], None]
 
 
 class Options(NamedTuple):
-    """What a run may do: where its lock is, which loops it has, whether the mark counts."""
+    """What a run may do: where its lock is (None: no other process can see the plane), its loops."""
 
     folder: Path | None
     build: Callable[[Manager], None]
-    use_mark: bool = True
 
 
 class Converger:
@@ -51,6 +50,8 @@ class Converger:
         self._lease = ConvergerLease(self._client, "kctl")
         self.trace: list[WatchEvent] = []
         self.times: list[float] = []
+        self.has_run = False
+        self.use_mark = True
 
     @property
     def manager(self) -> Manager:
@@ -73,9 +74,9 @@ class Converger:
 
     def is_marked(self) -> bool:
         """Say whether this very revision was found quiet before."""
-        if not self._options.use_mark or self._server.is_dirty:
+        if not self.use_mark or self._is_dirty():
             return False
-        mark = self._server.store.hint(MARK)
+        mark = self._server.storage.store.hint(MARK)
         try:
             noted = json.loads(mark) if mark else {}
         except ValueError:
@@ -88,11 +89,14 @@ class Converger:
         if advance is None and self.is_marked():
             now = self._clock.now()
             return Outcome("Quiet", now, now, 0, 0)
+        self.has_run = True
         with self._lock():
             self._server.refresh()
             outcome = self._run(within, advance, progress)
+            if advance is not None:
+                self._server.commit(cause="advance", always=True)
         if outcome.end == "Quiet":
-            self._server.store.set_hint(MARK, json.dumps({"revision": self._server.revision}).encode())
+            self._server.storage.store.set_hint(MARK, json.dumps({"revision": self._server.revision}).encode())
         return outcome
 
     def _run(self, within: float, advance: float | None, progress: Progress | None) -> Outcome:
@@ -116,9 +120,13 @@ class Converger:
 
     def _commit(self) -> None:
         """Make the instant durable, the lease with it."""
-        if self._server.is_dirty:
+        if self._is_dirty():
             self._lease.take(self._clock.now())
-            self._server.commit()
+            self._server.commit(cause="converge")
+
+    def _is_dirty(self) -> bool:
+        storage = self._server.storage
+        return storage.revision != storage.head.revision
 
     def _lock(self) -> AbstractContextManager[Any]:
         if self._options.folder is None:

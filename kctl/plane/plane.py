@@ -43,7 +43,6 @@ class Shape(NamedTuple):
     profile: Profile = Profile()
     seed: int = 0
     admission: Mapping[str, Any] | None = None
-    use_mark: bool = True
 
 
 class ControlPlane:
@@ -139,7 +138,7 @@ class ControlPlane:
             from kctl.plane.converger import Converger, Options
 
             self._converger = Converger(
-                self.server, self.clock, Options(self.folder, self._build, self.shape.use_mark)
+                self.server, self.clock, Options(self.folder, self._build)
             )
         return self._converger
 
@@ -193,6 +192,10 @@ class ControlPlane:
             self.client.create("instances.cloud.kctl.dev", wanted[name])
         self.commit()
         return sorted(there - set(wanted))
+
+    def use_mark(self, use: bool) -> None:
+        """Say whether a revision that was found quiet before is taken for quiet (the default)."""
+        self.converger.use_mark = use
 
     def run(
         self, *, within: float = HORIZON, advance: float | None = None, progress: Progress | None = None

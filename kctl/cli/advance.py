@@ -1,0 +1,24 @@
+"""``kctl advance``: let virtual time pass."""
+
+from __future__ import annotations
+
+import click
+
+from kctl.cli import options
+from kctl.cli.session import Settings
+
+
+@click.command("advance", short_help="Let virtual time pass.")
+@click.argument("duration")
+@options.output("json", "yaml")
+@click.pass_obj
+def command(settings: Settings, duration: str, output: str | None) -> int:
+    """Let DURATION (90s, 10m, 1h30m) of virtual time pass; periodic timers fire on the way."""
+    from kctl.cli.run import finish
+    from kctl.cli.session import open_existing, progress
+    from kctl.plane.plane import HORIZON, parse_duration
+
+    with open_existing(settings) as plane:
+        seconds = parse_duration(duration)
+        outcome = plane.run(within=max(seconds, HORIZON), advance=seconds, progress=progress())
+        return finish(plane, outcome, output)

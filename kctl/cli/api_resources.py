@@ -1,0 +1,63 @@
+"""``kctl api-resources``: the kinds the API server has, as kubectl lists them."""
+
+from __future__ import annotations
+
+import click
+
+from kctl.cli import options
+
+
+@click.command("api-resources", short_help="List the kinds the API server has.")
+@click.option("--api-group", default=None, metavar="GROUP", help='Only this group; "" is the core group.')
+@click.option("--namespaced", type=bool, default=None, metavar="BOOL", help="Only namespaced kinds, or only others.")
+@click.option("--no-headers", is_flag=True, help="Leave the head of the table out.")
+@options.output("wide", "name", "json", "yaml")
+def command(api_group: str | None, namespaced: bool | None, no_headers: bool, output: str | None) -> None:
+    """List every kind with its short names, group and scope, and whether kctl simulates it."""
+    from kctl.api import register
+    from kctl.api.registry import builtin
+    from kctl.cli import tables
+    from kctl.cli.output import document, write
+
+    kinds = [
+        kind
+        for kind in sorted(builtin().all(), key=lambda kind: (kind.group, kind.plural, kind.version))
+        if (api_group is None or kind.group == api_group) and (namespaced is None or kind.namespaced == namespaced)
+    ]
+    if output == "name":
+        write("".join(f"{kind.resource}\n" for kind in kinds))
+        return
+    if output in ("json", "yaml"):
+        rows = [
+            {
+                "name": kind.plural,
+                "shortNames": list(kind.short_names),
+                "apiVersion": kind.api_version,
+                "namespaced": kind.namespaced,
+                "kind": kind.kind,
+                "verbs": list(kind.verbs),
+                "categories": list(kind.categories),
+                "simulated": register.state_of(kind),
+            }
+            for kind in kinds
+        ]
+        write(document({"apiVersion": "kctl.dev/v1", "kind": "APIResourceList", "resources": rows}, output))
+        return
+    headers = ["NAME", "SHORTNAMES", "APIVERSION", "NAMESPACED", "KIND", "SIMULATED"]
+    cells = [
+        [
+            kind.plural,
+            ",".join(kind.short_names),
+            kind.api_version,
+            kind.namespaced,
+            kind.kind,
+            register.state_of(kind),
+            *([",".join(kind.verbs), ",".join(kind.categories)] if output == "wide" else []),
+        ]
+        for kind in kinds
+    ]
+    write(
+        tables.plain(
+            [*headers, *(["VERBS", "CATEGORIES"] if output == "wide" else [])], cells, show_headers=not no_headers
+        )
+    )

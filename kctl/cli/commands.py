@@ -1,0 +1,46 @@
+"""The commands: name, module, help line, in the groups that ``kctl --help`` shows.
+
+A command's module is imported when the command is used; this table is all that ``--help``
+and completion need.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """One command: the module below ``kctl.cli`` that holds ``command``, and its help line."""
+
+    module: str
+    help: str
+
+
+GROUPS: dict[str, dict[str, Entry]] = {
+    "From manifests to a cluster": {
+        "apply": Entry("apply", "Apply manifests, run the control plane until it settles, show what became of it."),
+        "diff": Entry("diff", "Show what apply would change, or what has drifted since."),
+        "sync": Entry("sync", "Apply the manifests of a git commit."),
+        "hook": Entry("hook", "Install the git hook that syncs every commit."),
+        "delete": Entry("delete", "Delete objects by file, name or label."),
+    },
+    "What is, and why": {
+        "status": Entry("status", "Show the health of what was applied, with what blocks it."),
+        "why": Entry("why", "Explain why an object is as it is."),
+        "get": Entry("get", "List objects."),
+        "describe": Entry("describe", "Show objects in detail."),
+        "events": Entry("events", "List events."),
+        "api-resources": Entry("api_resources", "List the kinds the API server has."),
+    },
+    "The cluster": {
+        "init": Entry("init", "Create a cluster in this directory."),
+        "converge": Entry("converge", "Run the control plane until nothing would change any more."),
+        "advance": Entry("advance", "Let virtual time pass."),
+    },
+    "Other": {
+        "completion": Entry("completion", "Print the completion script of a shell."),
+        "version": Entry("version", "Print the version."),
+    },
+}
+
+COMMANDS: dict[str, Entry] = {name: entry for group in GROUPS.values() for name, entry in group.items()}

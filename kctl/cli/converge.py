@@ -1,0 +1,25 @@
+"""``kctl converge``: run the control plane until nothing would change any more."""
+
+from __future__ import annotations
+
+import click
+
+from kctl.cli import options
+from kctl.cli.session import Settings
+
+
+@click.command("converge", short_help="Run the control plane until nothing would change any more.")
+@options.timeout
+@click.option("--full", is_flag=True, help="Run although this revision was found quiet before.")
+@options.output("json", "yaml")
+@click.pass_obj
+def command(settings: Settings, timeout: str, full: bool, output: str | None) -> int:
+    """Run every loop until none has work; print what it did and what is still not as desired."""
+    from kctl.cli.run import finish
+    from kctl.cli.session import open_existing, progress
+    from kctl.plane.plane import parse_duration
+
+    with open_existing(settings) as plane:
+        plane.use_mark(not full)
+        outcome = plane.run(within=parse_duration(timeout), progress=progress())
+        return finish(plane, outcome, output)

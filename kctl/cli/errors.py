@@ -1,0 +1,47 @@
+"""Every error becomes lines on stderr and an exit code here, and nowhere else."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from kctl.api.errors import KctlError, StatusError
+
+
+def exit_code_of(error: BaseException, args: Sequence[str]) -> int:
+    """Print the error as the user should see it and return the exit code."""
+    is_diff = next((arg for arg in args if not arg.startswith("-")), "") == "diff"
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    if isinstance(error, click.ClickException):
+        error.show(sys.stderr)
+        return 2
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+        return 130
+    if isinstance(error, BrokenPipeError):
+        sys.stderr.close()
+        return 141
+    if isinstance(error, KctlError):
+        print(text_of(error), file=sys.stderr)
+        return 2 if is_diff else error.exit_code
+    if isinstance(error, OSError):
+        print(f"error: {error.filename or 'file'}: {error.strerror or error}", file=sys.stderr)
+        return 2 if is_diff else 1
+    raise error
+
+
+def text_of(error: KctlError) -> str:
+    """Return the lines to print for an error."""
+    if isinstance(error, StatusError):
+        lines = [f"Error from server ({error.reason}): {error.message}"]
+    else:
+        listed = [str(found) for found in getattr(error, "lines", ())]
+        lines = listed or [line if ": " in line else f"error: {line}" for line in error.message.splitlines()]
+        if not listed and lines and not lines[0].startswith("error:"):
+            lines[0] = f"error: {lines[0]}"
+    if error.hint:
+        lines.append(f"hint: {error.hint}")
+    return "\n".join(lines)

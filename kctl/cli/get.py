@@ -1,0 +1,132 @@
+"""``kctl get``: objects as tables or documents, as kubectl."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from kctl.cli import options
+from kctl.cli.session import Settings
+
+if TYPE_CHECKING:
+    from kctl.api.objects import Obj
+    from kctl.api.registry import Kind
+    from kctl.cli.select import Selection
+    from kctl.plane.plane import ControlPlane
+
+
+@click.command("get", short_help="List objects.")
+@click.argument("resources", nargs=-1, required=True, metavar="TYPE[,TYPE] [NAME...] | TYPE/NAME...")
+@options.namespace
+@options.all_namespaces
+@options.selector
+@click.option("--field-selector", default="", metavar="SELECTOR", help="Only objects with these fields.")
+@options.output("wide", "json", "yaml", "name")
+@click.option("--no-headers", is_flag=True, help="Leave the head of the table out.")
+@click.option("--show-labels", is_flag=True, help="Add a column with all labels.")
+@click.option("--show-managed-fields", is_flag=True, help="Keep managedFields in documents.")
+@click.option("--ignore-not-found", is_flag=True, help="Say nothing when a named object is not there.")
+@options.show_secrets
+@click.pass_obj
+def command(
+    settings: Settings,
+    resources: tuple[str, ...],
+    namespace: str | None,
+    all_namespaces: bool,
+    selector: str,
+    field_selector: str,
+    output: str | None,
+    no_headers: bool,
+    show_labels: bool,
+    show_managed_fields: bool,
+    ignore_not_found: bool,
+    show_secrets: bool,
+) -> int:
+    """List objects of a kind, several kinds, or a category such as ``all``."""
+    from kctl.cli import output as out
+    from kctl.cli import select
+    from kctl.cli.session import open_reader
+
+    with open_reader(settings) as plane:
+        chosen = select.parse(plane.server.registry, resources)
+        scope = "" if all_namespaces else namespace or "default"
+        found: list[tuple[Kind, list[Obj]]] = []
+        failures = []
+        for selection in chosen:
+            items, errors = fetch(plane, selection, scope, selector, field_selector)
+            found.append((selection.kind, items))
+            failures += [error for error in errors if not (ignore_not_found and "NotFound" in error)]
+        everything = [item for _, items in found for item in items]
+        single = len(chosen) == 1 and len(chosen[0].names) == 1
+        if output in ("json", "yaml"):
+            shown = [
+                out.presentable(item, managed_fields=show_managed_fields, secrets=show_secrets) for item in everything
+            ]
+            if shown or not single:
+                out.write(out.listing(shown, output, single=single))
+        elif output == "name":
+            for kind, items in found:
+                out.write("".join(f"{select.full_name(kind, item['metadata']['name'])}\n" for item in items))
+        else:
+            _print_tables(plane, found, all_namespaces, output == "wide", show_labels, no_headers)
+        if not everything and not failures and output is None and not ignore_not_found:
+            where = "" if all_namespaces or not chosen[0].kind.namespaced else f" in {scope} namespace"
+            print(f"No resources found{where}.", file=sys.stderr)
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    return 1 if failures else 0
+
+
+def fetch(
+    plane: ControlPlane, selection: Selection, scope: str, labels: str, fields: str
+) -> tuple[list[Obj], list[str]]:
+    """Return the objects of a selection, and a line for each that is not there."""
+    from kctl.api.errors import StatusError
+
+    kind = selection.kind
+    namespace = scope if kind.namespaced else ""
+    if not selection.names:
+        listing = plane.client.list(kind.resource, namespace, label_selector=labels, field_selector=fields)
+        return list(listing.items), []
+    items, errors = [], []
+    for name in selection.names:
+        try:
+            items.append(plane.client.get(kind.resource, namespace or ("default" if kind.namespaced else ""), name))
+        except StatusError as error:
+            errors.append(f"Error from server ({error.reason}): {error.message}")
+    return items, errors
+
+
+def _print_tables(
+    plane: ControlPlane,
+    found: list[tuple[Kind, list[Obj]]],
+    all_namespaces: bool,
+    wide: bool,
+    labels: bool,
+    no_headers: bool,
+) -> None:
+    from kctl.api import printers
+    from kctl.cli import output as out
+    from kctl.cli import tables
+    from kctl.cli.select import full_name
+
+    several = len(found) > 1
+    texts = []
+    for kind, items in found:
+        if not items:
+            continue
+        texts.append(
+            tables.objects(
+                printers.of(kind.resource),
+                items,
+                plane.now,
+                wide=wide,
+                with_namespace=all_namespaces and kind.namespaced,
+                with_labels=labels,
+                name_prefix=full_name(kind, "") if several else "",
+                show_headers=not no_headers,
+            )
+        )
+    out.write("\n".join(texts))

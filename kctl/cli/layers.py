@@ -1,0 +1,132 @@
+"""The Report as text: three layers, what was not simulated, the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from kctl.api.objects import Obj
+
+COLOURS = {"created": "green", "configured": "yellow", "replaced": "yellow", "pruned": "red", "unchanged": None}
+VERDICT_COLOURS = {"Converged": "green", "Settled": "yellow", "Oscillating": "red", "Horizon": "red"}
+INDENT = "    "
+
+
+def text(report: Obj, *, show_diff: bool = True) -> str:
+    """Return the report as people read it; colours are click's, dropped off a terminal."""
+    parts = []
+    if report["intent"]:
+        parts.append(_titled("Intent", intent_lines(report["intent"], show_diff=show_diff)))
+    if report["consequence"]:
+        parts.append(_titled("Consequence", [line for record in report["consequence"] for line in _record(record)]))
+    if report["residual"]:
+        parts.append(_titled("Residual", [blocker_line(entry) for entry in report["residual"]]))
+    if report["warnings"]:
+        parts.append(_titled("Warnings", report["warnings"]))
+    if report["notSimulated"]:
+        parts.append(_titled("Not simulated", [_gap(entry) for entry in report["notSimulated"]]))
+    return "\n".join([*parts, verdict_line(report)]) + "\n"
+
+
+def _titled(title: str, lines: Sequence[str]) -> str:
+    return "\n".join([click.style(title, bold=True), *(f"  {line}" for line in lines), ""])
+
+
+def verdict_line(report: Obj) -> str:
+    """Return the last line: verdict, virtual time, revision."""
+    verdict = click.style(report["verdict"], fg=VERDICT_COLOURS[report["verdict"]], bold=True)
+    why = f" ({report['why']})" if report.get("why") else ""
+    return f"{verdict}{why} after {report['virtualSeconds']:g} s (virtual), revision {report['revision']}"
+
+
+def intent_lines(intent: Sequence[Obj], *, show_diff: bool) -> list[str]:
+    """Return a line per object, its field changes below it."""
+    lines = []
+    for entry in intent:
+        change = click.style(entry["change"], fg=COLOURS.get(entry["change"]))
+        name = f"{entry['namespace']}/{entry['object']}" if _is_elsewhere(entry) else entry["object"]
+        place = f"  ({entry['file']}:{entry['line']})" if entry.get("file") else ""
+        lines.append(f"{name} {change}{place}")
+        if show_diff and entry["change"] in ("configured", "replaced"):
+            lines += [f"{INDENT}{line}" for field in entry.get("fields", ()) for line in field_lines(field)]
+    return lines
+
+
+def _is_elsewhere(entry: Obj) -> bool:
+    return bool(entry.get("namespace")) and entry["namespace"] != "default"
+
+
+def field_lines(field: Obj) -> list[str]:
+    """Return a field's change as ``path: old -> new``."""
+    old, new = field.get("from"), field.get("to")
+    if "from" not in field:
+        return [click.style(f"+ {field['path']}: {_value(new)}", fg="green")]
+    if "to" not in field:
+        return [click.style(f"- {field['path']}: {_value(old)}", fg="red")]
+    return [click.style(f"~ {field['path']}: {_value(old)} -> {_value(new)}", fg="yellow")]
+
+
+def _value(value: object) -> str:
+    import json
+
+    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
+
+
+def _owned(record: Obj) -> str:
+    namespace = record.get("namespace")
+    return f"{namespace}/{record['owner']}" if namespace and namespace != "default" else str(record["owner"])
+
+
+def _record(record: Obj) -> list[str]:
+    match record["type"]:
+        case "pods":
+            return [_pods(record)]
+        case "nodes":
+            return [f"+{_count(len(record['created']), 'node')}: {', '.join(record['created'])}"]
+        case "loadBalancer":
+            return [_load_balancer(record)]
+        case "objects":
+            return [_objects(record)]
+        case _:
+            times = f" (x{record['count']})" if record["count"] > 1 else ""
+            return [click.style(f"Warning {record['reason']} {_owned(record)}: {record['message']}{times}", fg="yellow")]
+
+
+def _pods(record: Obj) -> str:
+    parts = [f"+{_count(n, 'pod')} {name}" for name, n in record["created"].items()]
+    if parts and record["nodes"]:
+        parts[-1] += f" on {_count(len(record['nodes']), 'node')}"
+    parts += [f"-{_count(n, 'pod')} {name}" for name, n in record["deleted"].items()]
+    parts.append(f"peak {record['peak']}")
+    if record["minAvailable"] is not None:
+        parts.append(f"min available {record['minAvailable']}")
+    return f"{_owned(record)}: {', '.join(parts)}, {record['virtualSeconds']:g} s (virtual)"
+
+
+def _load_balancer(record: Obj) -> str:
+    if not record["after"]:
+        return f"{_owned(record)}: load balancer {', '.join(record['before'])} gone"
+    return f"{_owned(record)}: load balancer {', '.join(record['after'])}"
+
+
+def _objects(record: Obj) -> str:
+    parts = [f"{sign}{record[what]}" for sign, what in (("+", "created"), ("-", "deleted")) if record[what]]
+    return f"{', '.join(parts)} {record['resource']}"
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def blocker_line(entry: Obj) -> str:
+    """Return one entry of the third layer."""
+    owner = _owned(entry)
+    what = owner if entry["object"] == entry["owner"] else f"{_count(entry['count'], entry['object'].split('/')[0])} of {owner}"
+    return click.style(f"{what} {entry['reason']}: {entry['message']}", fg="red")
+
+
+def _gap(entry: Obj) -> str:
+    what = f"{entry['resource']} {entry['field']}".strip()
+    times = f" (x{entry['count']})" if entry["count"] > 1 else ""
+    return f"{what}: {entry['note']}{times}"

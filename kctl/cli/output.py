@@ -1,0 +1,55 @@
+"""Objects and documents as JSON or YAML, with what is secret masked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from kctl.api.objects import Obj, evolve
+
+MASK = "***"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def document(value: Any, form: str) -> str:
+    """Return a document as ``json`` or ``yaml``."""
+    if form == "json":
+        return json.dumps(value, indent=4, ensure_ascii=False) + "\n"
+    from kctl.gitops.yaml import dump
+
+    return dump(value)
+
+
+def listing(items: Sequence[Obj], form: str, *, single: bool) -> str:
+    """Return objects as kubectl does: one alone, several in a List."""
+    if single and len(items) == 1:
+        return document(items[0], form)
+    return document({"apiVersion": "v1", "items": list(items), "kind": "List", "metadata": {"resourceVersion": ""}}, form)
+
+
+def presentable(obj: Obj, *, managed_fields: bool = False, secrets: bool = False) -> Obj:
+    """Return the object without managedFields, a Secret's values masked, unless asked otherwise."""
+    meta = obj["metadata"]
+    if not managed_fields and "managedFields" in meta:
+        obj = {**obj, "metadata": {k: v for k, v in meta.items() if k != "managedFields"}}
+    if not secrets and obj.get("kind") == "Secret" and obj.get("apiVersion") == "v1":
+        obj = masked(obj)
+    return obj
+
+
+def masked(secret: Obj) -> Obj:
+    """Return the Secret with every value of data and stringData masked."""
+    changes: Obj = {
+        field: dict.fromkeys(secret[field], MASK) for field in ("data", "stringData") if secret.get(field)
+    }
+    if LAST_APPLIED in (secret["metadata"].get("annotations") or {}):
+        changes["metadata"] = {"annotations": {LAST_APPLIED: MASK}}
+    return evolve(secret, changes)
+
+
+def write(text: str) -> None:
+    """Write to standard output as it is."""
+    click.echo(text, nl=False)

@@ -1,0 +1,32 @@
+"""One line of progress on a terminal, for what takes longer than half a second."""
+
+from __future__ import annotations
+
+import time
+from typing import TextIO
+
+AFTER = 0.5
+EVERY = 0.1
+
+
+class Reporter:
+    """Rewrites one line. The only place that reads the machine's clock: people wait in real time."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._started = self._last = time.monotonic()
+
+    def report(self, virtual: float, steps: int) -> None:
+        """Show how far convergence has come."""
+        now = time.monotonic()
+        if now - self._started < AFTER or now - self._last < EVERY:
+            return
+        self._last = now
+        self._stream.write(f"\r\033[Kconverging: {virtual:,.0f} s virtual, {steps:,} steps")
+        self._stream.flush()
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._last > self._started:
+            self._stream.write("\r\033[K")
+            self._stream.flush()

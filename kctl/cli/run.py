@@ -1,0 +1,42 @@
+"""What every command that converges does at its end: the report, and the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from kctl.cli import output as out
+
+if TYPE_CHECKING:
+    from kctl.api.objects import Obj
+    from kctl.plane.plane import ControlPlane
+    from kctl.runtime.converge import Outcome
+
+NOT_CONVERGED = 3
+
+
+def finish(
+    plane: ControlPlane,
+    outcome: Outcome,
+    form: str | None,
+    *,
+    intent: Sequence[Obj] = (),
+    warnings: Iterable[str] = (),
+    used: Iterable[tuple[str, Obj]] | None = None,
+    show_diff: bool = True,
+) -> int:
+    """Print the Report of a run as text, JSON or YAML and return the exit code."""
+    from kctl.plan import report
+
+    built = report.build(
+        plane, outcome, intent=intent, warnings=warnings, used=report.written_by_people(plane) if used is None else used
+    )
+    if form in ("json", "yaml"):
+        out.write(out.document(built, form))
+    elif form == "name":
+        out.write("".join(f"{entry['object']}\n" for entry in built["intent"]))
+    else:
+        from kctl.cli import layers
+
+        out.write(layers.text(built, show_diff=show_diff))
+    return 0 if built["verdict"] == "Converged" else NOT_CONVERGED

@@ -1,0 +1,116 @@
+"""From the global options to an open control plane."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from kctl.plane import state
+
+if TYPE_CHECKING:
+    from kctl.plane.cluster import Cluster
+    from kctl.plane.converger import Progress
+    from kctl.plane.plane import ControlPlane
+
+
+class Settings(NamedTuple):
+    """The options before the command: ``--state`` and ``--seed``."""
+
+    state: str | None
+    seed: int
+
+
+def state_folder(settings: Settings) -> Path | None:
+    """Return the state folder of this directory, None when there is none."""
+    return state.find_state(Path.cwd(), settings.state, os.environ)
+
+
+def open_existing(settings: Settings) -> ControlPlane:
+    """Open the cluster that is here, to read and write; NoCluster when there is none."""
+    from kctl.plane.plane import ControlPlane
+
+    folder = state_folder(settings)
+    if not state.is_cluster(folder):
+        raise state.NoCluster()
+    return ControlPlane.for_cluster(folder, load_cluster(settings), seed=settings.seed)
+
+
+def open_reader(settings: Settings) -> ControlPlane:
+    """Open the cluster that is here for reading: its shape is not looked at, no loop is made."""
+    from kctl.plane.plane import ControlPlane, Shape, open_store
+
+    folder = state_folder(settings)
+    if not state.is_cluster(folder):
+        raise state.NoCluster()
+    return ControlPlane(open_store(folder, create=False), folder, Shape(seed=settings.seed))
+
+
+def open_or_create(settings: Settings) -> ControlPlane:
+    """Open the cluster that is here, or make one and say so on stderr."""
+    from kctl.plane.plane import ControlPlane
+
+    folder = state_folder(settings) or Path.cwd() / state.STATE
+    is_new = not state.is_cluster(folder)
+    cluster = load_cluster(settings)
+    plane = ControlPlane.for_cluster(folder, cluster, seed=settings.seed)
+    if is_new:
+        count = sum(group.count for group in cluster.groups)
+        print(f"created a cluster of {count} nodes in {shown(folder)}", file=sys.stderr)
+    return plane
+
+
+def open_ephemeral(settings: Settings) -> ControlPlane:
+    """Open a plane in memory with the shape that ``kctl.yaml`` gives."""
+    from kctl.plane.plane import ControlPlane
+
+    return ControlPlane.for_cluster(None, load_cluster(settings), seed=settings.seed)
+
+
+def open_for_diff(settings: Settings) -> ControlPlane:
+    """Open the cluster that is here, an ephemeral one when there is none."""
+    if state.is_cluster(state_folder(settings)):
+        return open_existing(settings)
+    return open_ephemeral(settings)
+
+
+def load_cluster(settings: Settings) -> Cluster:
+    """Read the nearest ``kctl.yaml``; defaults when there is none. ClusterError names its mistakes."""
+    from kctl.plane import cluster as clusters
+
+    folder = state_folder(settings)
+    start = folder.resolve().parent if folder is not None else Path.cwd()
+    found = state.find(start, state.CLUSTER_FILE)
+    if found is None:
+        return clusters.default()
+    return read_cluster(found)
+
+
+def read_cluster(path: Path) -> Cluster:
+    """Read a Cluster manifest, its errors with file and line."""
+    from kctl.gitops import manifests
+    from kctl.plane import cluster as clusters
+
+    found = manifests.load_cluster(path)
+    try:
+        return clusters.parse(found.object)
+    except clusters.ClusterError as error:
+        raise manifests.located(found, error.errors, "Cluster") from None
+
+
+def shown(path: Path) -> str:
+    """Return a path as short as it can be said from here."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def progress() -> Progress | None:
+    """Return a reporter of progress on stderr, None when that is no terminal."""
+    if not sys.stderr.isatty():
+        return None
+    from kctl.cli.progress import Reporter
+
+    return Reporter(sys.stderr).report

@@ -1,0 +1,87 @@
+"""``kctl status``: the health of what was applied, with what blocks it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from kctl.cli import options
+from kctl.cli.session import Settings
+
+if TYPE_CHECKING:
+    from kctl.plan.tree import Target
+    from kctl.plane.plane import ControlPlane
+
+NOT_CURRENT = 3
+
+
+@click.command("status", short_help="Show the health of what was applied, with what blocks it.")
+@options.filenames()
+@options.output("json", "yaml")
+@click.pass_obj
+def command(
+    settings: Settings,
+    paths: tuple[str, ...],
+    recursive: bool,
+    kustomize: str | None,
+    ignore_not_manifest: bool,
+    output: str | None,
+) -> int:
+    """Show the health tree of everything that was applied, or of the manifests in PATH.
+
+    Exit code 0 when all of it is Current, 3 when not.
+    """
+    from kctl.cli.output import document, write
+    from kctl.cli.session import open_reader
+    from kctl.plan import tree, why
+
+    options.refuse_kustomize(kustomize)
+    with open_reader(settings) as plane:
+        if paths:
+            targets = _targets(plane, paths, recursive, ignore_not_manifest)
+        else:
+            targets = tree.applied(plane.client)
+        found = tree.status(plane.client, targets)
+        blocked = [
+            pod
+            for target in targets
+            if (obj := tree.find(plane.client, target)) is not None
+            for pod in why.unschedulable(plane.client, target.resource, obj)
+        ]
+        found["scheduling"] = [why.scheduling(plane, pod) for pod in blocked]
+        write(document(found, output) if output else _text(found))
+    return 0 if found["current"] else NOT_CURRENT
+
+
+def _targets(plane: ControlPlane, paths: tuple[str, ...], recursive: bool, lenient: bool) -> list[Target]:
+    from kctl.api.objects import key_of
+    from kctl.cli.manifests import load
+    from kctl.plan.tree import Target
+
+    found = []
+    for manifest in load(plane, paths, recursive=recursive, ignore_not_manifest=lenient):
+        kind = plane.server.registry.by_kind(manifest.object["apiVersion"], manifest.object["kind"])
+        if kind is not None:
+            key = key_of(manifest.object)
+            found.append(Target(kind.resource, key._replace(namespace=key.namespace or "default")))
+            if not kind.namespaced:
+                found[-1] = Target(kind.resource, key._replace(namespace=""))
+    return found
+
+
+def _text(found: dict[str, object]) -> str:
+    from kctl.cli import layers, trees
+
+    nodes = found["objects"]
+    lines = [line for node in nodes for line in trees.tree_lines(node)]  # type: ignore[attr-defined]
+    if not lines:
+        return "nothing has been applied yet\n"
+    text = "\n".join(lines) + "\n"
+    blockers = found["blockers"]
+    if blockers:
+        text += "\n" + click.style("Blockers", bold=True) + "\n"
+        text += "".join(f"  {layers.blocker_line(entry)}\n" for entry in blockers)  # type: ignore[attr-defined]
+    if found["scheduling"]:
+        text += "\n" + trees.scheduling_text(found["scheduling"])  # type: ignore[arg-type]
+    return text

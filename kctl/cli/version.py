@@ -1,0 +1,22 @@
+"""``kctl version``."""
+
+from __future__ import annotations
+
+import click
+
+from kctl import __version__
+from kctl.cli import options
+
+KUBERNETES = "v1.36"
+
+
+@click.command("version", short_help="Print the version.")
+@options.output("json", "yaml")
+def command(output: str | None) -> None:
+    """Print kctl's version and the Kubernetes minor it has the rules of."""
+    if output is None:
+        click.echo(f"kctl {__version__} (Kubernetes {KUBERNETES})")
+        return
+    from kctl.cli.output import document, write
+
+    write(document({"apiVersion": "kctl.dev/v1", "kind": "Version", "kctl": __version__, "kubernetes": KUBERNETES}, output))

@@ -1,0 +1,60 @@
+"""``kctl why``: the causal chain of one object."""
+
+from __future__ import annotations
+
+import click
+
+from kctl.api.objects import Obj
+from kctl.cli import options
+from kctl.cli.session import Settings
+
+
+@click.command("why", short_help="Explain why an object is as it is.")
+@click.argument("resource", nargs=-1, required=True, metavar="TYPE/NAME | TYPE NAME")
+@options.namespace
+@options.output("json", "yaml")
+@click.pass_obj
+def command(settings: Settings, resource: tuple[str, ...], namespace: str | None, output: str | None) -> int:
+    """Say how an object is and why: who wrote it, what it made, what blocks it.
+
+    For a pod that has no node, and for what owns one, the scheduler's view of every node follows.
+    """
+    from kctl.api.errors import UsageError
+    from kctl.cli import select
+    from kctl.cli.output import document, write
+    from kctl.cli.session import open_reader
+    from kctl.plan import why
+
+    with open_reader(settings) as plane:
+        chosen = select.parse(plane.server.registry, resource)
+        if len(chosen) != 1 or len(chosen[0].names) != 1:
+            raise UsageError("name exactly one object, for example deploy/web")
+        kind, (name,) = chosen[0]
+        scope = (namespace or "default") if kind.namespaced else ""
+        found = why.explain(plane, kind.resource, plane.client.get(kind.resource, scope, name))
+        write(document(found, output) if output else _text(found))
+    return 0
+
+
+def _text(found: Obj) -> str:
+    from kctl.cli import trees
+
+    head = {**found, "children": found["children"]}
+    lines = trees.tree_lines(head)
+    if found["applied"]:
+        lines.append(f"applied from {found['applied']}")
+    lines += [f"owned by {owner}" for owner in found["owners"]]
+    for entry in found["written"]:
+        part = f" ({entry['subresource']})" if entry["subresource"] else ""
+        lines.append(f"written by {entry['manager']}{part} at {entry['time']}")
+    if found["events"]:
+        lines.append("")
+        lines += [
+            f"{event['lastTimestamp']} {event['type']} {event['reason']} ({event['component']}): {event['message']}"
+            + (f" (x{event['count']})" if event["count"] > 1 else "")
+            for event in found["events"]
+        ]
+    text = "\n".join(lines) + "\n"
+    if found["scheduling"]:
+        text += "\n" + trees.scheduling_text(found["scheduling"])
+    return text

@@ -1,0 +1,128 @@
+"""Is one object as it should be, and if not, why? Pure functions of the object.
+
+The states are kstatus' (sigs.k8s.io/cli-utils): Current, InProgress, Failed, Terminating.
+What the object's own status cannot tell (a volume that does not mount) is in its Warning
+events; :mod:`kctl.plan.residual` joins the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+from kctl.api.objects import Obj, condition, dig, is_condition_true, is_deleting
+
+State = Literal["Current", "InProgress", "Failed", "Terminating"]
+
+
+class Health(NamedTuple):
+    """How an object is; ``reason`` and ``message`` say why it is not Current."""
+
+    state: State
+    reason: str = ""
+    message: str = ""
+
+
+CURRENT = Health("Current")
+
+
+def of(resource: str, obj: Obj) -> Health:
+    """Return the health of an object; a kind without rules here is Current when it exists."""
+    if is_deleting(obj):
+        return _terminating(obj)
+    rule = RULES.get(resource)
+    return rule(obj) if rule else CURRENT
+
+
+def _terminating(obj: Obj) -> Health:
+    for type_ in ("NamespaceContentRemaining", "NamespaceFinalizersRemaining"):
+        found = condition(obj, type_)
+        if found and found.get("status") == "True":
+            return Health("Terminating", str(found.get("reason", "")), str(found.get("message", "")))
+    finalizers = obj["metadata"].get("finalizers") or dig(obj, "spec", "finalizers", default=())
+    waits = f"waits for its finalizers: {', '.join(finalizers)}" if finalizers else "is being deleted"
+    return Health("Terminating", "Terminating", waits)
+
+
+def _pod(pod: Obj) -> Health:
+    status = pod.get("status") or {}
+    phase = status.get("phase")
+    if phase == "Succeeded" or (phase == "Running" and is_condition_true(pod, "Ready")):
+        return CURRENT
+    if phase == "Failed":
+        return Health("Failed", status.get("reason") or "Failed", status.get("message") or "the pod failed")
+    scheduled = condition(pod, "PodScheduled")
+    if scheduled and scheduled.get("status") == "False":
+        return Health("Failed", str(scheduled.get("reason", "")), str(scheduled.get("message", "")))
+    if not dig(pod, "spec", "nodeName"):
+        return Health("InProgress", "NotScheduled", "no scheduler has looked at the pod yet")
+    return _containers(pod)
+
+
+def _containers(pod: Obj) -> Health:
+    """Return the first container that waits or has died, else that the pod is not ready."""
+    status = pod["status"]
+    for found in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
+        waiting = dig(found, "state", "waiting")
+        if waiting and waiting.get("reason") not in ("PodInitializing", "ContainerCreating"):
+            message = waiting.get("message") or f"container {found['name']} is waiting"
+            return Health("Failed", waiting.get("reason", "Waiting"), message)
+    not_ready = condition(pod, "ContainersReady") or condition(pod, "Ready") or {}
+    if any(dig(found, "state", "waiting") for found in status.get("containerStatuses") or ()):
+        return Health("InProgress", "ContainerCreating", str(not_ready.get("message", "")))
+    return Health("InProgress", not_ready.get("reason") or "NotReady", not_ready.get("message") or "not ready")
+
+
+def _deployment(deployment: Obj) -> Health:
+    failure = condition(deployment, "ReplicaFailure")
+    if failure and failure.get("status") == "True":
+        return Health("Failed", failure.get("reason", ""), failure.get("message", ""))
+    spec, status = deployment["spec"], deployment.get("status") or {}
+    wanted = spec.get("replicas", 1)
+    if status.get("observedGeneration", 0) < deployment["metadata"].get("generation", 0):
+        return Health("InProgress", "NotObserved", "the deployment controller has not seen the last change")
+    progressing = condition(deployment, "Progressing")
+    if progressing and progressing.get("reason") == "ProgressDeadlineExceeded":
+        return Health("Failed", "ProgressDeadlineExceeded", progressing.get("message", ""))
+    updated, available = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
+    if updated < wanted or status.get("replicas", 0) > updated or available < wanted:
+        paused = ", paused" if spec.get("paused") else ""
+        text = f"{available} of {wanted} replicas available, {updated} updated{paused}"
+        return Health("InProgress", "Progressing", text)
+    return CURRENT
+
+
+def _replicaset(rs: Obj) -> Health:
+    failure = condition(rs, "ReplicaFailure")
+    if failure and failure.get("status") == "True":
+        return Health("Failed", failure.get("reason", ""), failure.get("message", ""))
+    wanted, available = rs["spec"].get("replicas", 1), dig(rs, "status", "availableReplicas", default=0)
+    if available < wanted:
+        return Health("InProgress", "Progressing", f"{available} of {wanted} replicas available")
+    return CURRENT
+
+
+def _service(service: Obj) -> Health:
+    spec = service["spec"]
+    if spec.get("type") != "LoadBalancer" or dig(service, "status", "loadBalancer", "ingress"):
+        return CURRENT
+    if spec.get("loadBalancerClass"):
+        return CURRENT  # another controller's; the register says that it is not simulated
+    return Health("InProgress", "LoadBalancerPending", "the load balancer has no address")
+
+
+def _node(node: Obj) -> Health:
+    ready = condition(node, "Ready")
+    if ready and ready.get("status") == "True":
+        return CURRENT
+    return Health("Failed", (ready or {}).get("reason") or "NodeNotReady", (ready or {}).get("message") or "not ready")
+
+
+RULES: dict[str, Callable[[Obj], Health]] = {
+    "pods": _pod,
+    "deployments.apps": _deployment,
+    "replicasets.apps": _replicaset,
+    "services": _service,
+    "nodes": _node,
+}
+"""The kinds whose health is more than being there."""

@@ -1,0 +1,103 @@
+"""The Report: how a run ended, in three layers, as one document.
+
+Its JSON Schema is ``report.schema.json`` beside this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from kctl.api.objects import Obj
+from kctl.plan import consequence, residual
+from kctl.plane.plane import ControlPlane
+from kctl.runtime.converge import Outcome
+
+Verdict = Literal["Converged", "Settled", "Oscillating", "Horizon"]
+API_VERSION = "kctl.dev/v1"
+SKIPPED_KINDS = frozenset({"kctl.dev", "cloud.kctl.dev"})
+SKIPPED_RESOURCES = frozenset({"events", "nodes", "leases.coordination.k8s.io", "namespaces"})
+
+
+def build(
+    plane: ControlPlane,
+    outcome: Outcome,
+    *,
+    intent: Sequence[Obj] = (),
+    warnings: Iterable[str] = (),
+    used: Iterable[tuple[str, Obj]] = (),
+) -> Obj:
+    """Return the Report of a run; ``used`` are the (resource, object) pairs that the input had."""
+    converger = plane.converger
+    pods = plane.client.list("pods").items
+    left = [blocker.data() for blocker in residual.blockers(plane.client)] + problems(plane)
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Report",
+        "verdict": verdict_of(outcome, left),
+        "why": outcome.why,
+        "revision": plane.revision,
+        "intent": list(intent),
+        "consequence": consequence.records(converger.trace, converger.times, pods),
+        "residual": left,
+        "warnings": sorted(set(warnings)),
+        "notSimulated": not_simulated(used),
+        "virtualSeconds": round(outcome.now - outcome.started, 3),
+    }
+
+
+def verdict_of(outcome: Outcome, residual: Sequence[Obj]) -> Verdict:
+    """Return the verdict: a quiet cluster has Converged when nothing is left to be desired."""
+    if outcome.end != "Quiet":
+        return outcome.end
+    return "Settled" if residual else "Converged"
+
+
+def problems(plane: ControlPlane) -> list[Obj]:
+    """Return what controllers met that their objects do not show: refusals and crashes."""
+    if not plane.converger.has_run:
+        return []
+    manager = plane.converger.manager
+    found = [
+        {"namespace": "", "object": crash.loop, "owner": crash.loop, "reason": "ControllerCrashed", "message": crash.error}
+        for crash in manager.crashes
+    ]
+    for (loop, key), message in sorted(manager.last_errors().items()):
+        found.append(
+            {"namespace": key.namespace, "object": key.name, "owner": loop, "reason": "Refused", "message": message}
+        )
+    return [{**entry, "count": 1} for entry in found]
+
+
+def not_simulated(used: Iterable[tuple[str, Obj]]) -> list[Obj]:
+    """Return which accepted kinds and fields the objects use, with how many objects do."""
+    from kctl.api import register
+    from kctl.api.registry import builtin
+
+    registry = builtin()
+    counts: dict[tuple[str, str, str], int] = {}
+    for resource, obj in used:
+        kind = registry.storage(resource)
+        for entry in register.not_simulated(kind, obj):
+            key = (kind.resource, entry.path, entry.note)
+            counts[key] = counts.get(key, 0) + 1
+    return [
+        {"resource": resource, "field": path, "note": note, "count": count}
+        for (resource, path, note), count in sorted(counts.items())
+    ]
+
+
+def written_by_people(plane: ControlPlane) -> list[tuple[str, Obj]]:
+    """Return the objects that no controller made: what the inventories list, or else all without an owner."""
+    found: list[tuple[str, Obj]] = []
+    for kind in plane.server.registry.all():
+        if kind.group in SKIPPED_KINDS or kind.resource in SKIPPED_RESOURCES or "list" not in kind.verbs:
+            continue
+        if plane.server.registry.storage(kind.resource) != kind:
+            continue
+        found += [
+            (kind.resource, obj)
+            for obj in plane.client.list(kind.resource).items
+            if not obj["metadata"].get("ownerReferences")
+        ]
+    return found

@@ -1,0 +1,112 @@
+"""The third layer: what is not as desired once nothing moves any more, and why.
+
+Leaves only: a Deployment that waits for pods is told by its pods' reason. Equal reasons of one
+owner are counted together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from kctl.api.objects import Obj, key_of
+from kctl.client.client import Client
+from kctl.plan import health
+from kctl.plan.ownership import Owners, Ref, ref_of
+
+INCONCLUSIVE = frozenset({"ContainerCreating", "ContainersNotReady", "LoadBalancerPending", "NotReady"})
+"""Reasons that say that, not why: a Warning event of the object knows more."""
+
+
+class Blocker(NamedTuple):
+    """Objects of one owner that are not as desired for one reason."""
+
+    namespace: str
+    object: str
+    owner: str
+    reason: str
+    message: str
+    count: int
+
+    def data(self) -> Obj:
+        """Return the entry of the report."""
+        return self._asdict()
+
+
+def blockers(client: Client) -> list[Blocker]:
+    """Return why the cluster is not as desired; empty when it is."""
+    pods = client.list("pods").items
+    replicasets = client.list("replicasets.apps").items
+    owners = Owners([*replicasets, *pods])
+    warnings = _warnings(client.list("events").items)
+    found: list[tuple[Ref, Ref, str, str]] = []
+    blocked: set[Ref] = set()
+    for resource, objects in (
+        ("pods", pods),
+        ("nodes", client.list("nodes").items),
+        ("services", client.list("services").items),
+        ("namespaces", [ns for ns in client.list("namespaces").items if health.is_deleting(ns)]),
+    ):
+        found += _of(resource, objects, owners, warnings, blocked)
+    for resource, objects in (("replicasets.apps", replicasets), ("deployments.apps", None)):
+        listed = client.list(resource).items if objects is None else objects
+        waiting = [obj for obj in listed if resource != "replicasets.apps" or _is_failed(obj)]
+        found += _of(resource, [obj for obj in waiting if owners.top(obj) not in blocked], owners, warnings, blocked)
+    found += _intents(client)
+    return _grouped(found)
+
+
+def _is_failed(rs: Obj) -> bool:
+    return health.of("replicasets.apps", rs).state == "Failed"
+
+
+def _of(
+    resource: str, objects: Iterable[Obj], owners: Owners, warnings: dict[str, tuple[str, str]], blocked: set[Ref]
+) -> list[tuple[Ref, Ref, str, str]]:
+    found = []
+    for obj in objects:
+        state = health.of(resource, obj)
+        if state.state == "Current":
+            continue
+        reason, message = state.reason, state.message
+        if reason in INCONCLUSIVE:
+            reason, message = warnings.get(obj["metadata"]["uid"], (reason, message))
+        top = owners.top(obj)
+        blocked.add(top)
+        found.append((ref_of(obj), top, reason, message))
+    return found
+
+
+def _warnings(events: Iterable[Obj]) -> dict[str, tuple[str, str]]:
+    """Return the last Warning by the uid of the object it is about."""
+    last: dict[str, tuple[str, str, str]] = {}
+    for event in sorted(events, key=key_of):
+        if event.get("type") != "Warning":
+            continue
+        uid = (event.get("involvedObject") or {}).get("uid", "")
+        when = event.get("lastTimestamp") or ""
+        if uid not in last or last[uid][0] <= when:
+            last[uid] = (when, event.get("reason", ""), event.get("message", ""))
+    return {uid: (reason, message) for uid, (_, reason, message) in last.items()}
+
+
+def _intents(client: Client) -> list[tuple[Ref, Ref, str, str]]:
+    """Return what of an intent the API server refused when it was carried out."""
+    found = []
+    for intent in client.list("intents.kctl.dev").items:
+        status = intent.get("status") or {}
+        if status.get("phase") in ("Failed", "Pending", "Applying"):
+            message = status.get("message") or "not carried out yet"
+            found.append((ref_of(intent), ref_of(intent), f"Intent{status['phase']}", message))
+    return found
+
+
+def _grouped(found: Iterable[tuple[Ref, Ref, str, str]]) -> list[Blocker]:
+    groups: dict[tuple[Ref, str, str], list[Ref]] = {}
+    for ref, owner, reason, message in found:
+        groups.setdefault((owner, reason, message), []).append(ref)
+    out = [
+        Blocker(owner.namespace, min(refs).text, owner.text, reason, message, len(refs))
+        for (owner, reason, message), refs in groups.items()
+    ]
+    return sorted(out)

@@ -1,0 +1,146 @@
+"""The health tree: what people wrote, and below it what controllers made of it.
+
+In: a client. Out: nodes as data. Pods stay together by owner and state, so that the tree of
+ten thousand pods is as short as that of ten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from kctl.api.objects import Key, Obj, controller_of, key_of
+from kctl.client.client import Client
+from kctl.plan import health, residual
+from kctl.plan.ownership import ref_of
+
+CHILDREN = ("replicasets.apps", "pods")
+API_VERSION = "kctl.dev/v1"
+
+
+class Family:
+    """The objects of the kinds that have owners, by the uid of their controller."""
+
+    def __init__(self, client: Client) -> None:
+        self._by_owner: dict[str, list[tuple[str, Obj]]] = {}
+        for resource in CHILDREN:
+            for obj in client.list(resource).items:
+                owner = controller_of(obj)
+                if owner:
+                    self._by_owner.setdefault(owner["uid"], []).append((resource, obj))
+
+    def children(self, obj: Obj) -> list[tuple[str, Obj]]:
+        """Return the (resource, object) pairs that the object controls."""
+        return self._by_owner.get(obj["metadata"].get("uid", ""), [])
+
+
+class Target(NamedTuple):
+    """An object by resource and key."""
+
+    resource: str
+    key: Key
+
+
+def status(client: Client, targets: Sequence[Target]) -> Obj:
+    """Return the Status document: a node per target, blockers, and whether all is Current."""
+    family = Family(client)
+    nodes = []
+    for target in targets:
+        obj = find(client, target)
+        if obj is None:
+            nodes.append(
+                {
+                    "object": f"{target.resource}/{target.key.name}",
+                    "namespace": target.key.namespace,
+                    "health": "Missing",
+                    "reason": "NotFound",
+                    "message": "it was applied and is not there",
+                    "children": [],
+                }
+            )
+        else:
+            nodes.append(node(target.resource, obj, family))
+    left = [blocker.data() for blocker in residual.blockers(client)]
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Status",
+        "current": not left and all(is_current(found) for found in nodes),
+        "objects": nodes,
+        "blockers": left,
+    }
+
+
+def find(client: Client, target: Target) -> Obj | None:
+    """Return the object, None when it is not there."""
+    from kctl.api.errors import StatusError
+
+    try:
+        return client.get(target.resource, target.key.namespace, target.key.name)
+    except StatusError as error:
+        if error.reason != "NotFound":
+            raise
+        return None
+
+
+def node(resource: str, obj: Obj, family: Family) -> Obj:
+    """Return the tree below one object."""
+    state = health.of(resource, obj)
+    children = family.children(obj)
+    others = [
+        (kind, child)
+        for kind, child in children
+        if kind != "pods" and not (kind == "replicasets.apps" and _is_history(child, family))
+    ]
+    below = [node(kind, child, family) for kind, child in sorted(others, key=lambda found: key_of(found[1]))]
+    below += _pods([child for kind, child in children if kind == "pods"])
+    return {
+        "object": ref_of(obj).text,
+        "namespace": key_of(obj).namespace,
+        "health": state.state,
+        "reason": state.reason,
+        "message": state.message,
+        "children": below,
+    }
+
+
+def _is_history(rs: Obj, family: Family) -> bool:
+    """Say whether a ReplicaSet is kept for rollbacks only."""
+    return not rs["spec"].get("replicas") and not family.children(rs)
+
+
+def _pods(pods: Iterable[Obj]) -> list[Obj]:
+    """Return a node per state of the pods; one pod alone is named."""
+    groups: dict[health.Health, list[Obj]] = {}
+    for pod in pods:
+        groups.setdefault(health.of("pods", pod), []).append(pod)
+    out = []
+    for state, found in sorted(groups.items()):
+        names = sorted(pod["metadata"]["name"] for pod in found)
+        out.append(
+            {
+                "object": f"pod/{names[0]}" if len(names) == 1 else f"{len(names)} pods",
+                "namespace": key_of(found[0]).namespace,
+                "health": state.state,
+                "reason": state.reason,
+                "message": state.message,
+                "pods": names,
+                "nodes": sorted({pod["spec"]["nodeName"] for pod in found if pod["spec"].get("nodeName")}),
+                "children": [],
+            }
+        )
+    return out
+
+
+def is_current(found: Obj) -> bool:
+    """Say whether a node and everything below it is Current."""
+    return found["health"] == "Current" and all(is_current(child) for child in found["children"])
+
+
+def applied(client: Client) -> list[Target]:
+    """Return what the inventories say was applied, in order of namespace, resource and name."""
+    found = {
+        Target(item["resource"], Key(item.get("namespace", ""), item["name"]))
+        for inventory in client.list("inventories.kctl.dev").items
+        for item in (inventory.get("spec") or {}).get("objects") or ()
+    }
+    return sorted(found, key=lambda target: (target.key.namespace, target.resource, target.key.name))

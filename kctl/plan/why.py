@@ -1,0 +1,123 @@
+"""Why is this object as it is? The chain from what a person wrote to the fact that blocks it.
+
+In: a plane and an object. Out: a document with the owners above it, who wrote it, how it is,
+what is below it, its events, and for a pod that has no node the scheduler's view of every node.
+"""
+
+from __future__ import annotations
+
+from kctl.api.errors import StatusError
+from kctl.api.objects import Obj, controller_of, dig, key_of
+from kctl.client.client import Client
+from kctl.plan import health
+from kctl.plan.ownership import ref_of
+from kctl.plan.tree import API_VERSION, Family, node
+from kctl.plane.plane import ControlPlane
+
+RESOURCES = {"ReplicaSet": "replicasets.apps", "Deployment": "deployments.apps", "Node": "nodes"}
+
+
+def explain(plane: ControlPlane, resource: str, obj: Obj) -> Obj:
+    """Return the Explanation document of an object."""
+    client = plane.client
+    state = health.of(resource, obj)
+    tree = node(resource, obj, Family(client))
+    blocked = unschedulable(client, resource, obj)
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Explanation",
+        "object": ref_of(obj).text,
+        "namespace": key_of(obj).namespace,
+        "health": state.state,
+        "reason": state.reason,
+        "message": state.message,
+        "owners": [ref_of(owner).text for owner in owners(client, obj)],
+        "written": writers(obj),
+        "applied": source(client, resource, obj),
+        "children": tree["children"],
+        "events": events(client, obj),
+        "scheduling": [scheduling(plane, pod) for pod in blocked],
+    }
+
+
+def owners(client: Client, obj: Obj) -> list[Obj]:
+    """Return the chain of controlling owners, nearest first, as far as they exist."""
+    found: list[Obj] = []
+    while (ref := controller_of(obj)) is not None:
+        resource = RESOURCES.get(ref["kind"])
+        if resource is None:
+            break
+        try:
+            obj = client.get(resource, key_of(obj).namespace if resource != "nodes" else "", ref["name"])
+        except StatusError:
+            break
+        found.append(obj)
+    return found
+
+
+def writers(obj: Obj) -> list[Obj]:
+    """Return who wrote the object: the managers of its fields with the last time each wrote."""
+    return [
+        {
+            "manager": entry.get("manager", ""),
+            "operation": entry.get("operation", ""),
+            "subresource": entry.get("subresource", ""),
+            "time": entry.get("time", ""),
+        }
+        for entry in obj["metadata"].get("managedFields") or ()
+    ]
+
+
+def source(client: Client, resource: str, obj: Obj) -> str:
+    """Return ``file:line`` of the manifest that brought the object, "" when none did."""
+    key = key_of(obj)
+    for inventory in client.list("inventories.kctl.dev").items:
+        for item in (inventory.get("spec") or {}).get("objects") or ():
+            if (item["resource"], item.get("namespace", ""), item["name"]) == (resource, *key):
+                return f"{item['file']}:{item['line']}" if item.get("file") else ""
+    return ""
+
+
+def events(client: Client, obj: Obj) -> list[Obj]:
+    """Return the events about the object, oldest first."""
+    uid = obj["metadata"].get("uid")
+    found = [
+        event
+        for event in client.list("events", key_of(obj).namespace or "default").items
+        if dig(event, "involvedObject", "uid") == uid
+    ]
+    found.sort(key=lambda event: (event.get("lastTimestamp") or "", event["metadata"]["name"]))
+    return [
+        {
+            "type": event.get("type", ""),
+            "reason": event.get("reason", ""),
+            "message": event.get("message", ""),
+            "count": event.get("count", 1),
+            "lastTimestamp": event.get("lastTimestamp", ""),
+            "component": dig(event, "source", "component", default=""),
+        }
+        for event in found
+    ]
+
+
+def unschedulable(client: Client, resource: str, obj: Obj) -> list[Obj]:
+    """Return one pod per reason among the object's pods that no node takes."""
+    family = Family(client)
+    pods = [obj] if resource == "pods" else []
+    level = [obj]
+    while level:
+        below = [found for parent in level for found in family.children(parent)]
+        pods += [child for kind, child in below if kind == "pods"]
+        level = [child for kind, child in below if kind != "pods"]
+    first: dict[str, Obj] = {}
+    for pod in sorted(pods, key=key_of):
+        state = health.of("pods", pod)
+        if not pod["spec"].get("nodeName") and state.reason in ("Unschedulable", "SchedulingGated"):
+            first.setdefault(state.message, pod)
+    return list(first.values())
+
+
+def scheduling(plane: ControlPlane, pod: Obj) -> Obj:
+    """Return the scheduler's decision for a pod, with the pod's name."""
+    key = key_of(pod)
+    return {"pod": key.name, "namespace": key.namespace, **plane.scheduling(*key)}
