@@ -1,0 +1,454 @@
+"""The scheduling framework: extension points, and the cycle that decides for one pod.
+
+In: a :class:`~kctl.scheduler.cluster.Cluster` and a pod. Out: a :class:`Outcome`: the node, or why there
+is none, with everything needed to explain it. Nothing is written and nothing is assumed here.
+
+A plugin has a ``name`` and whichever extension points it defines; plugins keep no state of their own
+between calls, what they work out for a pod goes into the :class:`Cycle`. A refusal is a value
+(:class:`No`), not an error. The extension points, order and arithmetic are kube-scheduler's; all
+nodes are filtered and scored, where upstream samples clusters of 100 nodes or more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
+
+from kctl.scheduler.cluster import Cluster
+from kctl.scheduler.nodeinfo import NodeInfo
+from kctl.scheduler.podinfo import PodInfo
+
+MAX_SCORE = 100
+
+
+class No(NamedTuple):
+    """A refusal. ``unresolvable``: removing pods would not help (UnschedulableAndUnresolvable)."""
+
+    plugin: str
+    reasons: tuple[str, ...]
+    unresolvable: bool = False
+
+
+class Skip:
+    """The type of :data:`SKIP`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "SKIP"
+
+
+SKIP: Final = Skip()
+"""Returned by PreFilter or PreScore: the plugin has nothing to say about this pod."""
+
+
+class Preemption(NamedTuple):
+    """What a PostFilter plugin achieved: room on ``node`` once ``victims`` are gone.
+
+    ``candidates`` are all nodes it tried with success, ``message`` says why there is none.
+    """
+
+    node: str = ""
+    victims: tuple[PodInfo, ...] = ()
+    candidates: dict[str, tuple[PodInfo, ...]] = {}  # noqa: RUF012 never written to
+    message: str = ""
+    clears: bool = True
+    """Whether an older nomination of the pod is withdrawn when there is no node."""
+
+
+class Outcome(NamedTuple):
+    """The decision for one pod."""
+
+    pod: PodInfo
+    node: str = ""
+    reason: str = ""
+    message: str = ""
+    nodes: int = 0
+    refusals: dict[str, No] = {}  # noqa: RUF012 never written to
+    absent: No | None = None
+    """Why the nodes that were not looked at are out (PreFilter named others, or refused the pod)."""
+    feasible: tuple[str, ...] = ()
+    scores: dict[str, list[int]] = {}  # noqa: RUF012 weighted, in order of ``feasible``
+    totals: tuple[int, ...] = ()
+    best: tuple[str, ...] = ()
+    plugins: frozenset[str] = frozenset()
+    """The plugins that refused; an event that one of them registered may help."""
+    preemption: Preemption | None = None
+
+
+class Cycle:
+    """One pod's way through the framework; plugins keep their findings in ``data``."""
+
+    __slots__ = ("cluster", "data", "pod")
+
+    def __init__(self, cluster: Cluster, pod: PodInfo, data: dict[str, Any] | None = None) -> None:
+        self.cluster = cluster
+        self.pod = pod
+        self.data: dict[str, Any] = {} if data is None else data
+
+    def clone(self) -> Cycle:
+        """Return a copy to try things on; entries that change have a ``clone`` of their own."""
+        data = {name: value.clone() if hasattr(value, "clone") else value for name, value in self.data.items()}
+        return Cycle(self.cluster, self.pod, data)
+
+
+@runtime_checkable
+class PreEnqueue(Protocol):
+    """Keeps a pod out of the queue altogether."""
+
+    def pre_enqueue(self, pod: PodInfo) -> No | None:
+        """Refuse the pod, or None."""
+        ...
+
+
+@runtime_checkable
+class QueueSort(Protocol):
+    """Orders the queue."""
+
+    def sort_key(self, pod: PodInfo, since: float) -> tuple[Any, ...]:
+        """Return what to order by; ``since`` is when the pod was queued."""
+        ...
+
+
+@runtime_checkable
+class PreFilter(Protocol):
+    """Looks at the pod once, before any node."""
+
+    name: str
+
+    def pre_filter(self, cycle: Cycle) -> No | Skip | frozenset[str] | None:
+        """Refuse the pod, step aside, name the only nodes to look at, or None."""
+        ...
+
+
+@runtime_checkable
+class PreFilterExtensions(Protocol):
+    """Keeps what PreFilter found true while preemption tries pods out."""
+
+    name: str
+
+    def add_pod(self, cycle: Cycle, pod: PodInfo, node: NodeInfo) -> None:
+        """Take in that ``pod`` runs on ``node``."""
+        ...
+
+    def remove_pod(self, cycle: Cycle, pod: PodInfo, node: NodeInfo) -> None:
+        """Take in that ``pod`` does not run on ``node``."""
+        ...
+
+
+@runtime_checkable
+class Filter(Protocol):
+    """Looks at one node."""
+
+    name: str
+
+    def filter(self, cycle: Cycle, node: NodeInfo) -> No | None:
+        """Refuse the node, or None."""
+        ...
+
+
+@runtime_checkable
+class PostFilter(Protocol):
+    """Has a last word when no node passed."""
+
+    name: str
+
+    def post_filter(self, framework: Framework, cycle: Cycle, refused: Refused) -> Preemption:
+        """Make room, or say why not."""
+        ...
+
+
+@runtime_checkable
+class PreScore(Protocol):
+    """Looks at the feasible nodes once, before they are scored."""
+
+    name: str
+
+    def pre_score(self, cycle: Cycle, nodes: Sequence[NodeInfo]) -> Skip | None:
+        """Prepare, or step aside."""
+        ...
+
+
+@runtime_checkable
+class Score(Protocol):
+    """Rates one node."""
+
+    name: str
+
+    def score(self, cycle: Cycle, node: NodeInfo) -> int:
+        """Return the raw score."""
+        ...
+
+
+@runtime_checkable
+class NormalizeScore(Protocol):
+    """Brings raw scores into 0..100."""
+
+    name: str
+
+    def normalize(self, cycle: Cycle, scores: list[int], nodes: Sequence[NodeInfo]) -> list[int]:
+        """Return the scores normalised, in the same order."""
+        ...
+
+
+class Refused(NamedTuple):
+    """Which nodes said no, and why; ``absent`` speaks for those not looked at."""
+
+    nodes: Sequence[NodeInfo]
+    refusals: dict[str, No]
+    absent: No | None
+    pod_refused: bool = False
+    """PreFilter refused the pod before any node was looked at."""
+
+    def of(self, node: str) -> No | None:
+        """Return the node's refusal."""
+        return self.refusals.get(node, self.absent)
+
+
+class Framework:
+    """A profile: plugins in their order, with weights."""
+
+    def __init__(self, plugins: Sequence[Any], weights: dict[str, int]) -> None:
+        self.plugins = tuple(plugins)
+        self.weights = weights
+        self.pre_enqueue: list[PreEnqueue] = [p for p in plugins if isinstance(p, PreEnqueue)]
+        self.pre_filters: list[PreFilter] = [p for p in plugins if isinstance(p, PreFilter)]
+        self.filters: list[Filter] = [p for p in plugins if isinstance(p, Filter)]
+        self.extensions: list[PreFilterExtensions] = [p for p in plugins if isinstance(p, PreFilterExtensions)]
+        self.post_filters: list[PostFilter] = [p for p in plugins if isinstance(p, PostFilter)]
+        self.scorers = [
+            (p, p if isinstance(p, PreScore) else None, p if isinstance(p, NormalizeScore) else None)
+            for p in plugins
+            if isinstance(p, Score)
+        ]
+
+    # -- the cycle
+
+    def gated(self, pod: PodInfo) -> Outcome | None:
+        """Return the outcome of a pod that may not be queued, as RunPreEnqueuePlugins."""
+        for plugin in self.pre_enqueue:
+            no = plugin.pre_enqueue(pod)
+            if no is not None:
+                return Outcome(pod, reason="SchedulingGated", message=no.reasons[0], plugins=frozenset({no.plugin}))
+        return None
+
+    def schedule(self, cluster: Cluster, pod: PodInfo) -> Outcome:
+        """Decide for one pod, as schedulingCycle without assuming anything."""
+        cluster.snapshot()
+        nodes = cluster.order()
+        if not nodes:
+            return Outcome(pod, reason="Unschedulable", message="no nodes available to schedule pods")
+        cycle = Cycle(cluster, pod)
+        skipped: set[str] = set()
+        only, no = self.run_pre_filters(cycle, skipped)
+        if no is not None:
+            return self.unschedulable(cycle, Refused(nodes, {}, no, pod_refused=True), skipped)
+        absent = None
+        candidates = nodes
+        if only is not None:
+            names, plugins = only
+            candidates = [node for node in nodes if node.name in names]
+            listed = " ".join(sorted(plugins))
+            absent = No(sorted(plugins)[0], (f"node(s) didn't satisfy plugin(s) [{listed}]",), True)
+        filters = [f.filter for f in self.filters if f.name not in skipped]
+        chosen = self._nominated(cycle, filters, candidates)
+        if chosen is not None:
+            return Outcome(pod, chosen.name, nodes=len(nodes), feasible=(chosen.name,), best=(chosen.name,))
+        refusals: dict[str, No] = {}
+        feasible = self.run_filters(cycle, filters, candidates, refusals)
+        if not feasible:
+            return self.unschedulable(cycle, Refused(nodes, refusals, absent), skipped)
+        return self._select(cycle, nodes, feasible, refusals, absent)
+
+    def run_pre_filters(
+        self, cycle: Cycle, skipped: set[str]
+    ) -> tuple[tuple[frozenset[str], set[str]] | None, No | None]:
+        """Return the only nodes to look at with the plugins that said so, and a refusal; either may be None."""
+        only: frozenset[str] | None = None
+        by: set[str] = set()
+        refusal: No | None = None
+        for plugin in self.pre_filters:
+            said = plugin.pre_filter(cycle)
+            if isinstance(said, Skip):
+                skipped.add(plugin.name)
+            elif isinstance(said, No):
+                if said.unresolvable:
+                    return None, said
+                refusal = refusal or said
+            elif said is not None:
+                only = said if only is None else only & said
+                by.add(plugin.name)
+                if not only:
+                    listed = " ".join(sorted(by))
+                    why = f"node(s) didn't satisfy plugin(s) [{listed}] simultaneously"
+                    return None, No(
+                        plugin.name, (why if len(by) > 1 else f"node(s) didn't satisfy plugin {listed}",), True
+                    )
+        if refusal is not None:
+            return None, refusal
+        return (None if only is None else (only, by)), None
+
+    def _nominated(
+        self, cycle: Cycle, filters: list[Callable[[Cycle, NodeInfo], No | None]], candidates: Sequence[NodeInfo]
+    ) -> NodeInfo | None:
+        """Return the node preemption made room on, if the pod fits there now (evaluateNominatedNode)."""
+        name = cycle.pod.nominated
+        if not name:
+            return None
+        for node in candidates:
+            if node.name == name and self.refuse(cycle, filters, node) is None:
+                return node
+        return None
+
+    def run_filters(
+        self,
+        cycle: Cycle,
+        filters: list[Callable[[Cycle, NodeInfo], No | None]],
+        nodes: Sequence[NodeInfo],
+        refusals: dict[str, No],
+    ) -> list[NodeInfo]:
+        """Return the nodes that pass; put the first refusal of each other node into ``refusals``."""
+        feasible = []
+        nominated = cycle.cluster.nominated
+        for node in nodes:
+            if nominated and node.name in nominated:
+                no = self.refuse(cycle, filters, node)
+            else:
+                for check in filters:
+                    no = check(cycle, node)
+                    if no is not None:
+                        break
+                else:
+                    no = None
+            if no is None:
+                feasible.append(node)
+            else:
+                refusals[node.name] = no
+        return feasible
+
+    def refuse(self, cycle: Cycle, filters: list[Callable[[Cycle, NodeInfo], No | None]], node: NodeInfo) -> No | None:
+        """Filter one node with the pods nominated to it, and without (RunFilterPluginsWithNominatedPods)."""
+        pod = cycle.pod
+        guests = [
+            guest
+            for guest in cycle.cluster.nominated.get(node.name, {}).values()
+            if guest.priority >= pod.priority and guest.key != pod.key
+        ]
+        if guests:
+            trial, crowded = cycle.clone(), node.clone()
+            for guest in guests:
+                crowded.add_pod(guest)
+                self.add_pod(trial, guest, crowded)
+            no = first_refusal(trial, filters, crowded)
+            if no is not None:
+                return no
+        return first_refusal(cycle, filters, node)
+
+    def add_pod(self, cycle: Cycle, pod: PodInfo, node: NodeInfo) -> None:
+        """Tell plugins that a pod is now on the node (RunPreFilterExtensionAddPod)."""
+        for plugin in self.extensions:
+            plugin.add_pod(cycle, pod, node)
+
+    def remove_pod(self, cycle: Cycle, pod: PodInfo, node: NodeInfo) -> None:
+        """Tell plugins that a pod is no longer on the node (RunPreFilterExtensionRemovePod)."""
+        for plugin in self.extensions:
+            plugin.remove_pod(cycle, pod, node)
+
+    # -- scoring
+
+    def _select(
+        self,
+        cycle: Cycle,
+        nodes: Sequence[NodeInfo],
+        feasible: list[NodeInfo],
+        refusals: dict[str, No],
+        absent: No | None,
+    ) -> Outcome:
+        """Score the feasible nodes and take the first of the best (one alone is not scored)."""
+        names = tuple(node.name for node in feasible)
+        if len(feasible) == 1:
+            return Outcome(cycle.pod, names[0], "", "", len(nodes), refusals, absent, names, best=names)
+        scores = self.run_scores(cycle, feasible)
+        totals = tuple(map(sum, zip(*scores.values(), strict=True))) if scores else (0,) * len(feasible)
+        top = max(totals)
+        best = tuple(name for name, total in zip(names, totals, strict=True) if total == top)
+        return Outcome(cycle.pod, best[0], "", "", len(nodes), refusals, absent, names, scores, totals, best)
+
+    def run_scores(self, cycle: Cycle, nodes: list[NodeInfo]) -> dict[str, list[int]]:
+        """Return the weighted scores by plugin, in order of ``nodes``."""
+        scores: dict[str, list[int]] = {}
+        for plugin, prepare, normalise in self.scorers:
+            if prepare is not None and prepare.pre_score(cycle, nodes) is SKIP:
+                continue
+            rate = plugin.score
+            raw = [rate(cycle, node) for node in nodes]
+            if normalise is not None:
+                raw = normalise.normalize(cycle, raw, nodes)
+            weight = self.weights.get(plugin.name, 1)
+            scores[plugin.name] = raw if weight == 1 else [weight * score for score in raw]
+        return scores
+
+    # -- failing
+
+    def unschedulable(self, cycle: Cycle, refused: Refused, skipped: set[str]) -> Outcome:
+        """Return why no node fits, after PostFilter plugins had their word."""
+        cycle.data["skipped"] = skipped
+        message = fit_error(refused)
+        plugins = {no.plugin for no in refused.refusals.values()}
+        if refused.absent is not None and len(refused.refusals) < len(refused.nodes):
+            plugins.add(refused.absent.plugin)
+        preemption, why = self._post_filter(cycle, refused)
+        return Outcome(
+            cycle.pod,
+            reason="Unschedulable",
+            message=f"{message} {why}" if why else message,
+            nodes=len(refused.nodes),
+            refusals=refused.refusals,
+            absent=refused.absent,
+            plugins=frozenset(plugins),
+            preemption=preemption,
+        )
+
+    def _post_filter(self, cycle: Cycle, refused: Refused) -> tuple[Preemption | None, str]:
+        """Run PostFilter plugins and join what they say; success silences them all."""
+        said = []
+        last: Preemption | None = None
+        for plugin in self.post_filters:
+            last = plugin.post_filter(self, cycle, refused)
+            if last.node:
+                return last, ""
+            said.append(last.message)
+            if last.message == NOT_FOUND:
+                break
+        return last, ", ".join(said)
+
+
+NOT_FOUND = "not found"
+"""What DynamicResources answers, ending PostFilter, when PreFilter never came to it."""
+
+
+def first_refusal(cycle: Cycle, filters: list[Callable[[Cycle, NodeInfo], No | None]], node: NodeInfo) -> No | None:
+    """Return the first refusal of the node."""
+    for check in filters:
+        no = check(cycle, node)
+        if no is not None:
+            return no
+    return None
+
+
+def fit_error(refused: Refused) -> str:
+    """Write the message of a FitError: counts per reason, sorted as text."""
+    total = len(refused.nodes)
+    head = f"0/{total} nodes are available:"
+    if refused.pod_refused and refused.absent is not None:
+        return f"{head} {', '.join(refused.absent.reasons)}."
+    counts: dict[str, int] = {}
+    for no in refused.refusals.values():
+        for reason in no.reasons:
+            counts[reason] = counts.get(reason, 0) + 1
+    missing = total - len(refused.refusals)
+    if refused.absent is not None and missing:
+        for reason in refused.absent.reasons:
+            counts[reason] = counts.get(reason, 0) + missing
+    listed = ", ".join(sorted(f"{count} {reason}" for reason, count in counts.items()))
+    return f"{head} {listed}." if listed else head

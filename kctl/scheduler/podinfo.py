@@ -1,0 +1,194 @@
+"""A pod as the scheduler sees it: parsed once, compared many times.
+
+In: a pod object. Out: :class:`PodInfo`, which plugins read instead of the object's nested
+dicts. Everything here derives from the pod alone; namespaces' labels are looked up when terms are
+compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import NamedTuple
+
+from kctl.api.objects import Key, Obj, key_of
+from kctl.scheduler.match import LabelMatch, NodeMatch, labels_matching, required_node_affinity
+from kctl.scheduler.requests import Requests, pod_requests
+
+ANY_ADDRESS = "0.0.0.0"  # noqa: S104 the wildcard of hostIP, nothing listens here
+
+
+class HostPort(NamedTuple):
+    """A port of the node that a container wants for itself."""
+
+    ip: str
+    protocol: str
+    port: int
+
+
+class AffinityTerm(NamedTuple):
+    """A PodAffinityTerm with its owner's namespace filled in; ``weight`` of preferred ones."""
+
+    namespaces: frozenset[str]
+    namespace_selector: LabelMatch | None
+    selector: LabelMatch
+    topology_key: str
+    weight: int = 0
+
+    def matches(self, pod: PodInfo, namespace_labels: Mapping[str, Mapping[str, str]]) -> bool:
+        """Say whether the term speaks of ``pod``, as framework.AffinityTerm.Matches."""
+        if pod.namespace not in self.namespaces and (
+            self.namespace_selector is None or not self.namespace_selector(namespace_labels.get(pod.namespace, {}))
+        ):
+            return False
+        return self.selector(pod.labels)
+
+
+class PodInfo:
+    """One version of one pod."""
+
+    def __init__(self, obj: Obj) -> None:
+        meta = obj["metadata"]
+        self.obj = obj
+        self.spec: Obj = obj["spec"]
+        self.key: Key = key_of(obj)
+        self.namespace: str = self.key.namespace
+        self.uid: str = meta.get("uid") or f"{self.key}"
+        self.labels: dict[str, str] = meta.get("labels") or {}
+        self.terminating = bool(meta.get("deletionTimestamp"))
+        self.node_name: str = self.spec.get("nodeName") or ""
+        self.priority: int = self.spec.get("priority") or 0
+
+    def refreshed(self, obj: Obj) -> bool:
+        """Take over a newer version of the pod if nothing that counts on its node has changed.
+
+        Saying no, it changes nothing: the pod must be counted out and parsed again then.
+        """
+        spec = obj["spec"]
+        if spec is not self.spec and not _same_but_node(self.spec, spec):
+            return False
+        if _reports_resources(obj) or _reports_resources(self.obj):
+            return False
+        meta = obj["metadata"]
+        self.obj = obj
+        self.spec = spec
+        self.labels = meta.get("labels") or {}
+        self.terminating = bool(meta.get("deletionTimestamp"))
+        return True
+
+    @property
+    def nominated(self) -> str:
+        """The node that preemption has chosen for the pod, "" for none."""
+        return (self.obj.get("status") or {}).get("nominatedNodeName") or ""
+
+    @cached_property
+    def requests(self) -> Requests:
+        """What the pod asks for."""
+        return pod_requests(self.obj)
+
+    @cached_property
+    def tolerations(self) -> tuple[Obj, ...]:
+        """The pod's tolerations."""
+        return tuple(self.spec.get("tolerations") or ())
+
+    @cached_property
+    def required_node_affinity(self) -> NodeMatch | None:
+        """What the node's name and labels must be, None for no demands."""
+        return required_node_affinity(self.spec)
+
+    @cached_property
+    def ports(self) -> tuple[HostPort, ...]:
+        """The host ports of containers and sidecars, as util.GetHostPorts."""
+        spec = self.spec
+        sidecars = [c for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always"]
+        return tuple(
+            HostPort(port.get("hostIP") or ANY_ADDRESS, port.get("protocol") or "TCP", port["hostPort"])
+            for container in (*(spec.get("containers") or ()), *sidecars)
+            for port in container.get("ports") or ()
+            if port.get("hostPort")
+        )
+
+    @cached_property
+    def images(self) -> tuple[str, ...]:
+        """The images of all containers, with the tag that the kubelet would pull."""
+        spec = self.spec
+        containers = (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
+        return tuple(normalized_image(c.get("image") or "") for c in containers)
+
+    @cached_property
+    def affinity(self) -> tuple[AffinityTerm, ...]:
+        """Required pod affinity."""
+        return self._terms("podAffinity", preferred=False)
+
+    @cached_property
+    def anti_affinity(self) -> tuple[AffinityTerm, ...]:
+        """Required pod anti-affinity."""
+        return self._terms("podAntiAffinity", preferred=False)
+
+    @cached_property
+    def preferred_affinity(self) -> tuple[AffinityTerm, ...]:
+        """Preferred pod affinity."""
+        return self._terms("podAffinity", preferred=True)
+
+    @cached_property
+    def preferred_anti_affinity(self) -> tuple[AffinityTerm, ...]:
+        """Preferred pod anti-affinity."""
+        return self._terms("podAntiAffinity", preferred=True)
+
+    @cached_property
+    def has_affinity(self) -> bool:
+        """Say whether the pod has any pod affinity or anti-affinity, required or preferred."""
+        affinity = self.spec.get("affinity")
+        return bool(affinity and (affinity.get("podAffinity") or affinity.get("podAntiAffinity")))
+
+    def _terms(self, kind: str, *, preferred: bool) -> tuple[AffinityTerm, ...]:
+        affinity = (self.spec.get("affinity") or {}).get(kind) or {}
+        if preferred:
+            weighted = affinity.get("preferredDuringSchedulingIgnoredDuringExecution") or ()
+            return tuple(affinity_term(self.namespace, w["podAffinityTerm"], w["weight"]) for w in weighted)
+        terms = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or ()
+        return tuple(affinity_term(self.namespace, term) for term in terms)
+
+
+def affinity_term(namespace: str, term: Obj, weight: int = 0) -> AffinityTerm:
+    """Compile a PodAffinityTerm of a pod in ``namespace``; without namespaces it speaks of its own."""
+    names = term.get("namespaces") or ()
+    selector = term.get("namespaceSelector")
+    if not names and selector is None:
+        names = (namespace,)
+    return AffinityTerm(
+        frozenset(names),
+        None if selector is None else labels_matching(selector),
+        labels_matching(term.get("labelSelector")),
+        term["topologyKey"],
+        weight,
+    )
+
+
+def normalized_image(image: str) -> str:
+    """Return the image's name with ``:latest`` when it has neither tag nor digest."""
+    return image if image.rfind(":") > image.rfind("/") else f"{image}:latest"
+
+
+def _same_but_node(old: Obj, new: Obj) -> bool:
+    """Say whether two pod specs differ at most in nodeName; parts are usually shared, not only equal."""
+    for name, value in new.items():
+        if name != "nodeName":
+            other = old.get(name)
+            if other is not value and other != value:
+                return False
+    return len(old) - ("nodeName" in old) == len(new) - ("nodeName" in new)
+
+
+def _reports_resources(obj: Obj) -> bool:
+    """Say whether a container status carries resources, which count during an in-place resize."""
+    status = obj.get("status") or {}
+    return any(s.get("resources") for name in STATUSES for s in status.get(name) or ())
+
+
+STATUSES = ("containerStatuses", "initContainerStatuses")
+
+
+def is_terminal(pod: Obj) -> bool:
+    """Say whether the pod has ended: it no longer takes room on its node."""
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
