@@ -1,1 +1,22 @@
-"""Simulated node agents: pod lifecycle, node status."""
+"""Simulated node agents: registration, node status, pod lifecycle.
+
+One set of controllers plays the kubelet of every node. They keep nothing between syncs: what
+a real kubelet has in memory (images, addresses, timers) derives from the pods' own statuses.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kctl.runtime.controller import Controller
+    from kctl.runtime.profile import Profile
+
+
+def build(profile: Profile) -> list[Controller]:
+    """Return the kubelets' controllers for the given latencies."""
+    from kctl.kubelet.agent import Kubelet
+    from kctl.kubelet.node import NodeStatus
+    from kctl.kubelet.registration import Registration
+
+    return [Registration(profile), NodeStatus(), Kubelet(profile)]

@@ -1,0 +1,172 @@
+"""The simulated kubelets of all nodes, as one controller over pods.
+
+In: bound pods, their nodes, the ConfigMaps and Secrets they name. Out: pod statuses, events,
+and the final delete of a pod that has ended. The decision is :func:`kctl.kubelet.pod.advance`;
+here is only what feeds it and what wakes it. A kubelet whose node is gone or not heard of
+does nothing. A missing ConfigMap or Secret is looked at again the moment it changes, where
+the real kubelet waits for its next sync.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from kctl.api.objects import Key, Obj, dig, key_of
+from kctl.client.cache import Caches, by_node
+from kctl.client.client import Client
+from kctl.kubelet import facts, references
+from kctl.kubelet.addresses import pod_address
+from kctl.kubelet.containers import state_of, waiting_reason
+from kctl.kubelet.phase import TERMINAL, by_name
+from kctl.kubelet.pod import Known, advance, is_settled, is_silent, node_ip
+from kctl.runtime.actions import Action, Delete, Emit, update_status
+from kctl.runtime.controller import Controller, Decision, KeysOf, Watch
+from kctl.runtime.profile import Profile
+
+COMPONENT = "kubelet"
+"""What events name as their source."""
+USER = "system:node:simulated"
+"""One user for all simulated kubelets; the real ones are ``system:node:<name>`` each."""
+
+REFERENCES = "kubelet references"
+REFUSED = "kubelet refused images"
+
+
+class Seen(NamedTuple):
+    """A pod, its node, and what its kubelet knows."""
+
+    pod: Obj
+    node: Obj | None
+    known: Known
+
+
+class Kubelet(Controller):
+    """Runs the pods of every node."""
+
+    name = "kubelet"
+    user = USER
+    level = 80
+    reads = ("nodes",)
+    writes = ("pods", "events")
+
+    def __init__(self, profile: Profile) -> None:
+        self.profile = profile
+        self.watches = (
+            Watch("pods", _pod_keys),
+            Watch("nodes", _node_keys),
+            Watch("configmaps", _reference_keys("configmaps")),
+            Watch("secrets", _reference_keys("secrets")),
+        )
+
+    def prepare(self, caches: Caches) -> None:
+        """Register what kubelets keep in memory."""
+        pods = caches["pods"]
+        facts.prepare(pods, self.profile)
+        pods.index(REFERENCES, _references_of)
+        pods.index(REFUSED, _refused_on)
+
+    def observe(self, caches: Caches, key: Key) -> Seen | None:
+        """Read the pod, its node, and what a pod that has yet to start needs to know."""
+        pod = caches["pods"].get(key)
+        if pod is None or not pod["spec"].get("nodeName"):
+            return None
+        node = caches["nodes"].get(Key("", pod["spec"]["nodeName"]))
+        known = Known()
+        if node is not None and _has_waiting(pod):
+            known = self._known(caches, pod, node)
+        return Seen(pod, node, known)
+
+    def _known(self, caches: Caches, pod: Obj, node: Obj) -> Known:
+        namespace = key_of(pod).namespace
+        objects = {
+            reference: caches[reference.resource].get(Key(namespace, reference.name))
+            for reference in references.named(pod["spec"])
+        }
+        pods = caches["pods"]
+        images = facts.image_fold(pods, self.profile).get(node["metadata"]["name"])
+        address = ""
+        if not dig(pod, "status", "podIP") and not pod["spec"].get("hostNetwork"):
+            address = pod_address(dig(node, "spec", "podCIDR", default=""), facts.address_fold(pods).get)
+        return Known(objects, facts.images_on(node, images), address)
+
+    def decide(self, seen: Seen, now: float) -> Decision:
+        """Turn the pod's next step into actions."""
+        pod = seen.pod
+        step = advance(pod, seen.node, seen.known, now, self.profile)
+        actions: list[Action] = []
+        if step.status is not None:
+            actions.append(update_status("pods", pod, step.status))
+        actions += [Emit(pod, event.type, event.reason, event.message) for event in step.events]
+        if step.is_gone:
+            actions.append(Delete("pods", key_of(pod), pod["metadata"]["uid"], grace=0))
+        return Decision(tuple(actions), step.wake_at)
+
+    def act(self, client: Client, decision: Decision, now: float) -> None:
+        """Carry the decision out; events come from ``kubelet``."""
+        from kctl.runtime.act import carry_out
+
+        carry_out(client, decision.actions, now=now, component=COMPONENT)
+
+
+def _has_waiting(pod: Obj) -> bool:
+    """Say whether some container has yet to start."""
+    status = pod.get("status") or {}
+    if status.get("phase") in TERMINAL:
+        return False
+    spec = pod["spec"]
+    statuses = by_name(status.get("initContainerStatuses"), status.get("containerStatuses"))
+    return any(
+        state_of(statuses.get(container["name"])) == "waiting"
+        for container in (*(spec.get("initContainers") or ()), *spec["containers"])
+    )
+
+
+def _pod_keys(old: Obj | None, new: Obj | None, caches: Caches) -> Iterable[Key]:
+    """Wake the pod unless it is settled, and those that wait for an image it has brought."""
+    if new is None or not new["spec"].get("nodeName"):
+        return ()
+    keys = [] if is_settled(new) else [key_of(new)]
+    refused = caches["pods"].index(REFUSED, _refused_on)
+    if refused.count(new["spec"]["nodeName"]):
+        keys += [key_of(pod) for pod in refused.get(new["spec"]["nodeName"]) if key_of(pod) not in keys]
+    return keys
+
+
+def _node_keys(old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
+    """Wake the pods of a node that comes up, speaks again or gets its address."""
+    if new is None:
+        return []
+    if old is not None and is_silent(old) == is_silent(new) and node_ip(old) == node_ip(new):
+        return []
+    found = by_node(caches["pods"]).get(new["metadata"]["name"])
+    return [key_of(pod) for pod in found if not is_settled(pod)]
+
+
+def _reference_keys(resource: str) -> KeysOf:
+    def keys(old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
+        obj = new or old
+        if obj is None:
+            return []
+        key = key_of(obj)
+        found = caches["pods"].index(REFERENCES, _references_of).get((resource, key.namespace, key.name))
+        return [key_of(pod) for pod in found]
+
+    return keys
+
+
+def _references_of(pod: Obj) -> Iterable[tuple[str, str, str]]:
+    """Return what a bound pod that has yet to start names."""
+    phase = (pod.get("status") or {}).get("phase") or "Pending"
+    if phase != "Pending" or not pod["spec"].get("nodeName"):
+        return ()
+    namespace = key_of(pod).namespace
+    return [(reference.resource, namespace, reference.name) for reference in references.named(pod["spec"])]
+
+
+def _refused_on(pod: Obj) -> Iterable[str]:
+    """Return the node of a pod that waits for an image it may not pull."""
+    for status in dig(pod, "status", "containerStatuses", default=()):
+        if waiting_reason(status) == "ErrImageNeverPull":
+            return (pod["spec"].get("nodeName", ""),)
+    return ()

@@ -1,0 +1,134 @@
+"""The conditions kubelet owns on a pod, with its reasons and messages.
+
+In: the pod, its container statuses and phase, the instant. Out: the list of conditions.
+Conditions that others own come first and stay as they are (readiness gates read them).
+As pkg/kubelet/status/generate.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from kctl.api.clock import rfc3339
+from kctl.api.objects import Obj
+from kctl.kubelet.phase import any_regular_started, is_sidecar
+
+OWNED = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+"""In the order kubelet writes them."""
+
+
+class Verdict(NamedTuple):
+    """What a condition says, without its times."""
+
+    status: bool
+    reason: str = ""
+    message: str = ""
+
+
+def _names(names: Sequence[str]) -> str:
+    """Write names as Go prints a slice of strings."""
+    return "[" + " ".join(names) + "]"
+
+
+def initialized(spec: Obj, statuses: Mapping[str, Obj], phase: str) -> Verdict:
+    """Judge Initialized, as GeneratePodInitializedCondition."""
+    unknown: list[str] = []
+    incomplete: list[str] = []
+    for container in spec.get("initContainers") or ():
+        status = statuses.get(container["name"])
+        if status is None:
+            unknown.append(container["name"])
+        elif not (status.get("started") if is_sidecar(container) else status.get("ready")):
+            incomplete.append(container["name"])
+    if phase == "Succeeded" and not unknown:
+        return Verdict(True, "PodCompleted")
+    if not (unknown or incomplete) or any_regular_started(spec, statuses):
+        return Verdict(True)
+    texts = []
+    if unknown:
+        texts.append(f"containers with unknown status: {_names(unknown)}")
+    if incomplete:
+        texts.append(f"containers with incomplete status: {_names(incomplete)}")
+    return Verdict(False, "ContainersNotInitialized", ", ".join(texts))
+
+
+def containers_ready(spec: Obj, statuses: Mapping[str, Obj], phase: str) -> Verdict:
+    """Judge ContainersReady, as GenerateContainersReadyCondition."""
+    unknown: list[str] = []
+    unready: list[str] = []
+    sidecars = [c for c in spec.get("initContainers") or () if is_sidecar(c)]
+    for container in (*sidecars, *spec["containers"]):
+        status = statuses.get(container["name"])
+        if status is None:
+            unknown.append(container["name"])
+        elif not status.get("ready"):
+            unready.append(container["name"])
+    if phase == "Succeeded" and not unknown:
+        return Verdict(False, "PodCompleted")
+    if phase == "Failed":
+        return Verdict(False, "PodFailed")
+    texts = []
+    if unknown:
+        texts.append(f"containers with unknown status: {_names(unknown)}")
+    if unready:
+        texts.append(f"containers with unready status: {_names(unready)}")
+    if texts:
+        return Verdict(False, "ContainersNotReady", ", ".join(texts))
+    return Verdict(True)
+
+
+def ready(spec: Obj, containers: Verdict, others: Sequence[Obj]) -> Verdict:
+    """Judge Ready from ContainersReady and the readiness gates, as GeneratePodReadyCondition."""
+    gates = spec.get("readinessGates")
+    if not containers.status or not gates:
+        return containers
+    found = {condition["type"]: condition["status"] for condition in others}
+    texts = []
+    for gate in gates:
+        name = gate["conditionType"]
+        if name not in found:
+            texts.append(f'corresponding condition of pod readiness gate "{name}" does not exist.')
+        elif found[name] != "True":
+            texts.append(f'the status of pod readiness gate "{name}" is not "True", but {found[name]}')
+    return Verdict(False, "ReadinessGatesNotReady", ", ".join(texts)) if texts else containers
+
+
+def conditions_of(pod: Obj, statuses: Mapping[str, Obj], phase: str, *, has_sandbox: bool, now: float) -> list[Obj]:
+    """Return every condition of the pod; a transition time moves only with the status."""
+    old = (pod.get("status") or {}).get("conditions") or ()
+    known = {condition["type"]: condition for condition in old}
+    others = [condition for condition in old if condition["type"] not in OWNED]
+    spec = pod["spec"]
+    of_containers = containers_ready(spec, statuses, phase)
+    verdicts = (
+        Verdict(has_sandbox),
+        initialized(spec, statuses, phase),
+        ready(spec, of_containers, others),
+        of_containers,
+        Verdict(True),
+    )
+    generation = pod["metadata"].get("generation")
+    made = [
+        _condition(type_, verdict, known.get(type_), generation, now)
+        for type_, verdict in zip(OWNED, verdicts, strict=True)
+    ]
+    return others + made
+
+
+def _condition(type_: str, verdict: Verdict, old: Obj | None, generation: int | None, now: float) -> Obj:
+    status = "True" if verdict.status else "False"
+    since = old.get("lastTransitionTime") if old is not None and old.get("status") == status else None
+    made: Obj = {
+        "type": type_,
+        "status": status,
+        "lastProbeTime": None,
+        "lastTransitionTime": since or rfc3339(now),
+    }
+    if generation:
+        made["observedGeneration"] = generation
+    if verdict.reason:
+        made["reason"] = verdict.reason
+    if verdict.message:
+        made["message"] = verdict.message
+    return made

@@ -1,0 +1,160 @@
+"""What a kubelet keeps in memory, derived from the pods of the cluster instead.
+
+Two folds over pods: the images of each node with the instant from which each is present, and
+the addresses in use. Both change by one pod at a time; nobody walks a node's pods.
+
+An image is present on a node while a pod that has started a container from it exists there,
+or while the node's status lists it. A pod that is pulling announces when it will be done, so
+that pods which want the same image at the same time wait for one pull. Pulls of different
+pods do not wait for each other (as with ``serializeImagePulls: false``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from kctl.api.clock import parse_time
+from kctl.api.objects import Obj, is_deleting
+from kctl.client.cache import Cache, Fold, by_node
+from kctl.kubelet.containers import started_at, starting
+from kctl.kubelet.images import parse
+from kctl.kubelet.phase import TERMINAL, by_name
+from kctl.runtime.profile import Profile
+
+Images = dict[str, dict[float, int]]
+"""For each image of a node: the instants from which it is present, each with its pods."""
+
+
+def sandbox_since(status: Obj) -> float | None:
+    """Return since when the pod's sandbox is there, None when it is not."""
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "PodReadyToStartContainers":
+            if condition.get("status") == "True" and condition.get("lastTransitionTime"):
+                return parse_time(condition["lastTransitionTime"])
+            return None
+    return None
+
+
+def image_fold(pods: Cache, profile: Profile) -> Fold[Images]:
+    """Return the fold of images by node."""
+
+    def add(images: Images, pod: Obj) -> Images:
+        out = images
+        for name, at in _image_times(pod, profile):
+            out = {**out, name: {**out.get(name, {}), at: out.get(name, {}).get(at, 0) + 1}}
+        return out
+
+    def remove(images: Images, pod: Obj) -> Images:
+        out = images
+        for name, at in _image_times(pod, profile):
+            times = {**out[name], at: out[name][at] - 1}
+            if not times[at]:
+                del times[at]
+            out = {**out, name: times}
+            if not times:
+                del out[name]
+        return out
+
+    return pods.fold("kubelet images", _node_of, {}, add, remove)
+
+
+def _node_of(pod: Obj) -> tuple[str, ...]:
+    node = pod["spec"].get("nodeName")
+    return (node,) if node and pod.get("status") else ()
+
+
+def _image_times(pod: Obj, profile: Profile) -> Iterator[tuple[str, float]]:
+    """Yield each image that the pod has brought to its node, or will, and from when."""
+    status = pod.get("status") or {}
+    spec = pod["spec"]
+    statuses = by_name(status.get("initContainerStatuses"), status.get("containerStatuses"))
+    for container in (*(spec.get("initContainers") or ()), *spec["containers"]):
+        at = started_at(statuses.get(container["name"]))
+        if at is not None:
+            yield parse(container["image"]).name, at - profile.container_start
+    if status.get("phase") == "Pending" and not is_deleting(pod):
+        since = sandbox_since(status)
+        found = starting(spec, statuses, since) if since is not None else None
+        if found is not None and found[0].get("imagePullPolicy") != "Never":
+            yield parse(found[0]["image"]).name, found[1] + profile.image_pull
+
+
+def images_on(node: Obj, found: Mapping[str, Mapping[float, int]]) -> dict[str, float]:
+    """Return the instant from which each image is present on the node."""
+    out = {name: min(times) for name, times in found.items()}
+    for image in (node.get("status") or {}).get("images") or ():
+        for name in image.get("names") or ():
+            out[parse(name).name] = 0.0
+    return out
+
+
+BLOCK_BITS = 12
+"""Addresses are kept by blocks of 4,096, one integer of that many bits each."""
+
+Used = tuple[int, tuple[int, ...]]
+"""The addresses of a block in use, as bits, and those that are in use more than once."""
+NONE_USED: Used = (0, ())
+
+
+def take(used: Used, offset: int) -> Used:
+    """Return ``used`` with one more use of the address."""
+    bits, again = used
+    if bits >> offset & 1:
+        return bits, tuple(sorted((*again, offset)))
+    return bits | 1 << offset, again
+
+
+def release(used: Used, offset: int) -> Used:
+    """Return ``used`` with one use of the address less."""
+    bits, again = used
+    if offset in again:
+        at = again.index(offset)
+        return bits, again[:at] + again[at + 1 :]
+    return bits & ~(1 << offset), again
+
+
+def address_fold(pods: Cache) -> Fold[Used]:
+    """Return the fold of pod addresses in use by block."""
+    mask = (1 << BLOCK_BITS) - 1
+
+    def blocks(pod: Obj) -> tuple[int, ...]:
+        address = _address_of(pod)
+        return () if address is None else (address >> BLOCK_BITS,)
+
+    def add(used: Used, pod: Obj) -> Used:
+        return take(used, (_address_of(pod) or 0) & mask)
+
+    def remove(used: Used, pod: Obj) -> Used:
+        return release(used, (_address_of(pod) or 0) & mask)
+
+    return pods.fold("kubelet addresses", blocks, NONE_USED, add, remove)
+
+
+def _address_of(pod: Obj) -> int | None:
+    """Return the pod's own IPv4 address as a number; a pod that has ended holds none."""
+    status = pod.get("status") or {}
+    text = status.get("podIP")
+    if not text or status.get("phase") in TERMINAL or pod["spec"].get("hostNetwork"):
+        return None
+    return ipv4(text)
+
+
+def ipv4(text: str) -> int | None:
+    """Read a dotted IPv4 address as a number, None when it is not one."""
+    parts = text.split(".")
+    if len(parts) != 4 or not all(part.isdigit() and int(part) < 256 for part in parts):
+        return None
+    a, b, c, d = map(int, parts)
+    return a << 24 | b << 16 | c << 8 | d
+
+
+def dotted(number: int) -> str:
+    """Write an IPv4 address."""
+    return f"{number >> 24 & 255}.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+
+
+def prepare(pods: Cache, profile: Profile) -> None:
+    """Make the folds and the index of pods by node."""
+    image_fold(pods, profile)
+    address_fold(pods)
+    by_node(pods)
