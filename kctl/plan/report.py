@@ -10,8 +10,7 @@ from typing import Literal
 
 from kctl.api.objects import Obj
 from kctl.plan import consequence, residual
-from kctl.plane.plane import ControlPlane
-from kctl.runtime.converge import Outcome
+from kctl.plane.plane import ControlPlane, Outcome
 
 Verdict = Literal["Converged", "Settled", "Oscillating", "Horizon"]
 API_VERSION = "kctl.dev/v1"
