@@ -1,1 +1,42 @@
-"""kube-controller-manager: one file per controller."""
+"""kube-controller-manager: one file per controller, named as upstream names them.
+
+This module only knows where each controller lives; a controller nobody asks for is not imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kctl.runtime.controller import Controller
+
+CONTROLLERS = {
+    "serviceaccount-controller": "serviceaccount:ServiceAccountController",
+    "root-ca-certificate-publisher-controller": "rootca:RootCAPublisher",
+    "node-lifecycle-controller": "nodelifecycle:NodeLifecycleController",
+    "replicaset-controller": "replicaset:ReplicaSetController",
+    "deployment-controller": "deployment:DeploymentController",
+    "endpointslice-controller": "endpointslice:EndpointSliceController",
+    "garbage-collector-controller": "garbagecollector:GarbageCollector",
+    "namespace-controller": "namespace:NamespaceController",
+}
+"""Canonical name to ``module:class`` in this package, in order of level."""
+
+ALL = tuple(CONTROLLERS)
+
+
+def build(names: Iterable[str] | None = None) -> list[Controller]:
+    """Return the controllers of those names (None: all), in the order of :data:`ALL`.
+
+    Names of other programs' controllers are passed over; the caller knows which are unknown.
+    """
+    wanted = set(ALL if names is None else names)
+    return [_load(name) for name in ALL if name in wanted]
+
+
+def _load(name: str) -> Controller:
+    module, _, attribute = CONTROLLERS[name].partition(":")
+    controller: Controller = getattr(import_module(f"{__name__}.{module}"), attribute)()
+    return controller
