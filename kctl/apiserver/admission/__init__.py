@@ -1,0 +1,107 @@
+"""The admission chain: which plugins there are, their order, and who is on.
+
+A plugin is a module with functions: ``admit(server, request, obj, old) -> obj`` mutates,
+``validate(server, request, obj, old)`` refuses, and ``RESOURCES`` names what it looks at. Order
+and defaults are kube-apiserver's; ``admission={"disable": [...], "enable": [...]}`` changes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from kctl.api.errors import UsageError
+from kctl.api.objects import Obj
+from kctl.apiserver.request import Request
+
+if TYPE_CHECKING:
+    from kctl.apiserver.server import APIServer
+
+PLUGINS = {
+    "NamespaceLifecycle": "namespace_lifecycle",
+    "ServiceAccount": "service_account",
+    "TaintNodesByCondition": "taint_nodes_by_condition",
+    "Priority": "priority",
+    "DefaultTolerationSeconds": "default_toleration_seconds",
+    "PodTopologyLabels": "pod_topology_labels",
+    "DefaultStorageClass": "default_storage_class",
+    "StorageObjectInUseProtection": "storage_object_in_use_protection",
+    "RuntimeClass": "runtime_class",
+    "DefaultIngressClass": "default_ingress_class",
+}
+"""Name and module of each plugin, in the order they run; all are on by default."""
+
+NOT_BUILT = frozenset(
+    ["LimitRanger", "PodSecurity", "PersistentVolumeClaimResize", "CertificateApproval", "CertificateSigning", "ClusterTrustBundleAttest", "CertificateSubjectRestriction", "MutatingAdmissionPolicy", "MutatingAdmissionWebhook", "ValidatingAdmissionPolicy", "ValidatingAdmissionWebhook", "ResourceQuota", "AlwaysPullImages", "NodeRestriction", "PodNodeSelector", "PodTolerationRestriction", "EventRateLimit", "ExtendedResourceToleration", "OwnerReferencesPermissionEnforcement", "DenyServiceExternalIPs", "AlwaysAdmit", "AlwaysDeny", "ImagePolicyWebhook", "LimitPodHardAntiAffinityTopology", "NamespaceAutoProvision", "NamespaceExists", "PodGroupProtection", "PodGroupWorkloadExists", "NodeDeclaredFeatureValidator", "JobValidation", "PodResizeValidator"]
+)
+"""Upstream's plugins that do not exist here: disabling them is accepted, enabling them is not."""
+
+
+class Admission:
+    """The plugins of one server, by the resource they look at."""
+
+    def __init__(self, server: APIServer, config: Mapping[str, Sequence[str]] | None) -> None:
+        self._server = server
+        disabled = set((config or {}).get("disable", ()))
+        wanted = set((config or {}).get("enable", ()))
+        for name in sorted(disabled | wanted):
+            if name not in PLUGINS and (name in wanted or name not in NOT_BUILT):
+                known = ", ".join(sorted(PLUGINS))
+                raise UsageError(f'admission plugin "{name}" is unknown', hint=f"the plugins are {known}")
+        self.names = tuple(name for name in PLUGINS if name in wanted or name not in disabled)
+        self._by_resource: dict[str, tuple[list[Any], list[Any]]] = {}
+
+    def enabled(self, name: str) -> bool:
+        """Say whether the plugin of that name is on."""
+        return name in self.names
+
+    def mutate(self, request: Request, obj: Obj, old: Obj | None) -> Obj:
+        """Return the object as the mutating plugins leave it; StatusError when one refuses."""
+        for admit in self._steps(request.kind.resource)[0]:
+            obj = admit(self._server, request, obj, old)
+        return obj
+
+    def validate(self, request: Request, obj: Obj, old: Obj | None) -> None:
+        """Let the validating plugins judge; StatusError when one refuses."""
+        for validate in self._steps(request.kind.resource)[1]:
+            validate(self._server, request, obj, old)
+
+    def check_delete(self, request: Request, old: Obj | None) -> None:
+        """Let the plugins that watch over deletions judge."""
+        if self.enabled("NamespaceLifecycle"):
+            from kctl.apiserver.admission import namespace_lifecycle
+
+            namespace_lifecycle.check_delete(self._server, request)
+
+    def _steps(self, resource: str) -> tuple[list[Any], list[Any]]:
+        found = self._by_resource.get(resource)
+        if found is None:
+            modules = [self._module(name) for name in self.names if _concerns(name, resource)]
+            mutating = [m.admit for m in modules if hasattr(m, "admit")]
+            validating = [m.validate for m in modules if hasattr(m, "validate")]
+            found = self._by_resource[resource] = (mutating, validating)
+        return found
+
+    @staticmethod
+    def _module(name: str) -> ModuleType:
+        return import_module(f"kctl.apiserver.admission.{PLUGINS[name]}")
+
+
+CONCERNS = {
+    "ServiceAccount": ("pods",),
+    "TaintNodesByCondition": ("nodes",),
+    "Priority": ("pods", "priorityclasses.scheduling.k8s.io"),
+    "DefaultTolerationSeconds": ("pods",),
+    "PodTopologyLabels": ("pods",),
+    "DefaultStorageClass": ("persistentvolumeclaims",),
+    "StorageObjectInUseProtection": ("persistentvolumes", "persistentvolumeclaims"),
+    "RuntimeClass": ("pods",),
+    "DefaultIngressClass": ("ingresses.networking.k8s.io",),
+}
+"""The resources each plugin looks at; NamespaceLifecycle looks at all."""
+
+
+def _concerns(name: str, resource: str) -> bool:
+    return name not in CONCERNS or resource in CONCERNS[name]

@@ -1,0 +1,113 @@
+"""pods/binding: give a pod its node.
+
+As kube-apiserver's pod BindingREST: only an unbound pod that is not being deleted can be bound,
+annotations and labels of the Binding go to the pod, and PodScheduled becomes True.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kctl.api.clock import rfc3339
+from kctl.api.errors import StatusError, conflict, not_found
+from kctl.api.objects import Key, Obj, dig, evolve, with_condition
+from kctl.apiserver.request import Request
+from kctl.apiserver.server import APIServer
+
+TOPOLOGY_LABELS = ("topology.kubernetes.io/zone", "topology.kubernetes.io/region")
+"""What PodTopologyLabels copies from the node to the pod."""
+
+
+def handle(server: APIServer, request: Request) -> Obj:
+    """Bind the pod the request names (or, at ``bindings``, the body names) to its target."""
+    body: Obj = request.body if isinstance(request.body, dict) else {}
+    meta = body.get("metadata") or {}
+    target = body.get("target") or {}
+    check_target(target)
+    name = request.name or meta.get("name") or ""
+    key = Key(request.namespace, name)
+    bind(
+        server,
+        key,
+        uid=meta.get("uid") or "",
+        node=target["name"],
+        labels=meta.get("labels") or {},
+        annotations=meta.get("annotations") or {},
+        dry_run=request.options.dry_run,
+    )
+    return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+
+
+def check_target(target: Any) -> None:
+    """Refuse a target that is no node; kube-apiserver answers 500 here, in these words."""
+    errors = []
+    kind = target.get("kind") or ""
+    if kind not in ("", "Node"):
+        errors.append(f'target.kind: Unsupported value: "{kind}": supported values: "Node", "<empty>"')
+    if not target.get("name"):
+        errors.append("target.name: Required value")
+    if errors:
+        raise StatusError(500, "", errors[0] if len(errors) == 1 else "[" + ", ".join(errors) + "]")
+
+
+def bind(
+    server: APIServer,
+    key: Key,
+    *,
+    uid: str,
+    node: str,
+    labels: Obj | None = None,
+    annotations: Obj | None = None,
+    dry_run: bool = False,
+) -> Obj:
+    """Set the pod's node; Conflict when it has one, is another pod, or is being deleted."""
+    pod = server.storage.get("pods", key)
+    if pod is None:
+        raise not_found("pods", key.name)
+    meta = pod["metadata"]
+    if uid and uid != meta["uid"]:
+        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {meta['uid']}"
+        raise conflict("pods/binding", key.name, why)
+    if meta.get("deletionTimestamp"):
+        raise conflict("pods/binding", key.name, f"pod {key.name} is being deleted, cannot be assigned to a host")
+    bound = dig(pod, "spec", "nodeName")
+    if bound:
+        raise conflict("pods/binding", key.name, f'pod {key.name} is already assigned to node "{bound}"')
+    if dig(pod, "spec", "schedulingGates"):
+        raise conflict("pods/binding", key.name, f"pod {key.name} has non-empty .spec.schedulingGates")
+    changed = bound_pod(pod, node, {**(labels or {}), **topology(server, node)}, annotations or {}, server.clock.now())
+    return changed if dry_run else server.storage.put("pods", key, changed)
+
+
+def bound_pod(pod: Obj, node: str, labels: Obj, annotations: Obj, now: float) -> Obj:
+    """Return the pod on its node, with PodScheduled True."""
+    status = pod.get("status") or {}
+    condition: Obj = {
+        "type": "PodScheduled",
+        "status": "True",
+        "lastProbeTime": None,
+        "lastTransitionTime": rfc3339(now),
+    }
+    for old in status.get("conditions") or ():
+        if old["type"] == "PodScheduled" and old["status"] == "True":
+            condition["lastTransitionTime"] = old["lastTransitionTime"]
+    if pod["metadata"].get("generation"):
+        condition["observedGeneration"] = pod["metadata"]["generation"]
+    status = {**status, "conditions": with_condition(status.get("conditions") or (), condition)}
+    change: Obj = {"spec": {**pod["spec"], "nodeName": node}, "status": status}
+    out = {**pod, **change}
+    meta: Obj = {}
+    if labels:
+        meta["labels"] = labels
+    if annotations:
+        meta["annotations"] = annotations
+    return evolve(out, {"metadata": meta}) if meta else out
+
+
+def topology(server: APIServer, node: str) -> Obj:
+    """Return the zone and region labels of a node, as the PodTopologyLabels admission plugin."""
+    if not server.admission.enabled("PodTopologyLabels"):
+        return {}
+    found = server.storage.get("nodes", Key("", node))
+    labels = (found or {}).get("metadata", {}).get("labels") or {}
+    return {name: labels[name] for name in TOPOLOGY_LABELS if name in labels}

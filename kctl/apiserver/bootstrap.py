@@ -1,0 +1,84 @@
+"""The objects every cluster starts with.
+
+Made by the API server itself before anyone asks: the namespaces, the ``kubernetes`` Service
+and the two system PriorityClasses. All servers with one seed, start and network share them.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from ipaddress import IPv4Network
+
+from kctl.api import names
+from kctl.api.clock import rfc3339
+from kctl.api.objects import Key, Obj
+
+NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
+CRITICAL = {
+    "system-cluster-critical": (
+        2000000000,
+        "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
+    ),
+    "system-node-critical": (
+        2000001000,
+        "Used for system critical pods that must not be moved from their current node.",
+    ),
+}
+
+
+@lru_cache(maxsize=16)
+def objects(seed: int, now: float, service_cidr: str) -> tuple[tuple[str, Key, Obj], ...]:
+    """Return resource, key and object of each, in the order they are created."""
+    made: list[tuple[str, Obj]] = [("namespaces", _namespace(name)) for name in NAMESPACES]
+    made += [("priorityclasses.scheduling.k8s.io", _priority_class(name)) for name in CRITICAL]
+    made.append(("services", _kubernetes(str(IPv4Network(service_cidr)[1]))))
+    out = []
+    for resource, obj in made:
+        meta = obj["metadata"]
+        key = Key(meta.get("namespace", ""), meta["name"])
+        uid = names.uid(seed, resource, key.namespace, key.name, 0)
+        meta = {**meta, "uid": uid, "creationTimestamp": rfc3339(now)}
+        out.append((resource, key, {**obj, "metadata": meta}))
+    return tuple(out)
+
+
+def _namespace(name: str) -> Obj:
+    return {
+        "kind": "Namespace",
+        "apiVersion": "v1",
+        "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}},
+        "spec": {"finalizers": ["kubernetes"]},
+        "status": {"phase": "Active"},
+    }
+
+
+def _priority_class(name: str) -> Obj:
+    value, description = CRITICAL[name]
+    return {
+        "kind": "PriorityClass",
+        "apiVersion": "scheduling.k8s.io/v1",
+        "metadata": {"name": name, "generation": 1},
+        "value": value,
+        "description": description,
+        "preemptionPolicy": "PreemptLowerPriority",
+    }
+
+
+def _kubernetes(address: str) -> Obj:
+    labels = {"component": "apiserver", "provider": "kubernetes"}
+    return {
+        "kind": "Service",
+        "apiVersion": "v1",
+        "metadata": {"name": "kubernetes", "namespace": "default", "labels": labels},
+        "spec": {
+            "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": 6443}],
+            "clusterIP": address,
+            "clusterIPs": [address],
+            "type": "ClusterIP",
+            "sessionAffinity": "None",
+            "ipFamilies": ["IPv4"],
+            "ipFamilyPolicy": "SingleStack",
+            "internalTrafficPolicy": "Cluster",
+        },
+        "status": {"loadBalancer": {}},
+    }

@@ -1,0 +1,72 @@
+"""create: from a body to a stored object.
+
+The order is kube-apiserver's: structure, defaults, ownership, mutating admission, then what the
+store layer does in BeforeCreate (names, identity, allocation, the kind's strategy, validation),
+validating admission, the write.
+"""
+
+from __future__ import annotations
+
+from kctl.api.errors import already_exists, bad_request, unprocessable
+from kctl.api.objects import Key, Obj, key_of
+from kctl.apiserver import metadata, rules
+from kctl.apiserver.body import checked
+from kctl.apiserver.request import Request
+from kctl.apiserver.server import APIServer
+
+GENERATE_ATTEMPTS = 8
+"""How often a generated name is tried before AlreadyExists, as the store's RetryGenerateName."""
+
+
+def handle(server: APIServer, request: Request) -> Obj:
+    """Create the object of the request's body."""
+    if request.kind.namespaced and not request.namespace:
+        raise bad_request("an empty namespace may not be set during creation")
+    obj = rules.decode(request, request.kind, checked(request))
+    obj = metadata.placed(request, obj)
+    obj = rules.default(request.kind, obj)
+    now = server.clock.now()
+    owned = rules.owned(request.kind, _without_status(request, obj), None, manager=request.manager, now=now)
+    meta = obj["metadata"]
+    fields = owned["metadata"].get("managedFields")
+    if fields is not None:
+        obj = {**obj, "metadata": {**meta, "managedFields": fields}}
+    return insert(server, request, obj)
+
+
+def insert(server: APIServer, request: Request, obj: Obj) -> Obj:
+    """Admit, prepare, validate and store a new object whose fields are owned already."""
+    kind, now = request.kind, server.clock.now()
+    sent = obj
+    obj = server.admission.mutate(request, obj, None)
+    resource = server.stored_as(kind.resource)
+    for attempt in range(GENERATE_ATTEMPTS):
+        filled = metadata.fill_new(kind, obj, seed=server.seed, revision=server.revision + 1, now=now, attempt=attempt)
+        if attempt == GENERATE_ATTEMPTS - 1 or sent["metadata"].get("name") or not filled["metadata"].get("name"):
+            break
+        if server.storage.get(resource, key_of(filled)) is None:
+            break
+    obj = rules.prepare_create(kind, filled)
+    if resource == "services":
+        obj = server.allocator.for_create(obj)
+    errors = rules.validate_create(kind, obj)
+    if errors:
+        raise unprocessable(kind.kind, kind.group, obj["metadata"].get("name", ""), errors)
+    server.admission.validate(request, obj, None)
+    key = Key(obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
+    if server.storage.get(resource, key) is not None:
+        raise already_exists(kind.resource, key.name)
+    if request.options.dry_run:
+        return obj
+    stored = server.registry.storage(kind.resource)
+    if stored.api_version != kind.api_version:
+        from kctl.apiserver import convert
+
+        return convert.to_version(kind, server.storage.put(resource, key, convert.to_version(stored, obj)))
+    return server.storage.put(resource, key, obj)
+
+
+def _without_status(request: Request, obj: Obj) -> Obj:
+    if "status" in obj and "status" in request.kind.subresources:
+        return {k: v for k, v in obj.items() if k != "status"}
+    return obj

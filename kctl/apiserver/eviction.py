@@ -1,0 +1,101 @@
+"""pods/eviction: delete a pod if no disruption budget minds.
+
+As kube-apiserver's EvictionREST: pods that are done, unscheduled or being deleted go without
+asking; otherwise the one matching PodDisruptionBudget must allow a disruption, and is charged.
+"""
+
+from __future__ import annotations
+
+from kctl.api.clock import rfc3339
+from kctl.api.errors import StatusError, internal, not_found
+from kctl.api.objects import Key, Obj, dig, evolve, is_condition_true
+from kctl.apiserver import delete
+from kctl.apiserver.request import Options, Request
+from kctl.apiserver.server import APIServer
+
+BUDGETS = "poddisruptionbudgets.policy"
+SUCCESS = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+
+
+def handle(server: APIServer, request: Request) -> Obj:
+    """Evict the pod the request names."""
+    body = request.body if isinstance(request.body, dict) else {}
+    grace = dig(body, "deleteOptions", "gracePeriodSeconds")
+    uid = dig(body, "deleteOptions", "preconditions", "uid", default="")
+    dry_run = request.options.dry_run or "All" in (dig(body, "deleteOptions", "dryRun", default=()) or ())
+    evict(server, request, Key(request.namespace, request.name), grace=grace, uid=uid, dry_run=dry_run)
+    return dict(SUCCESS)
+
+
+def evict(
+    server: APIServer, request: Request, key: Key, *, grace: int | None, uid: str = "", dry_run: bool = False
+) -> None:
+    """Delete the pod; TooManyRequests while its budget allows no disruption."""
+    pod = server.storage.get("pods", key)
+    if pod is None:
+        raise not_found("pods", key.name)
+    options = Options(grace=grace, uid=uid, dry_run=dry_run)
+    removal = request._replace(verb="delete", name=key.name, namespace=key.namespace, options=options, subresource="")
+    delete.check_preconditions(removal, pod)
+    if not ignores_budgets(pod):
+        budgets = matching(server, pod)
+        if len(budgets) > 1:
+            raise internal(
+                "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
+            )
+        if budgets:
+            charge(server, budgets[0], pod, dry_run=dry_run)
+    delete.remove(server, removal, "pods", server.storage.get("pods", key) or pod)
+
+
+def ignores_budgets(pod: Obj) -> bool:
+    """Say whether the pod is gone as far as availability is concerned."""
+    phase = dig(pod, "status", "phase")
+    return phase in ("Succeeded", "Failed", "Pending") or bool(pod["metadata"].get("deletionTimestamp"))
+
+
+def matching(server: APIServer, pod: Obj) -> list[Obj]:
+    """Return the budgets of the pod's namespace that select it, by name."""
+    from kctl.api import selectors
+
+    namespace, labels = pod["metadata"]["namespace"], pod["metadata"].get("labels") or {}
+    found = server.storage.objects(BUDGETS)
+    return [
+        found[key]
+        for key in sorted(found)
+        if key.namespace == namespace
+        and dig(found[key], "spec", "selector") is not None
+        and selectors.from_label_selector(found[key]["spec"]["selector"]).matches(labels)
+    ]
+
+
+def charge(server: APIServer, budget: Obj, pod: Obj, *, dry_run: bool) -> None:
+    """Take one disruption from the budget, unless its policy lets the unhealthy pod go freely."""
+    name = budget["metadata"]["name"]
+    if not is_condition_true(pod, "Ready"):
+        policy = dig(budget, "spec", "unhealthyPodEvictionPolicy", default="IfHealthyBudget")
+        healthy = dig(budget, "status", "currentHealthy", default=0)
+        desired = dig(budget, "status", "desiredHealthy", default=0)
+        if policy == "AlwaysAllow" or (healthy >= desired and desired > 0):
+            return
+    status = budget.get("status") or {}
+    if (status.get("observedGeneration") or 0) < (budget["metadata"].get("generation") or 0):
+        raise refused(name, f"The disruption budget {name} is still being processed by the server.", seconds=10)
+    allowed = status.get("disruptionsAllowed") or 0
+    if allowed <= 0:
+        need, have = status.get("desiredHealthy") or 0, status.get("currentHealthy") or 0
+        raise refused(name, f"The disruption budget {name} needs {need} healthy pods and has {have} currently")
+    if dry_run:
+        return
+    disrupted = {**(status.get("disruptedPods") or {}), pod["metadata"]["name"]: rfc3339(server.clock.now())}
+    changed = evolve(budget, {"status": {"disruptionsAllowed": allowed - 1, "disruptedPods": disrupted}})
+    server.storage.put(BUDGETS, Key(budget["metadata"]["namespace"], name), changed)
+
+
+def refused(name: str, why: str, *, seconds: int = 0) -> StatusError:
+    """429: the budget does not allow the eviction now."""
+    details: Obj = {"causes": [{"reason": "DisruptionBudget", "message": why}]}
+    if seconds:
+        details["retryAfterSeconds"] = seconds
+    message = "Cannot evict pod as it would violate the pod's disruption budget."
+    return StatusError(429, "TooManyRequests", message, details=details)

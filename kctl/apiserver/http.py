@@ -1,0 +1,225 @@
+"""HTTP in front of the pipeline: bytes in, status, headers and bytes out.
+
+One function, :func:`serve`, that never raises. Paths are read in :mod:`paths`, discovery is
+answered in :mod:`discovery`; sockets and TLS are somebody else's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from kctl.api.errors import KctlError, StatusError, bad_request, internal
+from kctl.api.objects import Obj
+from kctl.api.registry import Kind
+from kctl.apiserver import negotiate, paths
+from kctl.apiserver.request import ADMIN, ANONYMOUS, GenericError, Listing, Request, User, wrong_method
+
+if TYPE_CHECKING:
+    from kctl.apiserver.server import APIServer
+    from kctl.apiserver.watching import WatchStream
+
+VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+MAX_BODY = 3 * 1024 * 1024
+PATCHES = {
+    "application/json-patch+json": "json",
+    "application/merge-patch+json": "merge",
+    "application/strategic-merge-patch+json": "strategic",
+    "application/apply-patch+yaml": "apply",
+    "application/apply-patch+cbor": "cbor",
+}
+
+
+class HTTPResponse:
+    """What a client receives; a watch's events are read with :meth:`events`."""
+
+    def __init__(
+        self, status: int, body: bytes, headers: list[tuple[str, str]], stream: WatchStream | None = None
+    ) -> None:
+        self.status = status
+        self.headers = headers
+        self._body = body
+        self._stream = stream
+
+    @property
+    def body(self) -> bytes:
+        """Return the body; of a watch, the events up to now, one JSON document a line."""
+        if self._stream is None:
+            return self._body
+        return b"".join(dumps(event) + b"\n" for event in self._stream.events())
+
+    def json(self) -> Any:
+        """Return the body read as JSON."""
+        return json.loads(self.body)
+
+    def events(self) -> Iterator[Obj]:
+        """Yield what has happened up to now as ``{"type", "object"}``; call again for more."""
+        if self._stream is not None:
+            yield from self._stream.events()
+
+    def header(self, name: str) -> str:
+        """Return the first header of that name, "" when there is none."""
+        return next((v for n, v in self.headers if n.lower() == name.lower()), "")
+
+
+def dumps(value: Any) -> bytes:
+    """Write JSON as the server sends it."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def serve(
+    server: APIServer,
+    method: str,
+    path: str,
+    body: Any,
+    content_type: str,
+    headers: Mapping[str, str] | list[tuple[str, str]] | None,
+    user: User | Mapping[str, Any] | str | None,
+) -> HTTPResponse:
+    """Answer one request."""
+    pairs = list(headers.items()) if isinstance(headers, Mapping) else list(headers or [])
+    heads = {name.lower(): value for name, value in pairs}
+    accept = ",".join(v for n, v in pairs if n.lower() == "accept") or heads.get("accept", "")
+    warnings: list[str] = []
+    try:
+        return _answer(server, method, path, body, content_type, heads, accept, user, warnings)
+    except StatusError as error:
+        return negotiate.status_response(error, accept, warnings)
+    except KctlError as error:
+        return negotiate.status_response(internal(error.message), accept, warnings)
+    except RecursionError:
+        return negotiate.status_response(bad_request("the body is nested too deeply"), accept, warnings)
+
+
+def _answer(
+    server: APIServer,
+    method: str,
+    path: str,
+    body: Any,
+    content_type: str,
+    heads: dict[str, str],
+    accept: str,
+    user: User | Mapping[str, Any] | str | None,
+    warnings: list[str],
+) -> HTTPResponse:
+    who = authenticate(user)
+    route = paths.parse(path)
+    if route.kind_of_path != "resource":
+        from kctl.apiserver import discovery
+
+        return discovery.serve(server, method, route, accept)
+    verb = VERBS.get(method)
+    kind = server.registry.by_path(route.group, route.version, route.plural)
+    if kind is None:
+        raise paths.missing(server.registry, route)
+    if verb is None:
+        if method == "HEAD":
+            return HTTPResponse(405, b"", [])
+        raise wrong_method()
+    negotiate.check_accept(accept)
+    request = _request(kind, verb, route, heads, who, warnings)
+    if request.verb == "watch":
+        return _watch(server, request, route, accept)
+    if verb in ("create", "update", "patch", "delete"):
+        request = _with_body(request, verb, body, content_type or heads.get("content-type", ""), route)
+    answer = server.handle(request)
+    return _render(server, request, answer, accept, warnings)
+
+
+def authenticate(user: User | Mapping[str, Any] | str | None) -> User:
+    """Return who asks: None is the admin, "" has no credentials, a mapping says it all."""
+    if user is None:
+        return ADMIN
+    if isinstance(user, User):
+        return user
+    if isinstance(user, str):
+        return ANONYMOUS if not user else User(user)
+    groups = tuple(user.get("groups") or ())
+    if "system:authenticated" not in groups:
+        groups = (*groups, "system:authenticated")
+    return User(str(user.get("username") or ""), str(user.get("uid") or ""), groups)
+
+
+def _request(
+    kind: Kind, verb: str, route: paths.Route, heads: dict[str, str], user: User, warnings: list[str]
+) -> Request:
+    """Decide the verb from method and path, and read the options of the query."""
+    if verb == "get" and not route.name:
+        verb = "watch" if route.flag("watch") else "list"
+    elif verb == "get" and route.flag("watch") and not route.subresource:
+        verb = "watch"
+    elif verb == "delete" and not route.name:
+        verb = "deletecollection"
+    if route.watch_path:
+        verb = "watch"
+    _check_form(kind, verb, route)
+    options = paths.options(verb, route)
+    return Request(
+        verb,
+        kind,
+        route.namespace,
+        route.name,
+        route.subresource,
+        options=options,
+        user=user,
+        user_agent=heads.get("user-agent", ""),
+        warnings=warnings,
+    )
+
+
+def _check_form(kind: Kind, verb: str, route: paths.Route) -> None:
+    """Refuse paths a kind does not have, and methods a path does not have."""
+    from kctl.apiserver.request import unknown_resource
+
+    if route.subresource and route.subresource not in kind.subresources:
+        raise unknown_resource()
+    if kind.namespaced and not route.namespace and (route.name or verb == "create"):
+        raise unknown_resource() if route.name else wrong_method()
+    if not kind.namespaced and route.namespace:
+        raise unknown_resource()
+    if route.subresource:
+        return
+    if (verb == "create" and route.name) or (verb in ("update", "patch") and not route.name):
+        raise wrong_method()
+    if verb not in kind.verbs:
+        raise wrong_method()
+
+
+def _with_body(request: Request, verb: str, body: Any, content_type: str, route: paths.Route) -> Request:
+    """Read the body in its content type; delete options may come in it."""
+    media = content_type.partition(";")[0].strip().lower()
+    if verb == "patch":
+        return negotiate.patch_body(request, body, media)
+    if verb == "delete":
+        return negotiate.delete_options(request, body, media)
+    return request._replace(body=negotiate.read_body(request, body, media))
+
+
+def _watch(server: APIServer, request: Request, route: paths.Route, accept: str) -> HTTPResponse:
+    from kctl.apiserver import watching
+
+    stream = watching.open_stream(server, request, route, accept)
+    return HTTPResponse(200, b"", [("Content-Type", "application/json")], stream)
+
+
+def _render(
+    server: APIServer, request: Request, answer: Obj | Listing, accept: str, warnings: list[str]
+) -> HTTPResponse:
+    """Turn the answer into the representation the client accepts."""
+    if isinstance(answer, Listing):
+        return negotiate.list_response(server, request, answer, accept, warnings)
+    created = request.verb == "create" or (
+        request.verb in ("patch", "apply", "update") and not request.subresource and is_new(server, request, answer)
+    )
+    return negotiate.object_response(server, request, answer, accept, warnings, status=201 if created else 200)
+
+
+def is_new(server: APIServer, request: Request, answer: Obj) -> bool:
+    """Say whether an apply or update created its object: it is in its first state."""
+    if request.options.dry_run:
+        return "resourceVersion" not in (answer.get("metadata") or {})
+    return server.storage.is_first(server.stored_as(request.kind.resource), answer)
+
+
+__all__ = ["GenericError", "HTTPResponse", "authenticate", "dumps", "serve"]

@@ -1,0 +1,260 @@
+"""Representations: reading bodies in their content type, writing answers as accepted.
+
+JSON throughout; YAML through the converter given at the edge is read and written when PyYAML's
+JSON subset suffices; protobuf is refused in words.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from kctl.api.errors import StatusError, bad_request, not_supported, unprocessable, unsupported_media_type
+from kctl.api.objects import Obj
+from kctl.apiserver.request import GenericError, Listing, Request
+
+if TYPE_CHECKING:
+    from kctl.apiserver.http import HTTPResponse
+    from kctl.apiserver.server import APIServer
+
+BODY_TYPES = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+PATCH_TYPES = (
+    "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, "
+    "application/apply-patch+yaml, application/apply-patch+cbor"
+)
+JSON_TYPES = ("", "application/json")
+MAX_DEPTH = 10_000
+
+
+def read_json(text: bytes | str) -> Any:
+    """Read JSON; ValueError when it is none."""
+    return json.loads(text)
+
+
+def read_body(request: Request, body: Any, media: str) -> Any:
+    """Return the body as a JSON value."""
+    if isinstance(body, dict | list):
+        return body
+    if media in JSON_TYPES:
+        if body in (None, b"", ""):
+            return {} if request.subresource else None
+        return _json(request, body)
+    if media == "application/yaml":
+        return _yaml(body)
+    raise unsupported_media_type(
+        f"the body of the request was in an unknown format - accepted media types include: {BODY_TYPES}"
+    )
+
+
+def _json(request: Request, body: bytes | str) -> Any:
+    try:
+        return read_json(body)
+    except (ValueError, UnicodeDecodeError):
+        from kctl.apiserver.body import hex_of
+
+        raw = body.encode() if isinstance(body, str) else body
+        raise bad_request(
+            f"the object provided is unrecognized (must be of type {request.kind.kind}): couldn't get version/kind; "
+            f"json parse error: {why_not_json(raw)} ({hex_of(raw)})"
+        ) from None
+
+
+def why_not_json(raw: bytes) -> str:
+    """Say what is wrong with a JSON text in the words of Go's encoding/json, as far as known."""
+    text = raw.decode(errors="replace")
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        if error.pos >= len(text.rstrip()):
+            return "unexpected end of JSON input"
+        return f"invalid character '{text[error.pos]}' looking for beginning of value"
+    return "invalid JSON"
+
+
+def _yaml(body: Any) -> Any:
+    import yaml
+
+    try:
+        return yaml.load(body, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - a safe loader
+    except yaml.YAMLError as error:
+        text = " ".join(str(error).split())
+        raise bad_request(f"error converting YAML to JSON: yaml: {text}") from None
+
+
+def patch_body(request: Request, body: Any, media: str) -> Request:
+    """Return the request with its patch read and its kind of patch named."""
+    from kctl.apiserver.http import PATCHES
+
+    kind = PATCHES.get(media)
+    if kind is None or kind == "cbor":
+        raise unsupported_media_type(
+            f"the body of the request was in an unknown format - accepted media types include: {PATCH_TYPES}"
+        )
+    if request.options.force and kind != "apply":
+        from kctl.api.errors import forbidden_field
+
+        error = forbidden_field("force", "may not be specified for non-apply patch")
+        raise unprocessable("PatchOptions", "meta.k8s.io", "", [error])
+    if not isinstance(body, dict | list):
+        raw = body.encode() if isinstance(body, str) else body or b""
+        try:
+            body = _yaml(raw) if kind == "apply" else json.loads(raw)
+        except ValueError:
+            raise bad_request(f"error decoding patch: {why_not_json(raw)}") from None
+    return request._replace(body=body, patch_type=kind, verb="apply" if kind == "apply" else "patch")
+
+
+def delete_options(request: Request, body: Any, media: str) -> Request:
+    """Return the request with the DeleteOptions of its body, which win over the query's."""
+    from kctl.apiserver import delete
+
+    if body in (None, b"", "", {}):
+        return request
+    sent = body if isinstance(body, dict) else read_body(request, body, media)
+    if not isinstance(sent, dict):
+        raise bad_request("the body of a delete request must be DeleteOptions")
+    kind, version = sent.get("kind") or "DeleteOptions", sent.get("apiVersion") or "v1"
+    if kind != "DeleteOptions":
+        raise bad_request("decoded object cannot be converted to DeleteOptions")
+    options = request.options
+    dry = sent.get("dryRun")
+    if dry and any(value != "All" for value in dry):
+        raise unprocessable("DeleteOptions", "meta.k8s.io", "", [not_supported("dryRun", dry, ["All"])])
+    conditions = sent.get("preconditions") or {}
+    grace = sent.get("gracePeriodSeconds")
+    options = options._replace(
+        propagation=sent.get("propagationPolicy") or options.propagation,
+        grace=options.grace if grace is None else grace,
+        uid=conditions.get("uid") or "",
+        precondition_version=conditions.get("resourceVersion") or "",
+        dry_run=options.dry_run or bool(dry),
+    )
+    return request._replace(options=delete.check_orphan_option(sent.get("orphanDependents"), options))
+
+
+# answers
+
+
+def accepted(accept: str) -> tuple[str, dict[str, str]]:
+    """Return the first media type the server can write, with its parameters; "" for none."""
+    for clause in (accept or "*/*").split(","):
+        media, *params = [part.strip() for part in clause.split(";")]
+        given = dict(p.partition("=")[::2] for p in params)
+        if media in ("*/*", "application/*", "application/json", "application/yaml"):
+            if given.get("as") in (None, "Table", "PartialObjectMetadata", "PartialObjectMetadataList"):
+                return ("application/json" if "*" in media else media), given
+            return "as", given
+    return "", {}
+
+
+def check_accept(accept: str) -> None:
+    """406 when the client accepts nothing the server can write."""
+    media, _ = accepted(accept)
+    if media == "as":
+        message = f"only the following media types are accepted: {BODY_TYPES}"
+        raise StatusError(406, "NotAcceptable", message)
+    if not media and "protobuf" in accept:
+        return
+    if not media:
+        streams = "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
+        message = f"406: Not Acceptable\n\nAvailable representations: {BODY_TYPES}, {streams}"
+        raise GenericError(406, "NotAcceptable", message)
+
+
+def respond(status: int, value: Any, accept: str, warnings: list[str]) -> HTTPResponse:
+    """Write a value as the client accepts it."""
+    from kctl.apiserver.http import HTTPResponse, dumps
+
+    media, _ = accepted(accept)
+    heads = [("Warning", f"299 - {json.dumps(text, ensure_ascii=False)}") for text in warnings]
+    if media == "application/yaml":
+        import yaml
+
+        text = yaml.dump(value, Dumper=_dumper(), default_flow_style=False, allow_unicode=True)
+        return HTTPResponse(status, text.encode(), [("Content-Type", "application/yaml"), *heads])
+    return HTTPResponse(status, dumps(value), [("Content-Type", "application/json"), *heads])
+
+
+def _dumper() -> Any:
+    import yaml
+
+    return yaml.SafeDumper
+
+
+def status_response(error: StatusError, accept: str, warnings: list[str]) -> HTTPResponse:
+    """Write what went wrong."""
+    from kctl.apiserver.http import HTTPResponse
+    from kctl.apiserver.paths import NotAnAPIPath
+
+    if isinstance(error, NotAnAPIPath):
+        heads = [("Content-Type", "text/plain; charset=utf-8")]
+        return HTTPResponse(404, b"404 page not found\n", heads)
+    return respond(error.code, error.status(), accept if accepted(accept)[0] != "as" else "", warnings)
+
+
+def object_response(
+    server: APIServer, request: Request, obj: Obj, accept: str, warnings: list[str], *, status: int
+) -> HTTPResponse:
+    """Write one object, or a Status, or the object's metadata or table when asked for those."""
+    if obj.get("kind") == "Status" and obj.get("apiVersion") == "v1":
+        return respond(obj.get("code", 200), obj, accept, warnings)
+    _, params = accepted(accept)
+    if params.get("as") == "PartialObjectMetadata":
+        obj = partial(obj)
+    elif params.get("as") == "Table":
+        table = _table(server, request, [obj], {"resourceVersion": obj["metadata"].get("resourceVersion", "")})
+        if table is not None:
+            return respond(status, table, accept, warnings)
+        return respond(status, obj, accept, warnings)
+    return respond(status, obj, accept, warnings)
+
+
+def list_response(
+    server: APIServer, request: Request, found: Listing, accept: str, warnings: list[str]
+) -> HTTPResponse:
+    """Write a list; built-in kinds leave out what the list says for all: kind and apiVersion."""
+    meta: Obj = {"resourceVersion": str(found.revision)}
+    if found.continue_:
+        meta["continue"] = found.continue_
+    if found.remaining is not None:
+        meta["remainingItemCount"] = found.remaining
+    _, params = accepted(accept)
+    if params.get("as") == "PartialObjectMetadataList":
+        value: Obj = {
+            "kind": "PartialObjectMetadataList",
+            "apiVersion": "meta.k8s.io/v1",
+            "metadata": meta,
+            "items": [partial(obj) for obj in found.items],
+        }
+        return respond(200, value, accept, warnings)
+    if params.get("as") == "Table":
+        table = _table(server, request, found.items, meta)
+        if table is not None:
+            return respond(200, table, accept, warnings)
+    return respond(
+        200, {**list_head(request), "metadata": meta, "items": _items(request, found.items)}, accept, warnings
+    )
+
+
+def list_head(request: Request) -> Obj:
+    """Return kind and apiVersion of a list."""
+    return {"kind": f"{request.kind.kind}List", "apiVersion": request.kind.api_version}
+
+
+def _items(request: Request, items: list[Obj]) -> list[Obj]:
+    from kctl.api.registry import builtin
+
+    kind = request.kind
+    if builtin().by_path(kind.group, kind.version, kind.plural) is None:
+        return items
+    return [{k: v for k, v in obj.items() if k not in ("kind", "apiVersion")} for obj in items]
+
+
+def partial(obj: Obj) -> Obj:
+    """Return an object's metadata alone."""
+    return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}
+
+
+def _table(server: APIServer, request: Request, items: list[Obj], meta: Obj) -> Obj | None:
+    """Return the Table of the objects; None while the kind's columns are unknown."""
+    return None

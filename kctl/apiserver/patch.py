@@ -1,0 +1,129 @@
+"""patch: merge patch, JSON patch, strategic merge patch, server-side apply.
+
+A patch is applied to the current state in the request's version; the outcome takes the way of
+an update. An apply that finds nothing creates.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kctl.api.errors import StatusError, bad_request, not_found, unsupported_media_type
+from kctl.api.objects import Key, Obj
+from kctl.apiserver import metadata, rules, update
+from kctl.apiserver.body import checked
+from kctl.apiserver.request import Request
+from kctl.apiserver.server import APIServer
+
+SERVER_OWNED = ("uid", "creationTimestamp", "resourceVersion")
+
+
+def handle(server: APIServer, request: Request) -> Obj:
+    """Patch the object the request names."""
+    if request.verb == "apply" or request.patch_type == "apply":
+        return apply(server, request)
+    resource = server.stored_as(request.kind.resource)
+    old = server.storage.get(resource, Key(request.namespace, request.name))
+    if old is None:
+        raise not_found(request.kind.resource, request.name)
+    old = server.in_version(request.kind, old)
+    obj = patched(request, old)
+    obj = check_identity(request, obj)
+    obj = rules.decode(request, request.kind, obj)
+    obj = metadata.placed(request, obj)
+    obj = rules.default(request.kind, obj)
+    metadata.check_preconditions(request.kind.resource, request.name, obj["metadata"], old)
+    return update.replace(server, request, obj, old)
+
+
+def patched(request: Request, old: Obj) -> Obj:
+    """Return what the patch makes of the object."""
+    body: Any = request.body
+    if request.patch_type == "json":
+        from kctl.api.patch import jsonpatch
+
+        return jsonpatch.patch(old, body)
+    if not isinstance(body, dict):
+        raise bad_request("error decoding patch: the patch must be an object")
+    if request.patch_type in ("", "merge"):
+        from kctl.api.patch import merge
+
+        out: Obj = merge.patch(old, body)
+        return out
+    return strategic(request, old, body)
+
+
+def strategic(request: Request, old: Obj, body: Obj) -> Obj:
+    """Return what a strategic merge patch makes of the object."""
+    try:
+        from kctl.api.patch import strategic as smp
+    except ImportError:
+        raise unsupported_media_type(
+            "strategic merge patch is not served; use a merge patch, a JSON patch or server-side apply"
+        ) from None
+    from kctl.api import schema
+
+    out: Obj = smp.patch(old, body, schema.of(request.kind))
+    return out
+
+
+def check_identity(request: Request, obj: Obj) -> Obj:
+    """Refuse a patch that makes another kind or name of the object."""
+    from kctl.apiserver.body import other_kind
+
+    kind = request.kind
+    if obj.get("apiVersion") != kind.api_version or obj.get("kind") != kind.kind:
+        raise other_kind(kind, str(obj.get("apiVersion") or ""), str(obj.get("kind") or ""))
+    if isinstance(obj.get("metadata"), dict):
+        metadata.check_name(request, obj)
+    return obj
+
+
+def apply(server: APIServer, request: Request) -> Obj:
+    """Merge the fields the manager wants into the object, which is created when there is none."""
+    kind, now = request.kind, server.clock.now()
+    if not request.options.field_manager:
+        from kctl.api.errors import required, unprocessable
+
+        why = "is required for apply patch"
+        raise unprocessable("PatchOptions", "meta.k8s.io", "", [required("fieldManager", why)])
+    intent = metadata.placed(request, checked(request))
+    sent = intent["metadata"]
+    if not sent.get("name"):
+        intent = {**intent, "metadata": {**sent, "name": request.name}}
+    elif sent["name"] != request.name:
+        metadata.check_name(request, intent)
+    resource = server.stored_as(kind.resource)
+    live = server.storage.get(resource, Key(request.namespace, request.name))
+    live = live and server.in_version(kind, live)
+    if live is None and request.subresource:
+        raise not_found(kind.resource, request.name)
+    if sent.get("managedFields"):
+        raise bad_request("metadata.managedFields must be nil")
+    if live is not None:
+        metadata.check_preconditions(kind.resource, request.name, sent, live)
+    elif sent.get("resourceVersion"):
+        raise conflict_missing(request)
+    merged = rules.applied(
+        kind,
+        live,
+        intent,
+        manager=request.options.field_manager,
+        now=now,
+        force=request.options.force,
+        subresource=request.subresource,
+    )
+    obj = rules.decode(request, kind, merged)
+    obj = rules.default(kind, obj)
+    if live is None:
+        from kctl.apiserver import create
+
+        return create.insert(server, request._replace(verb="create"), metadata.placed(request, obj))
+    return update.replace(server, request, obj, live, owned=True)
+
+
+def conflict_missing(request: Request) -> StatusError:
+    """409 for an apply that names a state of an object that does not exist."""
+    from kctl.api.errors import conflict
+
+    return conflict(request.kind.resource, request.name, metadata.STALE)

@@ -1,0 +1,136 @@
+"""get and list, at the current revision or a past one.
+
+Selectors are parsed only when given; an object is returned as stored, shared and immutable.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+
+from kctl.api.errors import StatusError, bad_request, gone, not_found, unprocessable
+from kctl.api.objects import Key, Obj
+from kctl.api.registry import Kind
+from kctl.apiserver import fields
+from kctl.apiserver.request import Listing, Options, Request
+from kctl.apiserver.server import APIServer
+
+
+def get(server: APIServer, request: Request) -> Obj:
+    """Return one object; NotFound when there is none."""
+    found = server.storage.get(server.stored_as(request.kind.resource), Key(request.namespace, request.name))
+    if found is None:
+        raise not_found(request.kind.resource, request.name)
+    return server.in_version(request.kind, found)
+
+
+def list_(server: APIServer, request: Request) -> Listing:
+    """Return the objects that the selectors match, sorted by namespace and name."""
+    options = request.options
+    matches = fields.matcher(request.kind, options.label_selector, options.field_selector)
+    resource = server.stored_as(request.kind.resource)
+    check_list_options(options)
+    start: Key | None = None
+    revision = server.revision
+    if options.continue_:
+        revision, start = read_continue(options.continue_, server.revision)
+        current = server.storage.at(resource, revision) if revision else server.storage.objects(resource)
+        revision = revision or server.revision
+    else:
+        current, revision = _state(server, resource, options)
+    keys = sorted(current)
+    if request.namespace:
+        keys = [key for key in keys if key.namespace == request.namespace]
+    if start is not None:
+        keys = [key for key in keys if key > start]
+    if matches is None and not options.limit:
+        items = [current[key] for key in keys]
+        return Listing(_in_version(server, request.kind, items), revision)
+    found: list[Obj] = []
+    for n, key in enumerate(keys):
+        obj = current[key]
+        if matches is None or matches(obj):
+            if options.limit > 0 and len(found) == options.limit:
+                token = write_continue(revision, keys[n - 1])
+                remaining = None if matches is not None else len(keys) - n
+                return Listing(_in_version(server, request.kind, found), revision, token, remaining)
+            found.append(obj)
+    return Listing(_in_version(server, request.kind, found), revision)
+
+
+def _in_version(server: APIServer, kind: Kind, items: list[Obj]) -> list[Obj]:
+    if not items or items[0].get("apiVersion") == kind.api_version:
+        return items
+    return [server.in_version(kind, obj) for obj in items]
+
+
+def _state(server: APIServer, resource: str, options: Options) -> tuple[dict[Key, Obj], int]:
+    """Return the objects and the revision that the resourceVersion options ask for."""
+    wanted = _number(options.resource_version)
+    if wanted > server.revision:
+        raise too_large(wanted, server.revision)
+    exact = options.resource_version_match == "Exact"
+    if wanted and (exact or (options.limit > 0 and not options.resource_version_match)):
+        return server.storage.at(resource, wanted), wanted
+    return server.storage.objects(resource), server.revision
+
+
+def too_large(wanted: int, current: int) -> StatusError:
+    """504 for a revision that has not happened."""
+    cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
+    message = f"Timeout: Too large resource version: {wanted}, current: {current}"
+    return StatusError(504, "Timeout", message, details={"causes": [cause], "retryAfterSeconds": 1})
+
+
+def check_list_options(options: Options) -> None:
+    """Refuse options that do not go together, as ValidateListOptions."""
+    from kctl.api.errors import FieldError, forbidden_field, not_supported
+
+    match, version = options.resource_version_match, options.resource_version
+    errors: list[FieldError] = []
+    if match:
+        if not version:
+            why = "resourceVersionMatch is forbidden unless resourceVersion is provided"
+            errors.append(forbidden_field("resourceVersionMatch", why))
+        if options.continue_:
+            errors.append(
+                forbidden_field("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided")
+            )
+        if match not in ("Exact", "NotOlderThan"):
+            errors.append(not_supported("resourceVersionMatch", match, ["Exact", "NotOlderThan", ""]))
+        elif match == "Exact" and version == "0":
+            why = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
+            errors.append(forbidden_field("resourceVersionMatch", why))
+    if errors:
+        raise unprocessable("ListOptions", "meta.k8s.io", "", errors)
+    if options.continue_ and version not in ("", "0"):
+        raise bad_request("specifying resource version is not allowed when using continue")
+
+
+def _number(version: str) -> int:
+    if not version:
+        return 0
+    if not version.isdecimal():
+        why = f'strconv.ParseUint: parsing "{version}": invalid syntax'
+        raise bad_request(f'invalid resource version: resourceVersion: Invalid value: "{version}": {why}')
+    return int(version)
+
+
+def write_continue(revision: int, after: Key) -> str:
+    """Return the token that goes on behind ``after`` in the state of ``revision``."""
+    text = json.dumps({"v": "meta.k8s.io/v1", "rv": revision, "start": "/".join(after) + "\0"}, separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def read_continue(token: str, current: int) -> tuple[int, Key]:
+    """Read a token back; BadRequest when it is none."""
+    try:
+        raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        fields_ = json.loads(raw)
+        namespace, _, name = fields_["start"].rstrip("\0").partition("/")
+        revision = int(fields_["rv"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise bad_request("continue key is not valid: illegal base64 data at input byte 0") from None
+    if revision > current:
+        raise gone("The provided continue parameter is too old")
+    return max(revision, 0), Key(namespace, name)

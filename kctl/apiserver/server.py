@@ -1,0 +1,171 @@
+"""The API server: the only door to the store.
+
+Every request, from a component in the process or over HTTP, takes the same way: authorise,
+decode, own, default, mutate, allocate, prepare, validate, store. The verbs live in one file
+each and are loaded when first used, so that reading costs no more than reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from kctl.api.clock import Clock
+from kctl.api.objects import Obj
+from kctl.api.registry import Kind, Registry, builtin
+from kctl.apiserver import bootstrap
+from kctl.apiserver.request import Listing, Request, User, wrong_method
+from kctl.apiserver.storage import Storage, Subscription
+
+if TYPE_CHECKING:
+    from kctl.apiserver.admission import Admission
+    from kctl.apiserver.allocate import Allocator
+    from kctl.apiserver.http import HTTPResponse
+    from kctl.store.api import Store
+
+
+class APIServer:
+    """Serves one store.
+
+    Writes are numbered and visible in memory at once; :meth:`commit` makes them durable.
+    ``frozen`` (tests) makes every stored object refuse changes in place.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Clock,
+        registry: Registry | None = None,
+        seed: int = 0,
+        admission: Mapping[str, Any] | None = None,
+        service_cidr: str = "10.96.0.0/12",
+        node_ports: tuple[int, int] = (30000, 32767),
+        frozen: bool = False,
+    ) -> None:
+        self.clock = clock
+        self.registry = registry or builtin()
+        self.seed = seed
+        self.storage = Storage(store, clock, frozen=frozen)
+        self._admission_config = admission
+        self._admission: Admission | None = None
+        self._service_cidr = service_cidr
+        self._node_ports = node_ports
+        self._allocator: Allocator | None = None
+        if self.storage.revision == 0:
+            for resource, key, obj in bootstrap.objects(seed, clock.now(), service_cidr):
+                self.storage.put(resource, key, obj)
+
+    @property
+    def revision(self) -> int:
+        """Return the revision of the last write."""
+        return self.storage.revision
+
+    def handle(self, request: Request) -> Obj | Listing:
+        """Carry out one request and return its answer; StatusError when the server refuses."""
+        verb = request.verb
+        if request.subresource:
+            from kctl.apiserver import subresources
+
+            return subresources.handle(self, request)
+        if verb == "get" or verb == "list":
+            from kctl.apiserver import read
+
+            return read.get(self, request) if verb == "get" else read.list_(self, request)
+        if verb not in request.kind.verbs and verb != "apply":
+            raise wrong_method()
+        return self._write(request)
+
+    def _write(self, request: Request) -> Obj | Listing:
+        verb = request.verb
+        if verb == "create":
+            from kctl.apiserver import create
+
+            return create.handle(self, request)
+        if verb == "update":
+            from kctl.apiserver import update
+
+            return update.handle(self, request)
+        if verb == "patch" or verb == "apply":
+            from kctl.apiserver import patch
+
+            return patch.handle(self, request)
+        from kctl.apiserver import delete
+
+        if verb == "deletecollection":
+            return delete.collection(self, request)
+        return delete.handle(self, request)
+
+    def http(
+        self,
+        method: str,
+        path: str,
+        body: bytes | str | Obj | list[Any] | None = None,
+        content_type: str = "",
+        headers: Mapping[str, str] | list[tuple[str, str]] | None = None,
+        user: User | Mapping[str, Any] | str | None = None,
+    ) -> HTTPResponse:
+        """Answer one HTTP request; never raises. ``user`` None is the admin, "" is anonymous."""
+        from kctl.apiserver import http
+
+        return http.serve(self, method, path, body, content_type, headers, user)
+
+    def watch(self, resource: str, revision: int) -> Subscription:
+        """Subscribe to every change of a resource after ``revision``; Expired when compacted."""
+        return self.storage.watch(self.stored_as(resource), revision)
+
+    def stored_as(self, resource: str) -> str:
+        """Return the resource that objects of ``resource`` are stored under."""
+        try:
+            return self.registry.storage(resource).resource
+        except KeyError:
+            return resource
+
+    def commit(self, *, cause: str = "", request_id: bytes = b"", always: bool = False) -> None:
+        """Make all writes so far durable as one entry; HeadMoved when another process wrote.
+
+        After HeadMoved call :meth:`refresh` and redo the work. Without writes nothing is
+        stored, unless ``always``: then the entry holds the time alone.
+        """
+        self.storage.commit(cause=cause, request_id=request_id, always=always)
+
+    def refresh(self) -> bool:
+        """Take in what other processes committed; uncommitted writes are dropped."""
+        return self.storage.refresh()
+
+    @contextmanager
+    def fork(self) -> Iterator[None]:
+        """Let everything written inside be taken back at the end; nothing of it is stored."""
+        with self.storage.fork():
+            yield
+
+    def compact(self) -> None:
+        """Forget all history, as a server restarted after a compaction."""
+        self.storage.compact()
+
+    @property
+    def admission(self) -> Admission:
+        """Return the admission chain."""
+        if self._admission is None:
+            from kctl.apiserver.admission import Admission
+
+            self._admission = Admission(self, self._admission_config)
+        return self._admission
+
+    @property
+    def allocator(self) -> Allocator:
+        """Return the allocator of service addresses and node ports."""
+        if self._allocator is None:
+            from kctl.apiserver.allocate import Allocator
+
+            self._allocator = Allocator(self.storage, self._service_cidr, self._node_ports)
+        return self._allocator
+
+    def in_version(self, kind: Kind, obj: Obj) -> Obj:
+        """Return a stored object in the version of ``kind``."""
+        if obj.get("apiVersion") == kind.api_version:
+            return obj
+        from kctl.apiserver import convert
+
+        return convert.to_version(kind, obj)

@@ -1,0 +1,391 @@
+"""The state the API server holds in memory, and how it becomes durable.
+
+In: writes of whole objects, numbered here, one revision each. Out: current objects by resource,
+past states, events to whoever subscribed, and, on :meth:`Storage.commit`, one entry in the store
+with the last state of every key the batch touched.
+
+Resources are read from the store when first touched. One list, the history, is everything else:
+what a watch replays, what a commit stores, and what a fork or a lost race takes back. Nothing is
+validated here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from kctl.api.clock import Clock
+from kctl.api.errors import gone
+from kctl.api.objects import Key, Obj, freeze
+
+if TYPE_CHECKING:
+    from kctl.store.api import Change, Head, Store, Write
+
+HISTORY_LIMIT = 50_000
+"""Events kept for watches after a commit; older ones are read back from the store."""
+
+
+class Event(NamedTuple):
+    """One change; ``old`` is None for a new object. The form of client.WatchEvent."""
+
+    type: str
+    resource: str
+    object: Obj
+    old: Obj | None
+
+
+Deliver = Callable[[Event], None]
+
+
+class Step(NamedTuple):
+    """One write in the history: enough to deliver it again and to take it back."""
+
+    revision: int
+    key: Key
+    event: Event
+    created: int
+
+
+class Table:
+    """The objects of one resource, and the revision each was created at."""
+
+    __slots__ = ("created", "objects")
+
+    def __init__(self) -> None:
+        self.objects: dict[Key, Obj] = {}
+        self.created: dict[Key, int] = {}
+
+
+class Subscription:
+    """Events of one resource, kept until they are asked for."""
+
+    def __init__(self, storage: Storage, resource: str, backlog: list[Event]) -> None:
+        self._events = deque(backlog)
+        self._stop = storage.subscribe(resource, self._events.append)
+
+    def events(self) -> Iterator[Event]:
+        """Yield what has happened since the last call, in order of revision."""
+        while self._events:
+            yield self._events.popleft()
+
+    def stop(self) -> None:
+        """End the subscription."""
+        self._stop()
+
+
+def encode(obj: Obj) -> bytes:
+    """Write an object as the store keeps it: canonical JSON."""
+    return json.dumps(obj, separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode()
+
+
+def store_key(resource: str, key: Key) -> str:
+    """Return where the store keeps an object: ``/pods/default/web-1``."""
+    return f"/{resource}/{key.namespace}/{key.name}"
+
+
+class Storage:
+    """Current objects, their history in this process, and the batch not yet committed."""
+
+    def __init__(self, store: Store, clock: Clock, *, frozen: bool = False) -> None:
+        self.store = store
+        self._clock = clock
+        self._frozen = frozen
+        self.head: Head = store.head()
+        self.revision = self.head.revision
+        self._tables: dict[str, Table] = {}
+        self._history: list[Step] = []
+        self._mark = 0
+        self._oldest = self.revision
+        self._forks = 0
+        self._subscribers: dict[str, list[Deliver]] = {}
+
+    # reading
+
+    def objects(self, resource: str) -> dict[Key, Obj]:
+        """Return the current objects of a resource, in no order; not to be changed."""
+        found = self._tables.get(resource)
+        return (found or self._load(resource)).objects
+
+    def get(self, resource: str, key: Key) -> Obj | None:
+        """Return the current object, None when there is none."""
+        found = self._tables.get(resource)
+        return (found or self._load(resource)).objects.get(key)
+
+    def is_first(self, resource: str, obj: Obj) -> bool:
+        """Say whether ``obj`` is the state an object was created in."""
+        meta = obj["metadata"]
+        table = self._tables.get(resource) or self._load(resource)
+        created = table.created.get(Key(meta.get("namespace") or "", meta["name"]))
+        return bool(meta.get("resourceVersion") == str(created))
+
+    def at(self, resource: str, revision: int) -> dict[Key, Obj]:
+        """Return the objects as they were at ``revision``; Expired when compacted."""
+        if revision >= self._oldest:
+            past = dict(self.objects(resource))
+            for step in reversed(self._history):
+                if step.revision <= revision:
+                    break
+                if step.event.resource == resource:
+                    _put_back(past, step)
+            return past
+        self._check_compacted(revision)
+        page = self.store.list(f"/{resource}/", revision=revision)
+        return {_key(kv.key)[1]: self._decode(kv.value) for kv in page.items}
+
+    def since(self, resource: str, revision: int) -> list[Event]:
+        """Return the events of a resource after ``revision``; Expired when compacted."""
+        if revision >= self._oldest:
+            return [s.event for s in self._history if s.revision > revision and s.event.resource == resource]
+        self._check_compacted(revision)
+        older = [self._past_event(c) for c in self._changes(resource, revision)]
+        newer = [s.event for s in self._history if s.revision > self.head.revision and s.event.resource == resource]
+        return older + newer
+
+    # writing
+
+    def put(self, resource: str, key: Key, obj: Obj) -> Obj:
+        """Write an object under the next revision and return it as stored."""
+        table = self._tables.get(resource) or self._load(resource)
+        old = table.objects.get(key)
+        revision = self.revision = self.revision + 1
+        obj = {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(revision)}}
+        if self._frozen:
+            obj = freeze(obj)
+        created = table.created.get(key, 0)
+        if old is None:
+            table.created[key] = revision
+        table.objects[key] = obj
+        event = Event("MODIFIED" if old is not None else "ADDED", resource, obj, old)
+        self._history.append(Step(revision, key, event, created))
+        self._deliver(event)
+        return obj
+
+    def remove(self, resource: str, key: Key, final: Obj) -> Obj:
+        """Take an object out under the next revision and return its final state."""
+        table = self._tables.get(resource) or self._load(resource)
+        old = table.objects.pop(key)
+        revision = self.revision = self.revision + 1
+        final = {**final, "metadata": {**final["metadata"], "resourceVersion": str(revision)}}
+        if self._frozen:
+            final = freeze(final)
+        event = Event("DELETED", resource, final, old)
+        self._history.append(Step(revision, key, event, table.created.pop(key, 0)))
+        self._deliver(event)
+        return final
+
+    # durability
+
+    def commit(self, *, cause: str = "", request_id: bytes = b"", always: bool = False) -> None:
+        """Make the batch durable as one entry; HeadMoved when another process wrote.
+
+        Without writes nothing is stored, unless ``always`` (then the time alone is).
+        """
+        self._refuse_in_fork()
+        writes = self._batch()
+        if not writes and self.revision == self.head.revision and not always:
+            return
+        now = self._clock.now()
+        self.head = self.store.commit(
+            self.head, writes, revision=self.revision, now=now, cause=cause, request_id=request_id
+        )
+        if len(self._history) > 2 * HISTORY_LIMIT:
+            dropped = self._history[:-HISTORY_LIMIT]
+            self._oldest = dropped[-1].revision
+            self._history = self._history[-HISTORY_LIMIT:]
+        self._mark = len(self._history)
+
+    def refresh(self) -> bool:
+        """Take in what other processes committed, dropping uncommitted writes; say if anything changed."""
+        self._refuse_in_fork()
+        changed = len(self._history) > self._mark
+        self._take_back(self._mark)
+        self.revision = self.head.revision
+        head = self.store.head()
+        if head.index != self.head.index:
+            known = self.head.revision
+            self.head = head
+            self.revision = head.revision
+            self._take_in(known)
+            changed = True
+        return changed
+
+    @contextmanager
+    def fork(self) -> Iterator[None]:
+        """Let writes inside go nowhere: at the end they are taken back, and subscribers told so."""
+        mark, revision = len(self._history), self.revision
+        self._forks += 1
+        try:
+            yield
+        finally:
+            self._forks -= 1
+            self._take_back(mark)
+            self.revision = revision
+
+    def compact(self) -> None:
+        """Forget every past state; watches and lists from before now are Expired."""
+        self.commit()
+        self.store.compact(self.head.revision)
+        self._history.clear()
+        self._mark = 0
+        self._oldest = self.revision
+
+    # watching
+
+    def subscribe(self, resource: str, deliver: Deliver) -> Callable[[], None]:
+        """Call ``deliver`` on every change of the resource from now on; return what ends it."""
+        self._subscribers.setdefault(resource, []).append(deliver)
+
+        def stop() -> None:
+            found = self._subscribers.get(resource, [])
+            if deliver in found:
+                found.remove(deliver)
+
+        return stop
+
+    def watch(self, resource: str, revision: int) -> Subscription:
+        """Subscribe to the changes after ``revision``; Expired when compacted."""
+        return Subscription(self, resource, self.since(resource, revision))
+
+    # inside
+
+    def _deliver(self, event: Event) -> None:
+        for deliver in self._subscribers.get(event.resource, ()):
+            deliver(event)
+
+    def _load(self, resource: str) -> Table:
+        table = self._tables[resource] = Table()
+        for kv in self.store.list(f"/{resource}/", revision=self.head.revision).items:
+            key = _key(kv.key)[1]
+            table.objects[key] = self._decode(kv.value)
+            table.created[key] = kv.create_revision
+        return table
+
+    def _decode(self, value: bytes) -> Obj:
+        obj: Obj = json.loads(value)
+        return freeze(obj) if self._frozen else obj
+
+    def _refuse_in_fork(self) -> None:
+        if self._forks:
+            raise RuntimeError("a fork is never committed or refreshed")
+
+    def _batch(self) -> list[Write]:
+        """Return one Write per key the batch touched, with its last state."""
+        from kctl.store.api import Write
+
+        first: dict[tuple[str, Key], Step] = {}
+        last: dict[tuple[str, Key], Step] = {}
+        for step in self._history[self._mark :]:
+            place = (step.event.resource, step.key)
+            first.setdefault(place, step)
+            last[place] = step
+        writes: list[Write] = []
+        for place, step in sorted(last.items(), key=lambda item: item[1].revision):
+            name = store_key(*place)
+            if step.event.type != "DELETED":
+                created = self._tables[place[0]].created[place[1]]
+                writes.append(Write(name, encode(step.event.object), step.revision, created))
+            elif first[place].event.old is not None:
+                writes.append(Write(name, None, step.revision, first[place].created))
+        return writes
+
+    def _take_back(self, mark: int) -> None:
+        """Undo the history down to ``mark`` and tell subscribers, one event a key."""
+        taken = self._history[mark:]
+        del self._history[mark:]
+        newest: dict[tuple[str, Key], Obj | None] = {}
+        for step in reversed(taken):
+            table = self._tables[step.event.resource]
+            newest.setdefault((step.event.resource, step.key), table.objects.get(step.key))
+            _put_back(table.objects, step)
+            if step.created:
+                table.created[step.key] = step.created
+            else:
+                table.created.pop(step.key, None)
+        for (resource, key), was in newest.items():
+            self._announce(resource, was, self._tables[resource].objects.get(key))
+
+    def _announce(self, resource: str, old: Obj | None, new: Obj | None) -> Event | None:
+        """Tell subscribers that an object went from ``old`` to ``new`` and return the event."""
+        if new is None:
+            event = Event("DELETED", resource, old, old) if old is not None else None
+        else:
+            event = Event("ADDED" if old is None else "MODIFIED", resource, new, old)
+        if event is not None:
+            self._deliver(event)
+        return event
+
+    def _take_in(self, known: int) -> None:
+        """Bring the loaded tables from revision ``known`` to the head."""
+        from kctl.store.errors import Compacted
+
+        try:
+            changes = list(self.store.changes(known))
+        except Compacted:
+            self._reload()
+            return
+        for change in changes:
+            resource, key = _key(change.key)
+            table = self._tables.get(resource)
+            if table is None:
+                continue
+            old = table.objects.get(key)
+            new = None if change.value is None else self._decode(change.value)
+            created = table.created.get(key, 0)
+            if new is None:
+                table.objects.pop(key, None)
+                table.created.pop(key, None)
+            else:
+                table.objects[key] = new
+                table.created[key] = change.create_revision
+            event = self._announce(resource, old, new)
+            if event is not None:
+                self._history.append(Step(change.revision, key, event, created))
+        self._mark = len(self._history)
+
+    def _reload(self) -> None:
+        """Read the loaded tables anew: too much was compacted to follow the changes."""
+        for resource, table in list(self._tables.items()):
+            fresh = self._load(resource)
+            for key in sorted(table.objects.keys() | fresh.objects.keys()):
+                old, new = table.objects.get(key), fresh.objects.get(key)
+                if old != new:
+                    self._announce(resource, old, new)
+        self._history.clear()
+        self._mark = 0
+        self._oldest = self.revision
+
+    def _check_compacted(self, revision: int) -> None:
+        compacted = self.store.compacted()
+        if revision < compacted or (revision < self._oldest and self._oldest > self.head.revision):
+            raise gone(f"too old resource version: {revision} ({max(compacted, self._oldest)})")
+
+    def _changes(self, resource: str, revision: int) -> Iterator[Change]:
+        prefix = f"/{resource}/"
+        return (c for c in self.store.changes(revision) if c.key.startswith(prefix))
+
+    def _past_event(self, change: Change) -> Event:
+        resource, key = _key(change.key)
+        before = self.store.get(store_key(resource, key), revision=change.revision - 1)
+        old = self._decode(before.value) if before is not None else None
+        if change.value is not None:
+            new = self._decode(change.value)
+            return Event("ADDED" if change.create_revision == change.revision else "MODIFIED", resource, new, old)
+        final = old or {"metadata": {"namespace": key.namespace, "name": key.name}}
+        final = {**final, "metadata": {**final["metadata"], "resourceVersion": str(change.revision)}}
+        return Event("DELETED", resource, final, old)
+
+
+def _key(name: str) -> tuple[str, Key]:
+    """Split ``/pods/default/web-1``."""
+    _, resource, namespace, rest = name.split("/", 3)
+    return resource, Key(namespace, rest)
+
+
+def _put_back(objects: dict[Key, Obj], step: Step) -> None:
+    if step.event.old is None:
+        objects.pop(step.key, None)
+    else:
+        objects[step.key] = step.event.old

@@ -1,0 +1,196 @@
+"""The client in the same process: calls become structured requests, no bytes, no URLs.
+
+It goes through the whole pipeline of the API server, as any other client; only parsing is saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from kctl.api.objects import Key, Obj
+from kctl.api.registry import Kind
+from kctl.apiserver.request import ADMIN, Options, Request, component
+from kctl.apiserver.request import Listing as ServerListing
+from kctl.client.client import Listing, PatchType, Propagation, Watch
+
+if TYPE_CHECKING:
+    from kctl.apiserver.server import APIServer
+
+
+class LocalClient:
+    """A Client that calls an APIServer directly, as one user and one field manager."""
+
+    def __init__(self, server: APIServer, *, user: str = ADMIN.name, field_manager: str = "kctl") -> None:
+        self._server = server
+        self._user = component(user)
+        self._manager = field_manager
+
+    def as_user(self, user: str, *, field_manager: str = "") -> LocalClient:
+        """Return a client of the same server for another user."""
+        return LocalClient(self._server, user=user, field_manager=field_manager or self._manager)
+
+    def _kind(self, resource: str, api_version: str = "") -> Kind:
+        """Return the kind of a resource in the version of the object at hand, or as stored."""
+        from kctl.apiserver.request import unknown_resource
+
+        registry = self._server.registry
+        plural, _, group = resource.partition(".")
+        if api_version:
+            sent_group, _, version = api_version.rpartition("/")
+            if sent_group == group:
+                found = registry.by_path(group, version, plural)
+                if found is not None:
+                    return found
+        try:
+            stored = registry.storage(resource)
+        except KeyError:
+            raise unknown_resource() from None
+        if stored.resource == resource:
+            return stored
+        found = next((k for k in registry.all() if k.resource == resource), None)
+        return found or stored
+
+    def _request(self, verb: str, kind: Kind, namespace: str, name: str, **more: Any) -> Request:
+        options = more.pop("options", None) or Options(field_manager=self._manager)
+        namespace = namespace if kind.namespaced else ""
+        return Request(verb, kind, namespace, name, options=options, user=self._user, **more)
+
+    def _handle(self, request: Request) -> Obj:
+        return cast("Obj", self._server.handle(request))
+
+    def get(self, resource: str, namespace: str, name: str) -> Obj:
+        """Return the object; NotFound when there is none."""
+        return self._handle(self._request("get", self._kind(resource), namespace, name))
+
+    def list(
+        self, resource: str, namespace: str = "", *, label_selector: str = "", field_selector: str = ""
+    ) -> Listing:
+        """Return the objects of one namespace, or of all when ``namespace`` is ""."""
+        options = Options(label_selector=label_selector, field_selector=field_selector)
+        request = self._request("list", self._kind(resource), namespace, "", options=options)
+        found = cast("ServerListing", self._server.handle(request))
+        return Listing(found.items, found.revision)
+
+    def watch(self, resource: str, *, revision: int) -> Watch:
+        """Subscribe to every change of the resource after ``revision``; Expired when compacted."""
+        return cast("Watch", self._server.watch(resource, revision))
+
+    def create(self, resource: str, obj: Obj, *, dry_run: bool = False) -> Obj:
+        """Create the object and return it as stored; AlreadyExists, Invalid, Forbidden."""
+        kind = self._kind(resource, obj.get("apiVersion", ""))
+        namespace = obj["metadata"].get("namespace") or ""
+        options = Options(field_manager=self._manager, dry_run=dry_run)
+        return self._handle(self._request("create", kind, namespace, "", body=obj, options=options))
+
+    def create_many(self, resource: str, template: Obj, metadata: Sequence[Obj]) -> Sequence[Obj]:
+        """Create one object per metadata from one template, validated once; stops at the first error."""
+        from kctl.apiserver import batch
+
+        kind = self._kind(resource, template.get("apiVersion", ""))
+        if not metadata:
+            return []
+        request = self._request("create", kind, metadata[0].get("namespace") or "", "")
+        return batch.create_many(self._server, request, template, metadata)
+
+    def update(self, resource: str, obj: Obj, *, subresource: str = "", dry_run: bool = False) -> Obj:
+        """Replace the object; Conflict when its resourceVersion is not the current one."""
+        kind = self._kind(resource, obj.get("apiVersion", ""))
+        meta = obj["metadata"]
+        options = Options(field_manager=self._manager, dry_run=dry_run)
+        return self._handle(
+            self._request(
+                "update",
+                kind,
+                meta.get("namespace") or "",
+                meta["name"],
+                subresource=subresource,
+                body=obj,
+                options=options,
+            )
+        )
+
+    def patch(
+        self,
+        resource: str,
+        key: Key,
+        patch: Any,
+        *,
+        type: PatchType = "merge",
+        subresource: str = "",
+        dry_run: bool = False,
+    ) -> Obj:
+        """Patch the object and return it as stored."""
+        options = Options(field_manager=self._manager, dry_run=dry_run)
+        return self._handle(
+            self._request(
+                "patch",
+                self._kind(resource),
+                key.namespace,
+                key.name,
+                subresource=subresource,
+                body=patch,
+                patch_type=type,
+                options=options,
+            )
+        )
+
+    def apply(
+        self,
+        resource: str,
+        obj: Obj,
+        *,
+        field_manager: str,
+        force: bool = False,
+        subresource: str = "",
+        dry_run: bool = False,
+    ) -> Obj:
+        """Server-side apply; Conflict names the fields that other managers own."""
+        kind = self._kind(resource, obj.get("apiVersion", ""))
+        meta = obj["metadata"]
+        options = Options(field_manager=field_manager, force=force, dry_run=dry_run)
+        return self._handle(
+            self._request(
+                "apply",
+                kind,
+                meta.get("namespace") or "",
+                meta["name"],
+                subresource=subresource,
+                body=obj,
+                options=options,
+            )
+        )
+
+    def delete(
+        self,
+        resource: str,
+        key: Key,
+        *,
+        uid: str = "",
+        grace: int | None = None,
+        propagation: Propagation | None = None,
+        dry_run: bool = False,
+    ) -> Obj:
+        """Delete the object; with ``uid`` only that very one (Conflict otherwise)."""
+        options = Options(uid=uid, grace=grace, propagation=propagation or "", dry_run=dry_run)
+        return self._handle(self._request("delete", self._kind(resource), key.namespace, key.name, options=options))
+
+    def bind(self, key: Key, uid: str, node: str) -> None:
+        """Bind a pod to a node; Conflict when it is bound already."""
+        from kctl.apiserver import binding
+
+        binding.bind(self._server, key, uid=uid, node=node)
+
+    def bind_many(self, bindings: Sequence[tuple[Key, str, str]]) -> None:
+        """Bind each (pod, uid, node)."""
+        from kctl.apiserver import binding
+
+        for key, uid, node in bindings:
+            binding.bind(self._server, key, uid=uid, node=node)
+
+    def evict(self, key: Key, *, grace: int | None = None, dry_run: bool = False) -> None:
+        """Evict a pod through the eviction API; TooManyRequests when a budget forbids it."""
+        from kctl.apiserver import eviction
+
+        request = self._request("create", self._kind("pods"), key.namespace, key.name, subresource="eviction")
+        eviction.evict(self._server, request, key, grace=grace, dry_run=dry_run)
