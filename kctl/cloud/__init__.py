@@ -1,1 +1,24 @@
 """cloud-controller-manager: the provider interface, its controllers, one provider per file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kctl.runtime.controller import Controller
+    from kctl.runtime.profile import Profile
+
+
+def build(cloud: str, profile: Profile) -> list[Controller]:
+    """Return the controllers of a cloud; without one (``none``) there are none.
+
+    Raises KctlError for a cloud that is not built.
+    """
+    if cloud == "none":
+        return []
+    from kctl.cloud.node import CloudNode
+    from kctl.cloud.provider import by_name
+    from kctl.cloud.service import ServiceLB
+
+    provider = by_name(cloud, create_seconds=profile.load_balancer_create, delete_seconds=profile.load_balancer_delete)
+    return [CloudNode(provider), ServiceLB(provider)]
