@@ -1,0 +1,427 @@
+"""Decode a body as its kind: types, unknown fields, and the form Go would hold it in.
+
+In comes JSON as a client sent it; out come the object as the real server's decoder leaves it
+(nulls and, unless strict, unknown fields dropped; quantities and times canonical), every error
+with its path, and the one message a real API server would answer. A well-formed object takes
+one walk through compiled closures and is returned as it is; only when that walk balks does
+:class:`_Reader` go through it again to say what and where. What values mean together is not
+here but in validation, and required fields are validation's too, as upstream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+from kctl.api import quantity, schema
+from kctl.api.objects import Obj
+from kctl.api.registry import Kind
+from kctl.api.schema import gotypes
+from kctl.api.schema.node import Node
+from kctl.api.schema.wire import base64_error, is_micro_time, is_time, read_time
+
+Unknown = Literal["strict", "warn", "ignore"]
+Check = Callable[[Any], bool] | type
+Steps = tuple[str | int, ...]
+
+MAX_UNKNOWN = 100
+"""So many unknown fields are named, as in sigs.k8s.io/json."""
+
+LIMITS = {"int32": 1 << 31, "int64": 1 << 63}
+WORDS = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number"}
+
+
+class DecodeError(NamedTuple):
+    """One field that cannot be decoded."""
+
+    path: str
+    text: str
+    """What is wrong, in kubectl's manner: ``Invalid type. Expected: string, given: integer``."""
+    go: str
+    """What is wrong, in the words of the real server."""
+    rank: int
+    """0: stops Go's decoder at once; 1: a wrong type; 2: an unknown field."""
+    steps: Steps
+    """The path as field names and list positions."""
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.text}" if self.path else self.text
+
+
+class Decoded(NamedTuple):
+    """What became of a body; ``obj`` is of use only when there are no errors."""
+
+    kind: Kind
+    obj: Obj
+    errors: list[DecodeError]
+    warnings: list[str]
+
+    @property
+    def why(self) -> str:
+        """Return the part of the server's message behind the kind, "" without errors."""
+        if not self.errors:
+            return ""
+        first = min(self.errors, key=lambda error: error.rank)
+        if first.rank < 2:
+            return first.go
+        return "strict decoding error: " + ", ".join(error.go for error in self.errors[:MAX_UNKNOWN])
+
+    @property
+    def message(self) -> str:
+        """Return the message of the 400 a real API server answers, "" without errors."""
+        kind = self.kind
+        prefix = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}'
+        return f"{prefix}: {self.why}" if self.errors else ""
+
+
+def decode(kind: Kind, obj: Obj, *, unknown: Unknown = "strict") -> Decoded:
+    """Decode an object as its kind; a kind without a schema has only its metadata decoded."""
+    node = schema.of(kind)
+    reader = _Reader(unknown)
+    try:
+        if node is not None:
+            if _check(node)(obj):
+                return Decoded(kind, obj, [], [])
+            decoded = reader.object(node, obj, (), _Go(kind.kind))
+        else:
+            decoded = _schemaless(reader, kind, obj)
+    except RecursionError:
+        deep = DecodeError("", "nested too deeply", "exceeded max depth", 0, ())
+        return Decoded(kind, obj, [deep], [])
+    return Decoded(kind, decoded if isinstance(decoded, dict) else {}, reader.errors, reader.warnings)
+
+
+def _schemaless(reader: _Reader, kind: Kind, obj: Obj) -> Obj:
+    """Decode the metadata; all other fields are kept."""
+    if "metadata" not in obj:
+        return obj
+    meta = schema.definition("meta.v1.ObjectMeta")
+    if _check(meta)(obj["metadata"]):
+        return obj
+    decoded = reader.value(meta, obj["metadata"], ("metadata",), _Go(kind.kind, "metadata"))
+    return {**obj, "metadata": decoded if isinstance(decoded, dict) else {}}
+
+
+# The fast walk: a closure for each node that says whether a value is already as it should be.
+
+
+def _check(node: Node) -> Callable[[Any], bool]:
+    """Return the compiled check of an object's node, making it when first asked."""
+    if node.compiled is None:
+        node.compiled = _object(node)
+    compiled: Callable[[Any], bool] = node.compiled
+    return compiled
+
+
+def _object(node: Node) -> Callable[[Any], bool]:
+    """Compile an object: the checks of its fields are made when a field first occurs."""
+    checks: dict[str, Check] = {}
+    fields = node.properties
+
+    def check(value: Any) -> bool:
+        if not isinstance(value, dict):
+            return False
+        for name, child in value.items():
+            known = checks.get(name)
+            if known is None:
+                field = fields.get(name)
+                if field is None:
+                    return False
+                known = checks[name] = _compile(field)
+            if known.__class__ is type:
+                if child.__class__ is not known:
+                    return False
+            elif not known(child):
+                return False
+        return True
+
+    return check
+
+
+def _compile(node: Node) -> Check:
+    """Return the check of a node; a plain class where comparing it is enough."""
+    kind = node.type
+    if kind == "array":
+        return _array(node.items)
+    if kind == "object":
+        if node.properties:
+            return _check(node)
+        return _any if node.additional is None else _map(node.additional)
+    if kind == "string" and not node.format:
+        return str
+    if kind == "boolean":
+        return bool
+    if node.name == "meta.v1.MicroTime":
+        return is_micro_time
+    return SCALARS.get(node.format) or SCALARS[kind]
+
+
+def _array(item: Node | None) -> Check:
+    """Compile a list."""
+    known = _compile(item) if item is not None else _any
+    if isinstance(known, type):
+
+        def plain(value: Any) -> bool:
+            return isinstance(value, list) and all(child.__class__ is known for child in value)
+
+        return plain
+
+    def check(value: Any) -> bool:
+        return isinstance(value, list) and all(map(known, value))
+
+    return check
+
+
+def _map(item: Node) -> Check:
+    """Compile a map; the values of most are strings."""
+    known = _compile(item)
+    if isinstance(known, type):
+
+        def plain(value: Any) -> bool:
+            return isinstance(value, dict) and all(child.__class__ is known for child in value.values())
+
+        return plain
+
+    def check(value: Any) -> bool:
+        return isinstance(value, dict) and all(map(known, value.values()))
+
+    return check
+
+
+def _any(value: Any) -> bool:
+    """Accept what has no schema; null means absent."""
+    return value is not None
+
+
+def _int32(value: Any) -> bool:
+    return value.__class__ is int and -0x80000000 <= value <= 0x7FFFFFFF
+
+
+def _int64(value: Any) -> bool:
+    return value.__class__ is int and -(1 << 63) <= value < 1 << 63
+
+
+def _number(value: Any) -> bool:
+    return value.__class__ is float or value.__class__ is int
+
+
+def _int_or_string(value: Any) -> bool:
+    return value.__class__ is str or _int32(value)
+
+
+def _quantity(value: Any) -> bool:
+    if value.__class__ is not str:
+        return False
+    try:
+        return quantity.canonical(value) == value
+    except ValueError:
+        return False
+
+
+def _bytes(value: Any) -> bool:
+    return value.__class__ is str and not base64_error(value)
+
+
+SCALARS: dict[str, Check] = {
+    "int32": _int32,
+    "int64": _int64,
+    "double": _number,
+    "number": _number,
+    "int-or-string": _int_or_string,
+    "quantity": _quantity,
+    "byte": _bytes,
+    "date-time": is_time,
+    "any": _any,
+}
+
+
+# The slow walk: the same, with paths, every error, and the object as it should have been.
+
+
+class _Go(NamedTuple):
+    """Where Go's decoder stands: the innermost struct, and the names of the fields that led here."""
+
+    struct: str
+    path: str = ""
+    type: str = ""
+    """The Go type of the value here, where its field gives it a name of its own."""
+
+    def refuse(self, given: str, wanted: str) -> str:
+        """Word the refusal of a value."""
+        return f"json: cannot unmarshal {given} into Go struct field {self.struct}.{self.path} of type {wanted}"
+
+
+class _Dropped:
+    """The type of :data:`DROPPED`."""
+
+
+DROPPED = _Dropped()
+"""In the place of a value that is not kept."""
+
+
+class _Reader:
+    """Goes through one object; errors and warnings add up."""
+
+    def __init__(self, unknown: Unknown) -> None:
+        self._unknown = unknown
+        self.errors: list[DecodeError] = []
+        self.warnings: list[str] = []
+
+    def value(self, node: Node, value: Any, steps: Steps, go: _Go) -> Any:
+        """Return the decoded value, DROPPED for null and for what cannot be decoded."""
+        if value is None:
+            return DROPPED
+        if node.type == "array":
+            return self._list(node, value, steps, go)
+        if node.type == "object":
+            if node.properties:
+                return self.object(node, value, steps, go)
+            return value if node.additional is None else self._map(node, node.additional, value, steps, go)
+        if node.type == "any":
+            return value
+        return self._scalar(node, value, steps, go)
+
+    def object(self, node: Node, value: Any, steps: Steps, go: _Go) -> Any:
+        """Decode an object's fields, in the order the client sent them."""
+        if not isinstance(value, dict):
+            return self._wrong_type(node, value, steps, go)
+        out: Obj = {}
+        struct = node.name.rpartition(".")[2]
+        for name, child in value.items():
+            field = node.properties.get(name)
+            if field is None:
+                self._unknown_field((*steps, name))
+                continue
+            within = gotypes.embedded(node.name, name)
+            at = ".".join(filter(None, (go.path, within, name)))
+            decoded = self.value(field, child, (*steps, name), _Go(struct, at, gotypes.named(node.name, name)))
+            if decoded is not DROPPED:
+                out[name] = decoded
+        return out
+
+    def _list(self, node: Node, value: Any, steps: Steps, go: _Go) -> Any:
+        """Decode a list; a null in it is the zero value, as in Go."""
+        item = node.items
+        if not isinstance(value, list):
+            return self._wrong_type(node, value, steps, go)
+        if item is None:
+            return value
+        out = []
+        for n, child in enumerate(value):
+            decoded = self.value(item, child, (*steps, n), go)
+            out.append(_zero(item) if decoded is DROPPED else decoded)
+        return out
+
+    def _map(self, node: Node, item: Node, value: Any, steps: Steps, go: _Go) -> Any:
+        """Decode a map; a null in it is the zero value, as in Go."""
+        if not isinstance(value, dict):
+            return self._wrong_type(node, value, steps, go)
+        out = {}
+        for name, child in value.items():
+            decoded = self.value(item, child, (*steps, name), go._replace(type=""))
+            out[name] = _zero(item) if decoded is DROPPED else decoded
+        return out
+
+    def _scalar(self, node: Node, value: Any, steps: Steps, go: _Go) -> Any:
+        """Decode a string, number, truth value, quantity, time or bytes."""
+        if node.type == "quantity":
+            return self._quantity(value, steps)
+        if node.type == "int-or-string":
+            if isinstance(value, str):
+                return value
+            return value if _int32(value) else self._wrong_type(node, value, steps, go, rank=0)
+        if node.format == "date-time":
+            return self._time(node, value, steps, go)
+        if node.type == "string":
+            if not isinstance(value, str):
+                return self._wrong_type(node, value, steps, go)
+            wrong = base64_error(value) if node.format == "byte" else ""
+            return self._fail(steps, wrong, wrong, 1) if wrong else value
+        known = _compile(node)
+        fits = value.__class__ is known if isinstance(known, type) else known(value)
+        return value if fits else self._wrong_type(node, value, steps, go)
+
+    def _quantity(self, value: Any, steps: Steps) -> Any:
+        """Decode a quantity into its canonical text."""
+        try:
+            return quantity.canonical(value)
+        except ValueError as error:
+            return self._fail(steps, str(error), str(error), 0)
+
+    def _time(self, node: Node, value: Any, steps: Steps, go: _Go) -> Any:
+        """Decode a time into the one form in which it is written."""
+        if not isinstance(value, str):
+            return self._wrong_type(node, value, steps, go, rank=0)
+        text, wrong = read_time(value, micro=node.name == "meta.v1.MicroTime")
+        return self._fail(steps, wrong, wrong, 0) if wrong else text
+
+    def _wrong_type(self, node: Node, value: Any, steps: Steps, go: _Go, *, rank: int = 1) -> Any:
+        """Note a value of the wrong type."""
+        given = WORDS.get(type(value), "null")
+        expected = {"int-or-string": "integer or string"}.get(node.type, node.type)
+        text = f"Invalid type. Expected: {expected}, given: {given}"
+        if given == expected or (expected == "integer" and given == "number"):
+            text = f"Invalid value: {value}. Expected: {node.format or expected}"
+        return self._fail(steps, text, go.refuse(_go_value(node, value), _go_type(node, go.type)), rank)
+
+    def _unknown_field(self, steps: Steps) -> None:
+        """Note an unknown field as asked; it is dropped in any case."""
+        words = f'unknown field "{_dotted(steps)}"'
+        if self._unknown == "strict":
+            self.errors.append(DecodeError(path_of(steps), "unknown field", words, 2, steps))
+        elif self._unknown == "warn" and len(self.warnings) < MAX_UNKNOWN:
+            self.warnings.append(words)
+
+    def _fail(self, steps: Steps, text: str, go: str, rank: int) -> _Dropped:
+        """Note an error."""
+        self.errors.append(DecodeError(path_of(steps), text, go, rank, steps))
+        return DROPPED
+
+
+def path_of(steps: Steps) -> str:
+    """Write steps as a field path: ``spec.containers[0].image``."""
+    out = ""
+    for step in steps:
+        if isinstance(step, int) or "." in step or "/" in step:
+            out += f"[{step}]"
+        else:
+            out += f".{step}" if out else step
+    return out
+
+
+def _dotted(steps: Steps) -> str:
+    """Write steps as Go's strict decoder does, map keys with a dot too."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".")
+
+
+def _zero(node: Node) -> Any:
+    """Return what Go's zero value of a node is written as."""
+    if node.type == "string":
+        return ""
+    return {"integer": 0, "number": 0, "boolean": False, "object": {}, "quantity": "0", "int-or-string": 0}.get(
+        node.type
+    )
+
+
+def _go_value(node: Node, value: Any) -> str:
+    """Name a value as encoding/json does; numbers that do not fit are shown."""
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, int | float):
+        return f"number {value}" if node.type in ("integer", "int-or-string") else "number"
+    return WORDS.get(type(value), "null")
+
+
+def _go_type(node: Node, named: str) -> str:
+    """Name the Go type of a node."""
+    if node.type == "array" and node.items is not None:
+        return "[]" + _go_type(node.items, named)
+    if named:
+        return named
+    if node.type == "object":
+        if node.name:
+            return gotypes.type_of(node.name)
+        return "map[string]" + _go_type(node.additional, "") if node.additional is not None else "runtime.RawExtension"
+    by_format = {"int32": "int32", "int64": "int64", "double": "float64", "byte": "[]uint8"}
+    by_type = {"boolean": "bool", "int-or-string": "int32", "quantity": "resource.Quantity"}
+    return by_format.get(node.format) or by_type.get(node.type) or "string"
