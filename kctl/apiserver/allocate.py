@@ -57,18 +57,18 @@ class Allocator:
         for port in set(node_ports(service)):
             _change(self._used_ports, port, sign)
 
-    def for_create(self, service: Obj) -> Obj:
+    def for_create(self, service: Obj, *, dry_run: bool = False) -> Obj:
         """Return a new Service with all that is allocated for it; Invalid when it cannot be."""
         spec = with_ip_fields(dict(service.get("spec") or {}))
         errors: list[FieldError] = []
         if spec.get("type", "ClusterIP") in WITH_IP and spec.get("clusterIP") != "None":
             self._allocate_ip(spec, errors)
         if not errors and wants_ports(spec):
-            spec["ports"] = self._allocate_ports(spec.get("ports") or [], (), errors)
-            self._health_port(spec, errors)
+            spec["ports"] = self._allocate_ports(spec.get("ports") or [], (), errors, dry_run=dry_run)
+            self._health_port(spec)
         return self._done({**service, "spec": spec}, errors)
 
-    def for_update(self, new: Obj, old: Obj) -> Obj:
+    def for_update(self, new: Obj, old: Obj, *, dry_run: bool = False) -> Obj:
         """Return a changed Service with what it keeps, and what it newly needs allocated."""
         spec, before = dict(new.get("spec") or {}), old.get("spec") or {}
         type_, was = spec.get("type", "ClusterIP"), before.get("type", "ClusterIP")
@@ -84,8 +84,8 @@ class Allocator:
                     spec.pop(field, None)
         if not errors and wants_ports(spec):
             mine = set(node_ports(old))
-            spec["ports"] = self._allocate_ports(spec.get("ports") or [], mine, errors)
-            self._health_port(spec, errors, mine=before.get("healthCheckNodePort") or 0)
+            spec["ports"] = self._allocate_ports(spec.get("ports") or [], mine, errors, dry_run=dry_run)
+            self._health_port(spec, mine=before.get("healthCheckNodePort") or 0)
         return self._done({**new, "spec": spec}, errors)
 
     def _done(self, service: Obj, errors: list[FieldError]) -> Obj:
@@ -131,7 +131,13 @@ class Allocator:
 
     # ports
 
-    def _allocate_ports(self, ports: list[Obj], mine: Iterable[tuple[int, str]], errors: list[FieldError]) -> list[Obj]:
+    def _allocate_ports(
+        self, ports: list[Obj], mine: Iterable[tuple[int, str]], errors: list[FieldError], *, dry_run: bool
+    ) -> list[Obj]:
+        """Keep the node ports asked for and add the missing ones.
+
+        A dry run reserves nothing, so it shows a port that cannot be one, as upstream's.
+        """
         mine = set(mine)
         taken: set[tuple[int, str]] = set()
         for n, port in enumerate(ports):
@@ -150,7 +156,7 @@ class Allocator:
                 out.append(port)
                 continue
             protocol = port.get("protocol", "TCP")
-            number = self._free_port(taken)
+            number = self.ports[-1] + 2 if dry_run else self._free_port(taken)
             taken.add((number, protocol))
             out.append({**port, "nodePort": number})
         return out
@@ -174,7 +180,7 @@ class Allocator:
                 return n
         raise internal("failed to allocate a nodePort: range is full")
 
-    def _health_port(self, spec: Obj, errors: list[FieldError], *, mine: int = 0) -> None:
+    def _health_port(self, spec: Obj, *, mine: int = 0) -> None:
         """Give a LoadBalancer with local traffic policy its health check port."""
         if spec.get("type") != "LoadBalancer" or spec.get("externalTrafficPolicy") != "Local":
             return

@@ -91,8 +91,6 @@ def bound_pod(pod: Obj, node: str, labels: Obj, annotations: Obj, now: float) ->
     for old in status.get("conditions") or ():
         if old["type"] == "PodScheduled" and old["status"] == "True":
             condition["lastTransitionTime"] = old["lastTransitionTime"]
-    if pod["metadata"].get("generation"):
-        condition["observedGeneration"] = pod["metadata"]["generation"]
     status = {**status, "conditions": with_condition(status.get("conditions") or (), condition)}
     change: Obj = {"spec": {**pod["spec"], "nodeName": node}, "status": status}
     out = {**pod, **change}

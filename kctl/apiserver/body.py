@@ -54,11 +54,11 @@ def hex_of(raw: bytes) -> str:
 
 def other_kind(kind: Kind, api_version: str, name: str) -> StatusError:
     """400 for an object of another kind or version than the path names."""
-    group, _, version = (api_version or kind.api_version).rpartition("/")
-    sent = f"{group}/{version}, Kind={name or kind.kind}"
-    wanted = f"{kind.group}/{kind.version}, Kind={kind.kind}"
+    version = (api_version or kind.api_version).rpartition("/")[2]
     if name in ("", kind.kind):
         return bad_request(
             f"the API version in the data ({api_version}) does not match the expected API version ({kind.api_version})"
         )
-    return bad_request(f"the object provided is unrecognized ({sent}, expected {wanted})")
+    internal = kind.group.partition(".")[0] or "core"
+    why = f"converting ({version}.{name}) to ({internal}.{kind.kind}): unknown conversion"
+    return bad_request(f'{name} in version "{version}" cannot be handled as a {kind.kind}: {why}')

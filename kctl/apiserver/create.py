@@ -7,8 +7,9 @@ validating admission, the write.
 
 from __future__ import annotations
 
-from kctl.api.errors import already_exists, bad_request, unprocessable
-from kctl.api.objects import Key, Obj, key_of
+from kctl.api.clock import rfc3339
+from kctl.api.errors import StatusError, already_exists, bad_request, required, unprocessable
+from kctl.api.objects import REMOVED, Key, Obj, evolve, key_of
 from kctl.apiserver import metadata, rules
 from kctl.apiserver.body import checked
 from kctl.apiserver.request import Request
@@ -42,28 +43,55 @@ def insert(server: APIServer, request: Request, obj: Obj) -> Obj:
     resource = server.stored_as(kind.resource)
     for attempt in range(GENERATE_ATTEMPTS):
         filled = metadata.fill_new(kind, obj, seed=server.seed, revision=server.revision + 1, now=now, attempt=attempt)
+        if not filled["metadata"].get("name"):
+            error = required("metadata.name", "name or generateName is required")
+            raise unprocessable(kind.kind, kind.group, "", [error])
         if attempt == GENERATE_ATTEMPTS - 1 or sent["metadata"].get("name") or not filled["metadata"].get("name"):
             break
         if server.storage.get(resource, key_of(filled)) is None:
             break
     obj = rules.prepare_create(kind, filled)
     if resource == "services":
-        obj = server.allocator.for_create(obj)
+        obj = server.allocator.for_create(obj, dry_run=request.options.dry_run)
+    obj = stamped(request, obj, now)
     errors = rules.validate_create(kind, obj)
     if errors:
         raise unprocessable(kind.kind, kind.group, obj["metadata"].get("name", ""), errors)
     server.admission.validate(request, obj, None)
     key = Key(obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
-    if server.storage.get(resource, key) is not None:
-        raise already_exists(kind.resource, key.name)
+    check_absent(request, server.storage.get(resource, key), key.name)
+    version = sent["metadata"].get("resourceVersion")
     if request.options.dry_run:
-        return obj
+        return evolve(obj, {"metadata": {"resourceVersion": version}}) if version else obj
+    if version:
+        raise StatusError(500, "InternalError", "resourceVersion should not be set on objects to be created")
     stored = server.registry.storage(kind.resource)
     if stored.api_version != kind.api_version:
         from kctl.apiserver import convert
 
         return convert.to_version(kind, server.storage.put(resource, key, convert.to_version(stored, obj)))
     return server.storage.put(resource, key, obj)
+
+
+def check_absent(request: Request, found: Obj | None, name: str) -> None:
+    """AlreadyExists when the name is taken, also by an object that is on its way out."""
+    if found is None:
+        return
+    error = already_exists(request.kind.resource, name)
+    if found["metadata"].get("deletionTimestamp"):
+        raise StatusError(409, "AlreadyExists", f"object is being deleted: {error.message}", details=error.details)
+    raise error
+
+
+def stamped(request: Request, obj: Obj, now: float) -> Obj:
+    """Return the object with what only the server knows: who asks, and when."""
+    resource = request.kind.resource
+    if resource == "persistentvolumes":
+        return evolve(obj, {"status": {"lastPhaseTransitionTime": rfc3339(now)}})
+    if resource == "certificatesigningrequests.certificates.k8s.io":
+        user = request.user
+        return evolve(obj, {"spec": {"username": user.name, "uid": user.uid or REMOVED, "groups": list(user.groups)}})
+    return obj
 
 
 def _without_status(request: Request, obj: Obj) -> Obj:

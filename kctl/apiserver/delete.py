@@ -17,7 +17,15 @@ from kctl.apiserver.request import Listing, Options, Request
 from kctl.apiserver.server import APIServer
 
 ANSWERED_WITH_OBJECT = frozenset(
-    ["pods", "services", "persistentvolumeclaims", "persistentvolumes", "podtemplates", "resourcequotas", "serviceaccounts"]
+    {
+        "pods",
+        "services",
+        "persistentvolumeclaims",
+        "persistentvolumes",
+        "podtemplates",
+        "resourcequotas",
+        "serviceaccounts",
+    }
 )
 """Resources whose storage returns what it deleted (ReturnDeletedObject)."""
 POLICIES = ("Foreground", "Background", "Orphan", "nil")
@@ -52,8 +60,8 @@ def collection(server: APIServer, request: Request) -> Listing:
     for obj in found:
         one = request._replace(name=obj["metadata"]["name"], namespace=obj["metadata"].get("namespace", ""))
         server.admission.check_delete(one, obj)
-        final, gone = remove(server, one, resource, obj)
-        out.append(server.in_version(request.kind, obj if gone else final))
+        remove(server, one, resource, obj)
+        out.append(server.in_version(request.kind, obj))
     return Listing(out, server.revision)
 
 

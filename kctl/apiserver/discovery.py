@@ -111,7 +111,7 @@ def groups(registry: Registry) -> dict[str, list[str]]:
 
 def group_list(registry: Registry) -> Obj:
     """Return the APIGroupList."""
-    found = [{k: v for k, v in group(name, vs).items()} for name, vs in groups(registry).items()]
+    found = [group(name, versions) for name, versions in groups(registry).items()]
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": found}
 
 
@@ -138,7 +138,7 @@ def resource_list(registry: Registry, group_name: str, version: str) -> Obj:
         raise unknown_resource()
     entries = []
     for kind in kinds:
-        entries.append(_resource(kind))
+        entries.append(_resource(registry, kind))
         for name in kind.subresources:
             body = registry.subresource(kind, name)
             if body is not None:
@@ -151,7 +151,17 @@ def resource_list(registry: Registry, group_name: str, version: str) -> Obj:
     return {**head, "groupVersion": group_version, "resources": entries}
 
 
-def _resource(kind: Kind) -> Obj:
+FIRST_STORED_AS = {"customresourcedefinitions.apiextensions.k8s.io": "v1beta1"}
+"""Versions that the hash of a resource is made of although they are no longer served."""
+
+
+def hash_of(registry: Registry, kind: Kind) -> str:
+    """Return what identifies the version a resource is stored in, as discovery's storageVersionHash."""
+    stored = registry.storage(kind.resource)
+    return stored._replace(version=FIRST_STORED_AS.get(kind.resource, stored.version)).storage_version_hash
+
+
+def _resource(registry: Registry, kind: Kind) -> Obj:
     out: Obj = {
         "name": kind.plural,
         "singularName": kind.singular,
@@ -164,7 +174,7 @@ def _resource(kind: Kind) -> Obj:
     if kind.categories:
         out["categories"] = list(kind.categories)
     if "watch" in kind.verbs:
-        out["storageVersionHash"] = kind.storage_version_hash
+        out["storageVersionHash"] = hash_of(registry, kind)
     return out
 
 

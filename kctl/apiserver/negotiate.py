@@ -23,7 +23,7 @@ PATCH_TYPES = (
     "application/apply-patch+yaml, application/apply-patch+cbor"
 )
 JSON_TYPES = ("", "application/json")
-MAX_DEPTH = 10_000
+TEXT = "tag:yaml.org,2002:str"
 
 
 def read_json(text: bytes | str) -> Any:
@@ -115,7 +115,8 @@ def delete_options(request: Request, body: Any, media: str) -> Request:
         raise bad_request("the body of a delete request must be DeleteOptions")
     kind, version = sent.get("kind") or "DeleteOptions", sent.get("apiVersion") or "v1"
     if kind != "DeleteOptions":
-        raise bad_request("decoded object cannot be converted to DeleteOptions")
+        scheme = "pkg/apis/meta/internalversion/scheme/register.go:27"
+        raise bad_request(f'no kind "{kind}" is registered for version "{version}" in scheme "{scheme}"')
     options = request.options
     dry = sent.get("dryRun")
     if dry and any(value != "All" for value in dry):
@@ -178,7 +179,15 @@ def respond(status: int, value: Any, accept: str, warnings: list[str]) -> HTTPRe
 def _dumper() -> Any:
     import yaml
 
-    return yaml.SafeDumper
+    class Dumper(yaml.SafeDumper):
+        """Writes text that would read as something else in double quotes, as go-yaml."""
+
+    def write_text(dumper: Any, text: str) -> Any:
+        plain = dumper.resolve(yaml.ScalarNode, text, (True, False))
+        return dumper.represent_scalar(TEXT, text, style=None if plain == TEXT else '"')
+
+    Dumper.add_representer(str, write_text)
+    return Dumper
 
 
 def status_response(error: StatusError, accept: str, warnings: list[str]) -> HTTPResponse:

@@ -18,6 +18,9 @@ from kctl.apiserver.server import APIServer
 
 def get(server: APIServer, request: Request) -> Obj:
     """Return one object; NotFound when there is none."""
+    version = request.options.resource_version
+    if version:
+        check_version(server, version)
     found = server.storage.get(server.stored_as(request.kind.resource), Key(request.namespace, request.name))
     if found is None:
         raise not_found(request.kind.resource, request.name)
@@ -31,6 +34,7 @@ def list_(server: APIServer, request: Request) -> Listing:
     resource = server.stored_as(request.kind.resource)
     check_list_options(options)
     start: Key | None = None
+    limit = 0 if options.resource_version == "0" else options.limit
     revision = server.revision
     if options.continue_:
         revision, start = read_continue(options.continue_, server.revision)
@@ -43,14 +47,14 @@ def list_(server: APIServer, request: Request) -> Listing:
         keys = [key for key in keys if key.namespace == request.namespace]
     if start is not None:
         keys = [key for key in keys if key > start]
-    if matches is None and not options.limit:
+    if matches is None and not limit:
         items = [current[key] for key in keys]
         return Listing(_in_version(server, request.kind, items), revision)
     found: list[Obj] = []
     for n, key in enumerate(keys):
         obj = current[key]
         if matches is None or matches(obj):
-            if options.limit > 0 and len(found) == options.limit:
+            if limit > 0 and len(found) == limit:
                 token = write_continue(revision, keys[n - 1])
                 remaining = None if matches is not None else len(keys) - n
                 return Listing(_in_version(server, request.kind, found), revision, token, remaining)
@@ -105,6 +109,15 @@ def check_list_options(options: Options) -> None:
         raise unprocessable("ListOptions", "meta.k8s.io", "", errors)
     if options.continue_ and version not in ("", "0"):
         raise bad_request("specifying resource version is not allowed when using continue")
+
+
+def check_version(server: APIServer, version: str) -> None:
+    """Refuse to get a state that is no number, or has not happened."""
+    if not version.isdecimal():
+        why = f'strconv.ParseUint: parsing "{version}": invalid syntax'
+        raise StatusError(500, "", f'resourceVersion: Invalid value: "{version}": {why}')
+    if int(version) > server.revision:
+        raise too_large(int(version), server.revision)
 
 
 def _number(version: str) -> int:

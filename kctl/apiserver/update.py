@@ -14,11 +14,38 @@ from kctl.apiserver.request import Request
 from kctl.apiserver.server import APIServer
 
 ON_UPDATE = frozenset(
-    ["services", "endpoints", "events", "limitranges", "leases.coordination.k8s.io", "priorityclasses.scheduling.k8s.io", "clusterroles.rbac.authorization.k8s.io", "clusterrolebindings.rbac.authorization.k8s.io", "roles.rbac.authorization.k8s.io", "rolebindings.rbac.authorization.k8s.io"]
+    {
+        "services",
+        "endpoints",
+        "events",
+        "limitranges",
+        "leases.coordination.k8s.io",
+        "priorityclasses.scheduling.k8s.io",
+        "clusterroles.rbac.authorization.k8s.io",
+        "clusterrolebindings.rbac.authorization.k8s.io",
+        "roles.rbac.authorization.k8s.io",
+        "rolebindings.rbac.authorization.k8s.io",
+    }
 )
 """Resources that a PUT creates (AllowCreateOnUpdate)."""
 CONDITIONAL = frozenset(
-    ["leases.coordination.k8s.io", "poddisruptionbudgets.policy", "csidrivers.storage.k8s.io", "csinodes.storage.k8s.io", "csistoragecapacities.storage.k8s.io", "volumeattachments.storage.k8s.io", "runtimeclasses.node.k8s.io", "apiservices.apiregistration.k8s.io", "validatingadmissionpolicies.admissionregistration.k8s.io", "validatingadmissionpolicybindings.admissionregistration.k8s.io", "mutatingadmissionpolicies.admissionregistration.k8s.io", "mutatingadmissionpolicybindings.admissionregistration.k8s.io", "validatingwebhookconfigurations.admissionregistration.k8s.io", "mutatingwebhookconfigurations.admissionregistration.k8s.io", "customresourcedefinitions.apiextensions.k8s.io"]
+    {
+        "leases.coordination.k8s.io",
+        "poddisruptionbudgets.policy",
+        "csidrivers.storage.k8s.io",
+        "csinodes.storage.k8s.io",
+        "csistoragecapacities.storage.k8s.io",
+        "volumeattachments.storage.k8s.io",
+        "runtimeclasses.node.k8s.io",
+        "apiservices.apiregistration.k8s.io",
+        "validatingadmissionpolicies.admissionregistration.k8s.io",
+        "validatingadmissionpolicybindings.admissionregistration.k8s.io",
+        "mutatingadmissionpolicies.admissionregistration.k8s.io",
+        "mutatingadmissionpolicybindings.admissionregistration.k8s.io",
+        "validatingwebhookconfigurations.admissionregistration.k8s.io",
+        "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+        "customresourcedefinitions.apiextensions.k8s.io",
+    }
 )
 """Resources whose updates must name a resourceVersion (AllowUnconditionalUpdate is false)."""
 
@@ -73,7 +100,7 @@ def replace(server: APIServer, request: Request, obj: Obj, old: Obj, *, owned: b
     if not sub or sub == "status":
         obj = server.admission.mutate(request, obj, old)
     if kind.resource == "services" and not sub:
-        obj = server.allocator.for_update(obj, old)
+        obj = server.allocator.for_update(obj, old, dry_run=request.options.dry_run)
     errors = rules.validate_update(kind, obj, old, sub)
     if errors:
         raise unprocessable(kind.kind, kind.group, obj["metadata"]["name"], errors)

@@ -96,7 +96,8 @@ def open_stream(server: APIServer, request: Request, route: paths.Route, accept:
         return WatchStream(server, request, [{"type": "ERROR", "object": expired}], None, partial=partial)
     stream = WatchStream(server, request, [], subscription, partial=partial)
     if version in ("", "0") or initial:
-        stream._first = list(_initial(server, request, stream, bookmark=initial, partial=partial))
+        bookmark = initial and route.flag("allowWatchBookmarks")
+        stream._first = list(_initial(server, request, stream, bookmark=bookmark, partial=partial))
     return stream
 
 
@@ -124,8 +125,6 @@ def check(route: paths.Route) -> None:
         if match != "NotOlderThan":
             why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
             errors.append(forbidden_field("resourceVersionMatch", why))
-        if route.flag("sendInitialEvents") and not route.flag("allowWatchBookmarks"):
-            pass
     elif match:
         why = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
         errors.append(forbidden_field("resourceVersionMatch", why))

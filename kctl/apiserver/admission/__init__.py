@@ -34,7 +34,39 @@ PLUGINS = {
 """Name and module of each plugin, in the order they run; all are on by default."""
 
 NOT_BUILT = frozenset(
-    ["LimitRanger", "PodSecurity", "PersistentVolumeClaimResize", "CertificateApproval", "CertificateSigning", "ClusterTrustBundleAttest", "CertificateSubjectRestriction", "MutatingAdmissionPolicy", "MutatingAdmissionWebhook", "ValidatingAdmissionPolicy", "ValidatingAdmissionWebhook", "ResourceQuota", "AlwaysPullImages", "NodeRestriction", "PodNodeSelector", "PodTolerationRestriction", "EventRateLimit", "ExtendedResourceToleration", "OwnerReferencesPermissionEnforcement", "DenyServiceExternalIPs", "AlwaysAdmit", "AlwaysDeny", "ImagePolicyWebhook", "LimitPodHardAntiAffinityTopology", "NamespaceAutoProvision", "NamespaceExists", "PodGroupProtection", "PodGroupWorkloadExists", "NodeDeclaredFeatureValidator", "JobValidation", "PodResizeValidator"]
+    {
+        "LimitRanger",
+        "PodSecurity",
+        "PersistentVolumeClaimResize",
+        "CertificateApproval",
+        "CertificateSigning",
+        "ClusterTrustBundleAttest",
+        "CertificateSubjectRestriction",
+        "MutatingAdmissionPolicy",
+        "MutatingAdmissionWebhook",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionWebhook",
+        "ResourceQuota",
+        "AlwaysPullImages",
+        "NodeRestriction",
+        "PodNodeSelector",
+        "PodTolerationRestriction",
+        "EventRateLimit",
+        "ExtendedResourceToleration",
+        "OwnerReferencesPermissionEnforcement",
+        "DenyServiceExternalIPs",
+        "AlwaysAdmit",
+        "AlwaysDeny",
+        "ImagePolicyWebhook",
+        "LimitPodHardAntiAffinityTopology",
+        "NamespaceAutoProvision",
+        "NamespaceExists",
+        "PodGroupProtection",
+        "PodGroupWorkloadExists",
+        "NodeDeclaredFeatureValidator",
+        "JobValidation",
+        "PodResizeValidator",
+    }
 )
 """Upstream's plugins that do not exist here: disabling them is accepted, enabling them is not."""
 
@@ -96,7 +128,11 @@ CONCERNS = {
     "DefaultTolerationSeconds": ("pods",),
     "PodTopologyLabels": ("pods",),
     "DefaultStorageClass": ("persistentvolumeclaims",),
-    "StorageObjectInUseProtection": ("persistentvolumes", "persistentvolumeclaims"),
+    "StorageObjectInUseProtection": (
+        "persistentvolumes",
+        "persistentvolumeclaims",
+        "volumeattributesclasses.storage.k8s.io",
+    ),
     "RuntimeClass": ("pods",),
     "DefaultIngressClass": ("ingresses.networking.k8s.io",),
 }
