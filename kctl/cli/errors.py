@@ -37,11 +37,11 @@ def text_of(error: KctlError) -> str:
     """Return the lines to print for an error."""
     if isinstance(error, StatusError):
         lines = [f"Error from server ({error.reason}): {error.message}"]
+    elif getattr(error, "errors", ()):
+        lines = error.message.splitlines()  # each begins with its place
     else:
-        listed = [str(found) for found in getattr(error, "lines", ())]
-        lines = listed or [line if ": " in line else f"error: {line}" for line in error.message.splitlines()]
-        if not listed and lines and not lines[0].startswith("error:"):
-            lines[0] = f"error: {lines[0]}"
+        first, *rest = error.message.splitlines() or [""]
+        lines = [f"error: {first}", *rest]
     if error.hint:
         lines.append(f"hint: {error.hint}")
     return "\n".join(lines)

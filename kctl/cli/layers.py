@@ -98,8 +98,9 @@ def _pods(record: Obj) -> str:
     if parts and record["nodes"]:
         parts[-1] += f" on {_count(len(record['nodes']), 'node')}"
     parts += [f"-{_count(n, 'pod')} {name}" for name, n in record["deleted"].items()]
-    parts.append(f"peak {record['peak']}")
-    if record["minAvailable"] is not None:
+    if record["deleted"]:
+        parts.append(f"peak {record['peak']}")
+    if record["deleted"] and record["minAvailable"] is not None:
         parts.append(f"min available {record['minAvailable']}")
     return f"{_owned(record)}: {', '.join(parts)}, {record['virtualSeconds']:g} s (virtual)"
 

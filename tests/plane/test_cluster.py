@@ -1,0 +1,81 @@
+"""The cluster's shape: what kctl.yaml may say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kctl.api.errors import UsageError
+from kctl.plane import cluster as clusters
+
+
+def manifest(**spec: Any) -> dict[str, Any]:
+    return {"apiVersion": "kctl.dev/v1", "kind": "Cluster", "metadata": {"name": "c"}, "spec": spec}
+
+
+def test_the_default_is_three_nodes_in_three_zones_of_the_local_cloud() -> None:
+    found = clusters.instances(clusters.default())
+    assert [(i["metadata"]["name"], i["spec"]["zone"]) for i in found] == [
+        ("node-1", "local-a"),
+        ("node-2", "local-b"),
+        ("node-3", "local-c"),
+    ]
+    assert {(i["spec"]["cpu"], i["spec"]["memory"], i["spec"]["provider"]) for i in found} == {("4", "16Gi", "local")}
+
+
+def test_node_groups_are_numbered_each_on_its_own() -> None:
+    shape = clusters.parse(
+        manifest(nodeGroups=[{"name": "web", "count": 2}, {"name": "gpu", "count": 1, "type": "8cpu,64Gi"}])
+    )
+    names = [instance["metadata"]["name"] for instance in clusters.instances(shape)]
+    assert names == ["web-1", "web-2", "gpu-1"]
+
+
+def test_the_manifest_of_a_shape_is_read_back_as_the_same_shape() -> None:
+    shape = clusters.parse(
+        manifest(nodeGroups=[{"name": "a", "count": 2, "labels": {"x": "y"}}], latencies={"imagePull": "7s"})
+    )
+    assert clusters.parse(clusters.manifest_of(shape)) == shape
+
+
+BAD = [
+    (dict(nodes=-1), "spec.nodes"),
+    (dict(nodes="three"), "spec.nodes"),
+    (dict(nodes=True), "spec.nodes"),
+    (dict(nodes=1_000_000), "spec.nodes"),
+    (dict(nodeType="4 cores"), "spec.nodeType"),
+    (dict(nodeType="0cpu,1Gi"), "spec.nodeType"),
+    (dict(cloud="moon"), "spec.cloud"),
+    (dict(cloud="aws"), "spec.cloud"),
+    (dict(kubernetes="1.20"), "spec.kubernetes"),
+    (dict(replicas=2), "spec.replicas"),
+    (dict(replicas=3), "spec.replicas"),
+    (dict(noodles=3), "spec.noodles"),
+    (dict(nodeGroups=[{"count": 1}]), "spec.nodeGroups[0].name"),
+    (dict(nodeGroups=[{"name": "a"}, {"name": "a"}]), "spec.nodeGroups"),
+    (dict(nodeGroups=[{"name": "a", "size": 1}]), "spec.nodeGroups[0].size"),
+    (dict(nodeGroups=["a"]), "spec.nodeGroups[0]"),
+    (dict(nodeGroups=[{"name": "a", "zones": "x"}]), "spec.nodeGroups[0]"),
+    (dict(nodeGroups=[{"name": "a"}], nodes=3), "spec.nodes"),
+    (dict(latencies={"imagePull": "soon"}), "spec.latencies.imagePull"),
+    (dict(latencies={"lunch": "1h"}), "spec.latencies"),
+]
+
+
+@pytest.mark.parametrize(("spec", "field"), BAD, ids=[field + str(n) for n, (_, field) in enumerate(BAD)])
+def test_a_mistake_is_named_by_its_field(spec: dict[str, Any], field: str) -> None:
+    with pytest.raises(clusters.ClusterError) as caught:
+        clusters.parse(manifest(**spec))
+    assert field in [error.field for error in caught.value.errors]
+
+
+def test_all_mistakes_are_named_at_once() -> None:
+    with pytest.raises(clusters.ClusterError) as caught:
+        clusters.parse(manifest(nodes=-1, cloud="moon", kubernetes="2"))
+    assert len(caught.value.errors) == 3
+
+
+def test_flags_that_describe_no_cluster_are_a_usage_error() -> None:
+    with pytest.raises(UsageError):
+        clusters.default(nodes=-3)
