@@ -11,6 +11,21 @@ from kctl.api.defaults.pods import amounts, each
 from kctl.api.defaults.volumes import filled
 from kctl.api.objects import Obj
 
+NODE_INFO = dict.fromkeys(
+    (
+        "machineID",
+        "systemUUID",
+        "bootID",
+        "kernelVersion",
+        "osImage",
+        "containerRuntimeVersion",
+        "kubeletVersion",
+        "kubeProxyVersion",
+        "operatingSystem",
+        "architecture",
+    ),
+    "",
+)
 RBAC = "rbac.authorization.k8s.io"
 ALL_RESOURCES = "*"
 
@@ -25,8 +40,15 @@ def namespace(obj: Obj) -> Obj:
 
 
 def secret(obj: Obj) -> Obj:
-    """Default the type of a Secret."""
-    return filled(obj, {"type": "Opaque"})
+    """Default the type of a Secret, and take in what was written as plain text (stringData)."""
+    out = filled(obj, {"type": "Opaque"})
+    plain = out.get("stringData")
+    if not plain:
+        return out
+    from base64 import b64encode
+
+    data = {**(out.get("data") or {}), **{k: b64encode(v.encode()).decode() for k, v in plain.items()}}
+    return {**{k: v for k, v in out.items() if k != "stringData"}, "data": data}
 
 
 def node(obj: Obj) -> Obj:
@@ -43,7 +65,9 @@ def node(obj: Obj) -> Obj:
         spec = {**spec, "podCIDRs": [cidr]}
     elif cidrs and not cidr:
         spec = {**spec, "podCIDR": cidrs[0]}
-    return {**obj, "spec": spec, "status": status}
+    ports = {"kubeletEndpoint": {"Port": 0}}
+    status["daemonEndpoints"] = status.get("daemonEndpoints") or ports
+    return {**obj, "spec": spec, "status": {**status, "nodeInfo": status.get("nodeInfo") or NODE_INFO}}
 
 
 def limit_range(obj: Obj) -> Obj:

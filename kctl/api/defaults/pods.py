@@ -50,20 +50,16 @@ def pod_spec(spec: Obj) -> Obj:
     if out.get("terminationGracePeriodSeconds") is None:
         out["terminationGracePeriodSeconds"] = 30
     _service_account(out)
-    host = bool(out.get("hostNetwork"))
     for name in ("containers", "initContainers", "ephemeralContainers"):
         values = out.get(name)
         if values:
-            out[name] = [container(value, host=host and name != "ephemeralContainers") for value in values]
+            out[name] = [container(value) for value in values]
     volumes = out.get("volumes")
     if volumes:
         out["volumes"] = [volume(value) for value in volumes]
     overhead = out.get("overhead")
     if overhead:
         out["overhead"] = amounts(overhead)
-    spread = out.get("topologySpreadConstraints")
-    if spread:
-        out["topologySpreadConstraints"] = spread
     return out
 
 
@@ -74,7 +70,7 @@ def _service_account(spec: Obj) -> None:
         spec["serviceAccountName"] = spec["serviceAccount"] = name
 
 
-def container(value: Obj, *, host: bool = False) -> Obj:
+def container(value: Obj) -> Obj:
     """Default a container, as SetDefaults_Container."""
     out = dict(value)
     if not out.get("imagePullPolicy"):
@@ -86,7 +82,7 @@ def container(value: Obj, *, host: bool = False) -> Obj:
     out["resources"] = requirements(out.get("resources") or {})
     ports = out.get("ports")
     if ports:
-        out["ports"] = [_port(port, host=host) for port in ports]
+        out["ports"] = each(ports, _port)
     env = out.get("env")
     if env:
         out["env"] = each(env, _env)
@@ -170,14 +166,9 @@ def amount(value: Any) -> str:
     return text
 
 
-def _port(value: Obj, *, host: bool) -> Obj:
-    """Default a container port: TCP, and on the host's network the same host port."""
-    out = value
-    if not value.get("protocol"):
-        out = {**out, "protocol": "TCP"}
-    if host and not value.get("hostPort") and value.get("containerPort"):
-        out = {**out, "hostPort": value["containerPort"]}
-    return out
+def _port(value: Obj) -> Obj:
+    """Default the protocol of a container port."""
+    return value if value.get("protocol") else {**value, "protocol": "TCP"}
 
 
 def _env(value: Obj) -> Obj:
@@ -233,11 +224,19 @@ def pod(obj: Obj) -> Obj:
         spec["enableServiceLinks"] = True
     if spec.get("hostNetwork"):
         for name in ("containers", "initContainers"):
-            spec[name] = spec.get(name) or []
-    if not spec.get("initContainers"):
-        spec.pop("initContainers", None)
+            if spec.get(name):
+                spec[name] = each(spec[name], _host_ports)
     _pod_level(spec)
     return {**obj, "spec": spec}
+
+
+def _host_ports(value: Obj) -> Obj:
+    """Take the same port of the node for every port of a container on the node's network."""
+    ports = each(
+        value.get("ports"),
+        lambda port: port if port.get("hostPort") else {**port, "hostPort": port.get("containerPort") or 0},
+    )
+    return value if ports is value.get("ports") else {**value, "ports": ports}
 
 
 def _requests_from_limits(value: Obj) -> Obj:

@@ -44,7 +44,7 @@ def replica_set(obj: Obj) -> Obj:
     if spec.get("replicas") is None:
         spec["replicas"] = 1
     spec["template"] = template(spec.get("template"))
-    return _with_status(obj, spec)
+    return _with_status(obj, spec, {"replicas": 0})
 
 
 def daemon_set(obj: Obj) -> Obj:
@@ -75,12 +75,12 @@ def stateful_set(obj: Obj) -> Obj:
     strategy = dict(spec.get("updateStrategy") or {})
     if not strategy.get("type"):
         strategy["type"] = "RollingUpdate"
-    if strategy["type"] == "RollingUpdate":
-        rolling = dict(strategy.get("rollingUpdate") or {})
-        if rolling.get("partition") is None:
-            rolling["partition"] = 0
-        strategy["rollingUpdate"] = rolling
+        strategy["rollingUpdate"] = strategy.get("rollingUpdate") or {}
+    rolling = strategy.get("rollingUpdate")
+    if strategy["type"] == "RollingUpdate" and rolling is not None and rolling.get("partition") is None:
+        strategy["rollingUpdate"] = {"partition": 0, **rolling}
     spec["updateStrategy"] = strategy
+    spec.setdefault("serviceName", "")
     retention = spec.get("persistentVolumeClaimRetentionPolicy") or {}
     spec["persistentVolumeClaimRetentionPolicy"] = {
         "whenDeleted": retention.get("whenDeleted") or "Retain",
@@ -112,7 +112,7 @@ def replication_controller(obj: Obj) -> Obj:
         spec["replicas"] = 1
     if spec.get("template") is not None:
         spec["template"] = template(spec["template"])
-    return _with_status(obj, spec)
+    return _with_status(obj, spec, {"replicas": 0})
 
 
 def job_spec(spec: Obj) -> Obj:
@@ -132,7 +132,7 @@ def job_spec(spec: Obj) -> Obj:
     if out.get("podReplacementPolicy") is None:
         failing = out.get("podFailurePolicy") is not None
         out["podReplacementPolicy"] = "Failed" if failing else "TerminatingOrFailed"
-    if out.get("manualSelector") is False:
+    if out.get("manualSelector") is None:
         out["manualSelector"] = False
     out["template"] = template(out.get("template"))
     rules = (out.get("podFailurePolicy") or {}).get("rules")

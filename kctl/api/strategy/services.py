@@ -1,0 +1,96 @@
+"""The strategy of Services: what a change of type lets go of, and what an update may leave out.
+
+Cluster IPs and node ports are allocated by the API server; here they are carried from the stored
+Service to one that does not mention them, as patchAllocatedValues and dropTypeDependentFields.
+"""
+
+from __future__ import annotations
+
+from kctl.api.objects import Obj
+
+WITH_CLUSTER_IP = {"ClusterIP", "NodePort", "LoadBalancer"}
+WITH_NODE_PORT = {"NodePort", "LoadBalancer"}
+
+
+def update(new: Obj, old: Obj) -> Obj:
+    """Prepare a changed Service."""
+    spec, before = dict(new.get("spec") or {}), old.get("spec") or {}
+    _carry(spec, before)
+    _drop(spec, before)
+    return {**new, "spec": spec}
+
+
+def needs_cluster_ip(spec: Obj) -> bool:
+    """Say whether the Service has an address of the cluster's."""
+    return spec.get("type") in WITH_CLUSTER_IP
+
+
+def needs_health_check(spec: Obj) -> bool:
+    """Say whether the Service needs a port for health checks of nodes."""
+    return spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
+
+
+def _carry(spec: Obj, before: Obj) -> None:
+    """Fill in allocated values that the update leaves out."""
+    if needs_cluster_ip(spec) and needs_cluster_ip(before):
+        if not spec.get("clusterIP") and (not spec.get("clusterIPs") or spec["clusterIPs"] == before.get("clusterIPs")):
+            _take(spec, before, "clusterIP")
+        if not spec.get("clusterIPs") and spec.get("clusterIP") == before.get("clusterIP"):
+            _take(spec, before, "clusterIPs")
+        for name in ("ipFamilies", "ipFamilyPolicy"):
+            if not spec.get(name):
+                _take(spec, before, name)
+    if spec.get("type") in WITH_NODE_PORT and before.get("type") in WITH_NODE_PORT:
+        _carry_node_ports(spec, before)
+    if needs_health_check(spec) and needs_health_check(before) and not spec.get("healthCheckNodePort"):
+        _take(spec, before, "healthCheckNodePort")
+
+
+def _take(spec: Obj, before: Obj, name: str) -> None:
+    """Take over a field when the stored Service has it."""
+    if before.get(name):
+        spec[name] = before[name]
+
+
+def _carry_node_ports(spec: Obj, before: Obj) -> None:
+    """Give ports without a node port the one the same port had."""
+    used = {port.get("nodePort") for port in spec.get("ports") or ()}
+    known = {(p.get("protocol"), p.get("port")): p["nodePort"] for p in before.get("ports") or () if p.get("nodePort")}
+    ports = []
+    for port in spec.get("ports") or ():
+        earlier = known.get((port.get("protocol"), port.get("port")))
+        if not port.get("nodePort") and earlier and earlier not in used:
+            port = {**port, "nodePort": earlier}
+        ports.append(port)
+    if ports:
+        spec["ports"] = ports
+
+
+def _drop(spec: Obj, before: Obj) -> None:
+    """Let go of what the new type does not have, where the user did not change it meanwhile."""
+    if needs_cluster_ip(before) and not needs_cluster_ip(spec) and _same(spec, before, "clusterIP", "clusterIPs"):
+        for name in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+            spec.pop(name, None)
+    if before.get("type") in WITH_NODE_PORT and spec.get("type") not in WITH_NODE_PORT:
+        old_ports = [port.get("nodePort") for port in before.get("ports") or ()]
+        if [port.get("nodePort") for port in spec.get("ports") or ()] == old_ports:
+            spec["ports"] = [{k: v for k, v in port.items() if k != "nodePort"} for port in spec.get("ports") or ()]
+    if needs_health_check(before) and not needs_health_check(spec) and _same(spec, before, "healthCheckNodePort"):
+        spec.pop("healthCheckNodePort", None)
+    if before.get("type") == "LoadBalancer" and spec.get("type") != "LoadBalancer":
+        for name in ("allocateLoadBalancerNodePorts", "loadBalancerClass"):
+            if _same(spec, before, name):
+                spec.pop(name, None)
+    if _external(before) and not _external(spec) and _same(spec, before, "externalTrafficPolicy"):
+        spec.pop("externalTrafficPolicy", None)
+
+
+def _external(spec: Obj) -> bool:
+    """Say whether the Service is reached from outside."""
+    kind = spec.get("type")
+    return kind in WITH_NODE_PORT or (kind == "ClusterIP" and bool(spec.get("externalIPs")))
+
+
+def _same(spec: Obj, before: Obj, *names: str) -> bool:
+    """Say whether the fields are as they were."""
+    return all((spec.get(name) or None) == (before.get(name) or None) for name in names)
