@@ -63,7 +63,8 @@ class Outcome(NamedTuple):
     node: str = ""
     reason: str = ""
     message: str = ""
-    nodes: int = 0
+    considered: tuple[str, ...] = ()
+    """All nodes, in scheduling order."""
     refusals: dict[str, No] = {}  # noqa: RUF012 never written to
     absent: No | None = None
     """Why the nodes that were not looked at are out (PreFilter named others, or refused the pod)."""
@@ -74,6 +75,10 @@ class Outcome(NamedTuple):
     plugins: frozenset[str] = frozenset()
     """The plugins that refused; an event that one of them registered may help."""
     preemption: Preemption | None = None
+
+
+Checks = Sequence[Callable[["Cycle", NodeInfo], No | None]]
+"""The filters that have something to say about a pod, in order."""
 
 
 class Cycle:
@@ -211,6 +216,7 @@ class Framework:
     def __init__(self, plugins: Sequence[Any], weights: dict[str, int]) -> None:
         self.plugins = tuple(plugins)
         self.weights = weights
+        self.sort_key = next(p.sort_key for p in plugins if isinstance(p, QueueSort))
         self.pre_enqueue: list[PreEnqueue] = [p for p in plugins if isinstance(p, PreEnqueue)]
         self.pre_filters: list[PreFilter] = [p for p in plugins if isinstance(p, PreFilter)]
         self.filters: list[Filter] = [p for p in plugins if isinstance(p, Filter)]
@@ -249,11 +255,11 @@ class Framework:
             names, plugins = only
             candidates = [node for node in nodes if node.name in names]
             listed = " ".join(sorted(plugins))
-            absent = No(sorted(plugins)[0], (f"node(s) didn't satisfy plugin(s) [{listed}]",), True)
+            absent = No(min(plugins), (f"node(s) didn't satisfy plugin(s) [{listed}]",), True)
         filters = [f.filter for f in self.filters if f.name not in skipped]
         chosen = self._nominated(cycle, filters, candidates)
         if chosen is not None:
-            return Outcome(pod, chosen.name, nodes=len(nodes), feasible=(chosen.name,), best=(chosen.name,))
+            return Outcome(pod, chosen.name, considered=names_of(nodes), feasible=(chosen.name,), best=(chosen.name,))
         refusals: dict[str, No] = {}
         feasible = self.run_filters(cycle, filters, candidates, refusals)
         if not feasible:
@@ -288,9 +294,7 @@ class Framework:
             return None, refusal
         return (None if only is None else (only, by)), None
 
-    def _nominated(
-        self, cycle: Cycle, filters: list[Callable[[Cycle, NodeInfo], No | None]], candidates: Sequence[NodeInfo]
-    ) -> NodeInfo | None:
+    def _nominated(self, cycle: Cycle, filters: Checks, candidates: Sequence[NodeInfo]) -> NodeInfo | None:
         """Return the node preemption made room on, if the pod fits there now (evaluateNominatedNode)."""
         name = cycle.pod.nominated
         if not name:
@@ -303,7 +307,7 @@ class Framework:
     def run_filters(
         self,
         cycle: Cycle,
-        filters: list[Callable[[Cycle, NodeInfo], No | None]],
+        filters: Checks,
         nodes: Sequence[NodeInfo],
         refusals: dict[str, No],
     ) -> list[NodeInfo]:
@@ -326,7 +330,7 @@ class Framework:
                 refusals[node.name] = no
         return feasible
 
-    def refuse(self, cycle: Cycle, filters: list[Callable[[Cycle, NodeInfo], No | None]], node: NodeInfo) -> No | None:
+    def refuse(self, cycle: Cycle, filters: Checks, node: NodeInfo) -> No | None:
         """Filter one node with the pods nominated to it, and without (RunFilterPluginsWithNominatedPods)."""
         pod = cycle.pod
         guests = [
@@ -367,12 +371,12 @@ class Framework:
         """Score the feasible nodes and take the first of the best (one alone is not scored)."""
         names = tuple(node.name for node in feasible)
         if len(feasible) == 1:
-            return Outcome(cycle.pod, names[0], "", "", len(nodes), refusals, absent, names, best=names)
+            return Outcome(cycle.pod, names[0], "", "", names_of(nodes), refusals, absent, names, best=names)
         scores = self.run_scores(cycle, feasible)
         totals = tuple(map(sum, zip(*scores.values(), strict=True))) if scores else (0,) * len(feasible)
         top = max(totals)
         best = tuple(name for name, total in zip(names, totals, strict=True) if total == top)
-        return Outcome(cycle.pod, best[0], "", "", len(nodes), refusals, absent, names, scores, totals, best)
+        return Outcome(cycle.pod, best[0], "", "", names_of(nodes), refusals, absent, names, scores, totals, best)
 
     def run_scores(self, cycle: Cycle, nodes: list[NodeInfo]) -> dict[str, list[int]]:
         """Return the weighted scores by plugin, in order of ``nodes``."""
@@ -402,7 +406,7 @@ class Framework:
             cycle.pod,
             reason="Unschedulable",
             message=f"{message} {why}" if why else message,
-            nodes=len(refused.nodes),
+            considered=names_of(refused.nodes),
             refusals=refused.refusals,
             absent=refused.absent,
             plugins=frozenset(plugins),
@@ -427,7 +431,12 @@ NOT_FOUND = "not found"
 """What DynamicResources answers, ending PostFilter, when PreFilter never came to it."""
 
 
-def first_refusal(cycle: Cycle, filters: list[Callable[[Cycle, NodeInfo], No | None]], node: NodeInfo) -> No | None:
+def names_of(nodes: Sequence[NodeInfo]) -> tuple[str, ...]:
+    """Return the nodes' names."""
+    return tuple(node.name for node in nodes)
+
+
+def first_refusal(cycle: Cycle, filters: Checks, node: NodeInfo) -> No | None:
     """Return the first refusal of the node."""
     for check in filters:
         no = check(cycle, node)

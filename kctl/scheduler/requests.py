@@ -26,7 +26,9 @@ Amounts = dict[str, int]
 
 
 class Requests(NamedTuple):
-    """A pod's requests. ``nonzero_*`` is how it counts on its node once placed, ``scored_*`` how it
+    """A pod's requests.
+
+    ``nonzero_*`` is how it counts on its node once placed, ``scored_*`` how it
     counts while NodeResourcesFit scores it; both take defaults for what containers leave open. They
     differ only for pods with pod-level resources, which that scorer of 1.36 does not look at.
     """

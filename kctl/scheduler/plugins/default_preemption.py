@@ -155,7 +155,8 @@ def by_budget(pods: Sequence[PodInfo], budgets: Sequence[Obj]) -> tuple[list[Pod
     """
     allowed = [(b.get("status") or {}).get("disruptionsAllowed") or 0 for b in budgets]
     matches = [labels_matching(b["spec"].get("selector") or None) for b in budgets]
-    violating, others = [], []
+    violating: list[PodInfo] = []
+    others: list[PodInfo] = []
     for pod in pods:
         violates = False
         for n, budget in enumerate(budgets):

@@ -1,0 +1,307 @@
+"""kube-scheduler as a control loop: pending pods in, bindings, conditions and Events out.
+
+The loop keeps its own picture of nodes and pods (``cluster.py``) and its queue, both fed by watch events. A
+step takes a bounded number of pods, decides for each in turn (a placed pod counts at once), binds the
+placed ones together and then reports the refused ones. A pod that does not fit is not tried again until
+an event may help it, so the loop comes to rest.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kctl.api.clock import parse_time
+from kctl.api.errors import StatusError
+from kctl.api.objects import Key, Obj, key_of
+from kctl.client.cache import Caches
+from kctl.client.client import Client, WatchEvent
+from kctl.scheduler import hints
+from kctl.scheduler.cluster import Cluster
+from kctl.scheduler.explain import describe, fill
+from kctl.scheduler.framework import Framework, Outcome
+from kctl.scheduler.hints import Event
+from kctl.scheduler.nodeinfo import NodeInfo
+from kctl.scheduler.podinfo import PodInfo, is_terminal
+from kctl.scheduler.profile import default_profile
+from kctl.scheduler.queue import Queued, SchedulingQueue
+from kctl.scheduler.report import Reporter
+
+SCHEDULER_NAME = "default-scheduler"
+PODS_A_STEP = 256
+REMEMBERED = 512
+"""So many decisions are remembered for explanations."""
+
+
+class SchedulerLoop:
+    """Schedules the pods that name the default scheduler."""
+
+    name = "kube-scheduler"
+    level = 30
+    resources: tuple[str, ...] = (
+        "pods",
+        "nodes",
+        "namespaces",
+        "services",
+        "replicationcontrollers",
+        "replicasets.apps",
+        "statefulsets.apps",
+        "poddisruptionbudgets.policy",
+    )
+
+    def __init__(self, client: Client, caches: Caches, *, seed: int = 0) -> None:
+        self.seed = seed
+        self._client = client
+        self._framework: Framework = default_profile()
+        self._cluster = Cluster(caches)
+        self._queue = SchedulingQueue(self._framework.sort_key)
+        self._reporter = Reporter(client, SCHEDULER_NAME)
+        self._now = 0.0
+        self._arrived: dict[Key, Obj] = {}
+        self._outcomes: dict[Key, Outcome] = {}
+        fill(self._cluster)
+        for pod in caches["pods"].all():
+            if is_pending(pod):
+                self._arrived[key_of(pod)] = pod
+
+    # -- Loop
+
+    def deliver(self, event: WatchEvent) -> None:
+        """Take notice of a change of a node or a pod; the other resources are read when needed."""
+        new = None if event.type == "DELETED" else event.object
+        if event.resource == "pods":
+            self._pod_changed(event.old, new)
+        elif event.resource == "nodes":
+            self._node_changed(event.old, new)
+
+    def has_work(self) -> bool:
+        """Say whether a pod waits to be decided about."""
+        return bool(self._arrived) or self._queue.has_next()
+
+    def step(self, now: float) -> int:
+        """Decide for some pods, bind and report."""
+        self._now = now
+        self._take_in(now)
+        bound: list[tuple[Queued, Outcome]] = []
+        refused: list[tuple[Queued, Outcome]] = []
+        while len(bound) + len(refused) < PODS_A_STEP:
+            queued = self._queue.pop()
+            if queued is None:
+                break
+            outcome = self._framework.schedule(self._cluster, queued.pod)
+            self._remember(outcome)
+            if outcome.node:
+                self._cluster.nominate(queued.pod, "")
+                self._cluster.place(queued.pod, outcome.node)
+                bound.append((queued, outcome))
+                continue
+            self._queue.refused(queued, outcome.plugins, now)
+            refused.append((queued, outcome))
+            if outcome.preemption is not None and outcome.preemption.node:
+                break  # the others decide when the victims are on their way out
+        self._bind(bound, now)
+        for queued, outcome in refused:
+            self._report(queued, outcome, now)
+        return len(bound) + len(refused)
+
+    def next_wake(self, *, periodic: bool) -> float | None:
+        """Return when the next back-off after an API error ends; unschedulable pods have no timer."""
+        return self._queue.next_wake()
+
+    def wake(self, now: float) -> None:
+        """Bring back the pods whose back-off has ended."""
+        self._now = now
+        self._queue.wake(now)
+
+    # -- for explanations
+
+    def decision(self, key: Key) -> Obj | None:
+        """Return the last decision for a pod, as :func:`kctl.scheduler.explain.explain`; None when forgotten."""
+        outcome = self._outcomes.get(key)
+        return describe(outcome) if outcome is not None else None
+
+    def attempts(self, key: Key) -> int:
+        """Return how often a pending pod has been tried without success."""
+        queued = self._queue.get(key)
+        return queued.attempts if queued is not None else 0
+
+    def _remember(self, outcome: Outcome) -> None:
+        self._outcomes.pop(outcome.pod.key, None)
+        self._outcomes[outcome.pod.key] = outcome
+        if len(self._outcomes) > REMEMBERED:
+            del self._outcomes[next(iter(self._outcomes))]
+
+    # -- deciding
+
+    def _take_in(self, now: float) -> None:
+        """Queue the pods that arrived, gated ones aside."""
+        arrived, self._arrived = self._arrived, {}
+        for key in sorted(arrived):
+            pod = PodInfo(arrived[key])
+            created = pod.obj["metadata"].get("creationTimestamp")
+            queued = self._queue.add(pod, parse_time(created) if created else now)
+            gated = self._framework.gated(pod)
+            if gated is not None:
+                self._queue.gate(queued, gated.plugins)
+                self._remember(gated)
+                self._reporter.gated(pod, gated, now)
+
+    def _bind(self, bound: list[tuple[Queued, Outcome]], now: float) -> None:
+        """Bind pods together; when that fails, one by one, so that one refusal stops no other."""
+        if not bound:
+            return
+        bindings = [(queued.pod.key, queued.pod.uid, outcome.node) for queued, outcome in bound]
+        failed: set[Key] = set()
+        try:
+            self._client.bind_many(bindings)
+        except StatusError:
+            failed = {b[0] for b in bindings if not self._bind_one(*b)}
+        for queued, outcome in bound:
+            if queued.pod.key in failed:
+                self._cluster.remove_pod(queued.pod.key)
+                queued.pod.node_name = ""
+                self._queue.failed(queued, now)
+            else:
+                self._queue.remove(queued.pod.key)
+                self._reporter.scheduled(queued.pod, outcome.node, now)
+
+    def _bind_one(self, key: Key, uid: str, node: str) -> bool:
+        """Bind one pod; True also when it is bound to that node already."""
+        try:
+            self._client.bind(key, uid, node)
+        except StatusError as refusal:
+            if refusal.reason != "Conflict":
+                return False
+            try:
+                pod = self._client.get("pods", key.namespace, key.name)
+            except StatusError:
+                return False
+            return bool(pod["spec"].get("nodeName") == node and pod["metadata"]["uid"] == uid)
+        return True
+
+    def _report(self, queued: Queued, outcome: Outcome, now: float) -> None:
+        """Write why a pod does not fit, and carry a preemption out."""
+        preemption = outcome.preemption
+        pod = queued.pod
+        nominated: str | None = None
+        if preemption is not None and preemption.node:
+            nominated = preemption.node
+            self._cluster.nominate(pod, nominated)
+            lower = [p for p in self._cluster.nominated.get(nominated, {}).values() if p.priority < pod.priority]
+            self._reporter.preempt(pod, nominated, preemption.victims, lower, now)
+        elif preemption is None or preemption.clears:
+            self._cluster.nominate(pod, "")
+            nominated = ""
+        self._reporter.unschedulable(pod, outcome, nominated, now, again=queued.attempts > 1)
+
+    # -- events
+
+    def _pod_changed(self, old: Obj | None, new: Obj | None) -> None:
+        """Bring cluster and queue up to date, and wake the pods that may profit."""
+        key = key_of(new if new is not None else old or {})
+        if old is not None and new is not None and old["metadata"].get("uid") != new["metadata"].get("uid"):
+            self._pod_changed(old, None)
+            old = None
+        was, now_is = is_assigned(old), is_assigned(new)
+        if was or now_is:
+            self._assigned_changed(key, old if was else None, new if now_is else None)
+        if new is not None and is_pending(new):
+            self._pending_changed(key, new)
+            return
+        self._arrived.pop(key, None)
+        queued = self._queue.remove(key)
+        if new is None:
+            self._outcomes.pop(key, None)
+        if queued is not None:
+            self._cluster.nominate(queued.pod, "")
+            if not now_is and queued.pod.nominated:
+                self._happened(Event(hints.POD_DELETE, old_pod=queued.pod), queued.pod.priority)
+
+    def _assigned_changed(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+        """Take in a change of a pod on a node."""
+        waiting = bool(self._queue.unschedulable)
+        before = PodInfo(old) if waiting and old is not None else None
+        if new is None:
+            self._cluster.remove_pod(key)
+        else:
+            self._cluster.put_pod(new)
+        if not waiting:
+            return
+        after = PodInfo(new) if new is not None else None
+        if before is None:
+            self._happened(Event(hints.POD_ADD, new_pod=after))
+        elif after is None:
+            self._happened(Event(hints.POD_DELETE, old_pod=before))
+        else:
+            for kind in hints.pod_events(before, after):
+                self._happened(Event(kind, old_pod=before, new_pod=after))
+
+    def _pending_changed(self, key: Key, new: Obj) -> None:
+        """Take in a new or changed pending pod; its own changes may make it worth another try."""
+        queued = self._queue.get(key)
+        if key in self._cluster.pods:
+            return  # assumed: the event of its binding is still to come
+        if queued is None:
+            self._arrived[key] = new
+            return
+        before, pod = queued.pod, PodInfo(new)
+        queued.pod = pod
+        if before.nominated != pod.nominated:
+            self._cluster.nominate(pod, pod.nominated)
+            if before.nominated:
+                self._happened(Event(hints.POD_DELETE, old_pod=before), before.priority)
+        elif pod.nominated:
+            self._cluster.nominate(pod, pod.nominated)
+        if queued.place not in ("unschedulable", "gated"):
+            return
+        for kind in hints.pod_events(before, pod):
+            if hints.worth_trying(self._cluster, pod, queued.plugins, Event(kind, old_pod=before, new_pod=pod)):
+                if self._framework.gated(pod) is None:
+                    self._queue.requeue(queued, self._now)
+                break
+
+    def _node_changed(self, old: Obj | None, new: Obj | None) -> None:
+        """Take in a change of a node."""
+        if new is not None:
+            self._cluster.put_node(new)
+        elif old is not None:
+            self._cluster.remove_node(old["metadata"]["name"])
+        if not self._queue.unschedulable:
+            return
+        before, after = bare(old), bare(new)
+        if old is None or new is None:
+            self._happened(Event(hints.NODE_ADD if old is None else hints.NODE_DELETE, before, after))
+            return
+        for kind in hints.node_events(old, new):
+            self._happened(Event(kind, before, after))
+
+    def _happened(self, event: Event, at_most: float = float("inf")) -> None:
+        """Requeue the unschedulable pods, of a priority up to ``at_most``, that the event may help."""
+        for key in sorted(self._queue.unschedulable):
+            queued = self._queue.unschedulable[key]
+            if queued.pod.priority <= at_most and hints.worth_trying(self._cluster, queued.pod, queued.plugins, event):
+                self._queue.requeue(queued, self._now)
+
+
+def bare(node: Obj | None) -> NodeInfo | None:
+    """Return a node without its pods."""
+    if node is None:
+        return None
+    info = NodeInfo(node["metadata"]["name"])
+    info.set_node(node)
+    return info
+
+
+def is_assigned(pod: Obj | None) -> bool:
+    """Say whether the pod takes room on a node."""
+    return pod is not None and bool(pod["spec"].get("nodeName")) and not is_terminal(pod)
+
+
+def is_pending(pod: Obj) -> bool:
+    """Say whether the pod is for this scheduler to place."""
+    spec: dict[str, Any] = pod["spec"]
+    return (
+        not spec.get("nodeName")
+        and (spec.get("schedulerName") or SCHEDULER_NAME) == SCHEDULER_NAME
+        and not pod["metadata"].get("deletionTimestamp")
+        and not is_terminal(pod)
+    )
