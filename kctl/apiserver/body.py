@@ -7,7 +7,7 @@ from typing import Any
 
 from kctl.api.errors import StatusError, bad_request
 from kctl.api.objects import Obj
-from kctl.api.registry import Kind
+from kctl.api.registry import Kind, builtin
 from kctl.apiserver.request import Request
 
 GO_TYPES = {dict: "object", list: "array", str: "string", bool: "bool", int: "number", float: "number"}
@@ -55,6 +55,10 @@ def hex_of(raw: bytes) -> str:
 def other_kind(kind: Kind, api_version: str, name: str) -> StatusError:
     """400 for an object of another kind or version than the path names."""
     version = (api_version or kind.api_version).rpartition("/")[2]
+    if builtin().by_kind(api_version or kind.api_version, name or kind.kind) is None:
+        scheme = "pkg/api/legacyscheme/scheme.go:30"
+        why = f'no kind "{name or kind.kind}" is registered for version "{api_version}" in scheme "{scheme}"'
+        return bad_request(f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {why}')
     if name in ("", kind.kind):
         return bad_request(
             f"the API version in the data ({api_version}) does not match the expected API version ({kind.api_version})"

@@ -43,9 +43,6 @@ def insert(server: APIServer, request: Request, obj: Obj) -> Obj:
     resource = server.stored_as(kind.resource)
     for attempt in range(GENERATE_ATTEMPTS):
         filled = metadata.fill_new(kind, obj, seed=server.seed, revision=server.revision + 1, now=now, attempt=attempt)
-        if not filled["metadata"].get("name"):
-            error = required("metadata.name", "name or generateName is required")
-            raise unprocessable(kind.kind, kind.group, "", [error])
         if attempt == GENERATE_ATTEMPTS - 1 or sent["metadata"].get("name") or not filled["metadata"].get("name"):
             break
         if server.storage.get(resource, key_of(filled)) is None:
@@ -55,6 +52,8 @@ def insert(server: APIServer, request: Request, obj: Obj) -> Obj:
         obj = server.allocator.for_create(obj, dry_run=request.options.dry_run)
     obj = stamped(request, obj, now)
     errors = rules.validate_create(kind, obj)
+    if not errors and not obj["metadata"].get("name"):
+        errors = [required("metadata.name", "name or generateName is required")]
     if errors:
         raise unprocessable(kind.kind, kind.group, obj["metadata"].get("name", ""), errors)
     server.admission.validate(request, obj, None)

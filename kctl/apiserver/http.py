@@ -90,6 +90,8 @@ def serve(
         return negotiate.status_response(internal(error.message), accept, warnings)
     except RecursionError:
         return negotiate.status_response(bad_request("the body is nested too deeply"), accept, warnings)
+    except Exception as error:  # as kube-apiserver's panic handler: a client never sees a traceback
+        return negotiate.status_response(internal(f"{type(error).__name__}: {error}"), accept, warnings)
 
 
 def _answer(

@@ -46,10 +46,7 @@ def patched(request: Request, old: Obj) -> Obj:
     if not isinstance(body, dict):
         raise bad_request("error decoding patch: the patch must be an object")
     if request.patch_type in ("", "merge"):
-        from kctl.api.patch import merge
-
-        out: Obj = merge.patch(old, body)
-        return out
+        return rules.merged(old, body)
     return strategic(request, old, body)
 
 

@@ -24,6 +24,12 @@ ADMIN = User("kubernetes-admin", "", ("system:masters", "system:authenticated"))
 ANONYMOUS = User("system:anonymous", "", ("system:unauthenticated",))
 
 
+def shown_name(obj: Obj) -> str:
+    """Return what refusals call an object that may not have its generated name yet."""
+    meta = obj["metadata"]
+    return str(meta.get("name") or meta.get("generateName") or "")
+
+
 def component(name: str) -> User:
     """Return the user a control plane component is, with the groups its name implies."""
     groups: tuple[str, ...]

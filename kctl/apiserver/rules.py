@@ -122,3 +122,21 @@ def applied(
         force=force,
         subresource=subresource,
     )
+
+
+def merged(target: Obj, patch: Obj) -> Obj:
+    """Return what a merge patch makes of an object (RFC 7386)."""
+    try:
+        from kctl.api.patch import merge
+    except ImportError:
+        out = dict(target)
+        for k, v in patch.items():
+            if v is None:
+                out.pop(k, None)
+            elif isinstance(v, dict):
+                out[k] = merged(out[k] if isinstance(out.get(k), dict) else {}, v)
+            else:
+                out[k] = v
+        return out
+    found: Obj = merge.patch(target, patch)
+    return found

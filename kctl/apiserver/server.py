@@ -80,6 +80,8 @@ class APIServer:
     def _write(self, request: Request) -> Obj | Listing:
         verb = request.verb
         if verb == "create":
+            if "get" not in request.kind.verbs:
+                return self._ask(request)
             from kctl.apiserver import create
 
             return create.handle(self, request)
@@ -96,6 +98,16 @@ class APIServer:
         if verb == "deletecollection":
             return delete.collection(self, request)
         return delete.handle(self, request)
+
+    def _ask(self, request: Request) -> Obj:
+        """Answer kinds that are never stored: Bindings and reviews."""
+        if request.kind.kind == "Binding":
+            from kctl.apiserver import binding
+
+            return binding.handle(self, request)
+        from kctl.apiserver import reviews
+
+        return reviews.handle(self, request)
 
     def http(
         self,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kctl.api.errors import forbidden
 from kctl.api.objects import Obj, annotations_of
-from kctl.apiserver.request import Request
+from kctl.apiserver.request import Request, shown_name
 
 if TYPE_CHECKING:
     from kctl.apiserver.server import APIServer
@@ -27,5 +27,5 @@ def admit(server: APIServer, request: Request, ingress: Obj, old: Obj | None) ->
     )
     if len(classes) > 1:
         why = f"{len(classes)} default IngressClasses were found, only 1 allowed"
-        raise forbidden(request.kind.resource, ingress["metadata"].get("name") or "", why)
+        raise forbidden(request.kind.resource, shown_name(ingress), why)
     return {**ingress, "spec": {**spec, "ingressClassName": classes[0]}} if classes else ingress

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kctl.api.errors import StatusError, forbidden, not_found
 from kctl.api.objects import Key, Obj, dig
-from kctl.apiserver.request import Request
+from kctl.apiserver.request import Request, shown_name
 
 if TYPE_CHECKING:
     from kctl.apiserver.server import APIServer
@@ -37,7 +37,7 @@ def terminating(request: Request, obj: Obj, namespace: Obj) -> StatusError:
         "message": f"namespace {name} is being terminated",
         "field": "metadata.namespace",
     }
-    return forbidden(request.kind.resource, obj["metadata"].get("name") or "", why, causes=[cause])
+    return forbidden(request.kind.resource, shown_name(obj), why, causes=[cause])
 
 
 def check_delete(server: APIServer, request: Request) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kctl.api.errors import forbidden
 from kctl.api.objects import Key, Obj
-from kctl.apiserver.request import Request
+from kctl.apiserver.request import Request, shown_name
 
 if TYPE_CHECKING:
     from kctl.apiserver.server import APIServer
@@ -26,7 +26,7 @@ def admit(server: APIServer, request: Request, obj: Obj, old: Obj | None) -> Obj
         if spec.get("preemptionPolicy") is None and before.get("preemptionPolicy") is not None:
             spec = {**spec, "preemptionPolicy": before["preemptionPolicy"]}
         return obj if spec is obj.get("spec") else {**obj, "spec": spec}
-    pod_name = obj["metadata"].get("name") or ""
+    pod_name = shown_name(obj)
     name = spec.get("priorityClassName") or ""
     if name:
         found = server.storage.get(CLASSES, Key("", name))

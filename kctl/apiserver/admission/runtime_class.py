@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kctl.api.errors import forbidden
 from kctl.api.objects import Key, Obj, dig
-from kctl.apiserver.request import Request
+from kctl.apiserver.request import Request, shown_name
 
 if TYPE_CHECKING:
     from kctl.apiserver.server import APIServer
@@ -19,7 +19,7 @@ def admit(server: APIServer, request: Request, pod: Obj, old: Obj | None) -> Obj
     if old is not None:
         return pod
     spec = pod.get("spec") or {}
-    wanted, name = spec.get("runtimeClassName"), pod["metadata"].get("name") or ""
+    wanted, name = spec.get("runtimeClassName"), shown_name(pod)
     found = server.storage.get(CLASSES, Key("", wanted)) if wanted else None
     if wanted and found is None:
         raise forbidden("pods", name, f'pod rejected: RuntimeClass "{wanted}" not found')

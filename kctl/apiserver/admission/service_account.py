@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kctl.api import names
 from kctl.api.errors import StatusError, forbidden
 from kctl.api.objects import Key, Obj, annotations_of, dig
-from kctl.apiserver.request import Request
+from kctl.apiserver.request import Request, shown_name
 
 if TYPE_CHECKING:
     from kctl.apiserver.server import APIServer
@@ -60,7 +60,7 @@ def admit(server: APIServer, request: Request, pod: Obj, old: Obj | None) -> Obj
 
 def refused(pod: Obj, why: str) -> StatusError:
     """403 about the pod."""
-    return forbidden("pods", pod["metadata"].get("name") or "", why)
+    return forbidden("pods", shown_name(pod), why)
 
 
 def refuse_mirror(request: Request, pod: Obj) -> None:
