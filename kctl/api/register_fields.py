@@ -1,0 +1,233 @@
+"""The register's second half: the fields of simulated kinds, definition by definition.
+
+Under a definition, lines begin with what kctl makes of the fields:
+
+``=``  simulated: the consequences are computed
+``.``  carried: for the process in the container or for people; a control plane does nothing with it
+``~``  accepted: stored and validated, no consequence computed; the note says what is missing.
+       ``field!value`` is not reported at its default ``value``
+``x``  refused
+
+A test goes through the schemas along the simulated fields and fails for one not mentioned here.
+"""
+
+from __future__ import annotations
+
+FIELDS = """
+core.v1.PodSpec
+  = affinity containers hostNetwork imagePullSecrets initContainers nodeName nodeSelector overhead priority
+  = priorityClassName readinessGates restartPolicy runtimeClassName schedulingGates serviceAccount serviceAccountName
+  = terminationGracePeriodSeconds tolerations topologySpreadConstraints volumes activeDeadlineSeconds preemptionPolicy
+  . automountServiceAccountToken dnsConfig enableServiceLinks hostAliases hostIPC hostPID hostUsers hostnameOverride
+  . securityContext setHostnameAsFQDN shareProcessNamespace dnsPolicy
+  = hostname subdomain
+  ~ ephemeralContainers: they are stored and never started
+  ~ os: pods are not kept to nodes of their operating system
+  ~ resourceClaims: devices are not allocated; the pod is scheduled as if it had none
+  ~ resources: pod-level resources do not count; those of the containers do
+  ~ schedulerName!default-scheduler: every pod is scheduled by the default scheduler
+  ~ schedulingGroup: pods are scheduled one by one
+core.v1.Container
+  = image imagePullPolicy livenessProbe name ports readinessProbe resources restartPolicy startupProbe env envFrom
+  . args command securityContext stdin stdinOnce terminationMessagePath terminationMessagePolicy tty volumeMounts
+  . workingDir
+  ~ lifecycle: hooks are not run and take no time
+  ~ resizePolicy: containers are not resized in place
+  ~ restartPolicyRules: containers do not fail
+  ~ volumeDevices: block devices are taken to be there
+core.v1.Probe
+  = failureThreshold initialDelaySeconds periodSeconds successThreshold
+  . exec grpc httpGet tcpSocket timeoutSeconds terminationGracePeriodSeconds
+core.v1.ContainerPort
+  = containerPort hostIP hostPort name protocol
+core.v1.ResourceRequirements
+  = limits requests
+  ~ claims: devices are not allocated
+core.v1.EnvVar
+  = valueFrom
+  . name value
+core.v1.EnvVarSource
+  = configMapKeyRef secretKeyRef
+  . fieldRef resourceFieldRef
+  ~ fileKeyRef: the file is taken to be there
+core.v1.EnvFromSource
+  = configMapRef secretRef
+  . prefix
+core.v1.ConfigMapKeySelector
+  = key name optional
+core.v1.SecretKeySelector
+  = key name optional
+core.v1.ConfigMapEnvSource
+  = name optional
+core.v1.SecretEnvSource
+  = name optional
+core.v1.LocalObjectReference
+  = name
+core.v1.Volume
+  = configMap name secret projected
+  . downwardAPI emptyDir gitRepo
+  ~ awsElasticBlockStore: taken to mount at once, on any node
+  ~ azureDisk: taken to mount at once, on any node
+  ~ azureFile: taken to mount at once
+  ~ cephfs: taken to mount at once
+  ~ cinder: taken to mount at once, on any node
+  ~ csi: taken to mount at once
+  ~ ephemeral: no claim is made; taken to mount at once
+  ~ fc: taken to mount at once
+  ~ flexVolume: taken to mount at once
+  ~ flocker: taken to mount at once
+  ~ gcePersistentDisk: taken to mount at once, on any node
+  ~ glusterfs: taken to mount at once
+  ~ hostPath: taken to be there, whatever its type
+  ~ image: taken to be pulled at once
+  ~ iscsi: taken to mount at once
+  ~ nfs: taken to mount at once
+  ~ persistentVolumeClaim: the claim is taken to be there and bound, on any node
+  ~ photonPersistentDisk: taken to mount at once, on any node
+  ~ portworxVolume: taken to mount at once
+  ~ quobyte: taken to mount at once
+  ~ rbd: taken to mount at once
+  ~ scaleIO: taken to mount at once
+  ~ storageos: taken to mount at once
+  ~ vsphereVolume: taken to mount at once, on any node
+core.v1.ConfigMapVolumeSource
+  = name optional items
+  . defaultMode
+core.v1.SecretVolumeSource
+  = secretName optional items
+  . defaultMode
+core.v1.KeyToPath
+  = key
+  . mode path
+core.v1.ProjectedVolumeSource
+  = sources
+  . defaultMode
+core.v1.VolumeProjection
+  = configMap secret
+  . downwardAPI serviceAccountToken
+  ~ clusterTrustBundle: taken to be there
+  ~ podCertificate: no certificate is issued
+core.v1.ConfigMapProjection
+  = name optional items
+core.v1.SecretProjection
+  = name optional items
+core.v1.PodReadinessGate
+  = conditionType
+core.v1.PodSchedulingGate
+  = name
+core.v1.Affinity
+  = nodeAffinity podAffinity podAntiAffinity
+core.v1.NodeAffinity
+  = preferredDuringSchedulingIgnoredDuringExecution requiredDuringSchedulingIgnoredDuringExecution
+core.v1.PreferredSchedulingTerm
+  = preference weight
+core.v1.NodeSelector
+  = nodeSelectorTerms
+core.v1.NodeSelectorTerm
+  = matchExpressions matchFields
+core.v1.NodeSelectorRequirement
+  = key operator values
+core.v1.PodAffinity
+  = preferredDuringSchedulingIgnoredDuringExecution requiredDuringSchedulingIgnoredDuringExecution
+core.v1.PodAntiAffinity
+  = preferredDuringSchedulingIgnoredDuringExecution requiredDuringSchedulingIgnoredDuringExecution
+core.v1.WeightedPodAffinityTerm
+  = podAffinityTerm weight
+core.v1.PodAffinityTerm
+  = labelSelector matchLabelKeys mismatchLabelKeys namespaceSelector namespaces topologyKey
+core.v1.TopologySpreadConstraint
+  = labelSelector matchLabelKeys maxSkew minDomains nodeAffinityPolicy nodeTaintsPolicy topologyKey whenUnsatisfiable
+core.v1.Toleration
+  = effect key operator value
+  ~ tolerationSeconds!300: pods are not evicted from tainted nodes
+core.v1.PodTemplateSpec
+  = metadata spec
+apps.v1.DeploymentSpec
+  = minReadySeconds paused progressDeadlineSeconds replicas revisionHistoryLimit selector strategy template
+apps.v1.DeploymentStrategy
+  = rollingUpdate type
+apps.v1.RollingUpdateDeployment
+  = maxSurge maxUnavailable
+apps.v1.ReplicaSetSpec
+  = minReadySeconds replicas selector template
+core.v1.ServiceSpec
+  = allocateLoadBalancerNodePorts clusterIP clusterIPs healthCheckNodePort loadBalancerClass loadBalancerIP
+  = loadBalancerSourceRanges ports publishNotReadyAddresses selector type externalTrafficPolicy
+  . externalName
+  ~ externalIPs: no traffic is routed to them
+  ~ internalTrafficPolicy!Cluster: no traffic is routed
+  ~ ipFamilies: services have one address, of IPv4
+  ~ ipFamilyPolicy!SingleStack: services have one address, of IPv4
+  ~ sessionAffinity!None: no traffic is routed
+  ~ sessionAffinityConfig: no traffic is routed
+  ~ trafficDistribution: endpoints get no zone hints
+core.v1.ServicePort
+  = name nodePort port protocol targetPort
+  . appProtocol
+core.v1.NodeSpec
+  = podCIDR podCIDRs providerID taints unschedulable
+  . externalID
+  ~ configSource: removed upstream
+core.v1.Taint
+  = effect key value timeAdded
+core.v1.NamespaceSpec
+  = finalizers
+core.v1.Namespace
+  = spec
+core.v1.Node
+  = spec
+core.v1.Pod
+  = spec
+core.v1.Service
+  = spec
+core.v1.ConfigMap
+  = binaryData data immutable
+core.v1.Secret
+  = data immutable stringData type
+core.v1.ServiceAccount
+  = imagePullSecrets
+  . automountServiceAccountToken secrets
+core.v1.Binding
+  = target
+core.v1.ObjectReference
+  = apiVersion kind name namespace
+  . fieldPath resourceVersion uid
+core.v1.Event
+  . action count eventTime firstTimestamp involvedObject lastTimestamp message reason related reportingComponent
+  . reportingInstance series source type
+events.v1.Event
+  . action deprecatedCount deprecatedFirstTimestamp deprecatedLastTimestamp deprecatedSource eventTime note reason
+  . regarding related reportingController reportingInstance series type
+apps.v1.Deployment
+  = spec
+apps.v1.ReplicaSet
+  = spec
+scheduling.v1.PriorityClass
+  = globalDefault preemptionPolicy value
+  . description
+node.v1.RuntimeClass
+  = overhead scheduling
+  . handler
+node.v1.Overhead
+  = podFixed
+node.v1.Scheduling
+  = nodeSelector tolerations
+coordination.v1.Lease
+  = spec
+coordination.v1.LeaseSpec
+  = acquireTime holderIdentity leaseDurationSeconds leaseTransitions renewTime
+  . preferredHolder strategy
+discovery.v1.EndpointSlice
+  = addressType endpoints ports
+discovery.v1.Endpoint
+  = addresses conditions hostname nodeName targetRef zone
+  . deprecatedTopology
+  ~ hints: no traffic is routed
+discovery.v1.EndpointConditions
+  = ready serving terminating
+discovery.v1.EndpointPort
+  = name port protocol
+  . appProtocol
+authentication.v1.SelfSubjectReview
+"""
+"""Metadata, status and the definitions of meta/v1 are the API server's business and not listed."""

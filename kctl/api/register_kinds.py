@@ -1,0 +1,100 @@
+"""The register's first half: what kctl computes for each kind, and where it departs from upstream.
+
+A line a kind: ``=`` simulated, ``~`` accepted (stored and validated, no consequence computed).
+For an accepted kind the note says what is missing. Fields stand in
+:mod:`kctl.api.register_fields`.
+"""
+
+from __future__ import annotations
+
+KINDS = """
+= bindings: binds a pod
+~ componentstatuses: always empty; upstream deprecates them
+= configmaps
+~ endpoints: deprecated upstream; no endpoints controller makes them and nothing mirrors them into EndpointSlices
+= events
+~ limitranges: no LimitRanger admission: neither defaults nor limits are applied
+= namespaces
+= nodes
+~ persistentvolumeclaims: never bound or provisioned; pods that use one are scheduled and started as if it were bound
+~ persistentvolumes: never bound, reclaimed or deleted
+= pods
+~ podtemplates: data for other tools; no controller reads them upstream either
+~ replicationcontrollers: no controller makes their pods
+~ resourcequotas: no quota admission and no usage in status
+= secrets
+= serviceaccounts
+= services
+~ apiservices.apiregistration.k8s.io: requests are not passed on to other API servers
+~ controllerrevisions.apps: kept for StatefulSets and DaemonSets, which are not simulated
+~ daemonsets.apps: no controller makes their pods
+= deployments.apps
+= replicasets.apps
+~ statefulsets.apps: no controller makes their pods
+= events.events.k8s.io
+= selfsubjectreviews.authentication.k8s.io
+~ tokenreviews.authentication.k8s.io: no token is ever authenticated
+~ localsubjectaccessreviews.authorization.k8s.io: everything is allowed
+~ selfsubjectaccessreviews.authorization.k8s.io: everything is allowed
+~ selfsubjectrulesreviews.authorization.k8s.io: everything is allowed
+~ subjectaccessreviews.authorization.k8s.io: everything is allowed
+~ horizontalpodautoscalers.autoscaling: no metrics and no scaling
+~ cronjobs.batch: no schedule is followed
+~ jobs.batch: no controller makes their pods
+~ certificatesigningrequests.certificates.k8s.io: neither approved nor signed
+~ ingressclasses.networking.k8s.io: there is no ingress controller
+~ ingresses.networking.k8s.io: there is no ingress controller; they get no address
+~ ipaddresses.networking.k8s.io: not made for services; addresses are allocated without them
+~ networkpolicies.networking.k8s.io: no traffic, so nothing is blocked
+~ servicecidrs.networking.k8s.io: the service network is fixed when the cluster is made
+~ poddisruptionbudgets.policy: no controller computes their status; they protect no pod
+~ clusterrolebindings.rbac.authorization.k8s.io: nothing is refused because of them
+~ clusterroles.rbac.authorization.k8s.io: nothing is refused because of them, and none is aggregated
+~ rolebindings.rbac.authorization.k8s.io: nothing is refused because of them
+~ roles.rbac.authorization.k8s.io: nothing is refused because of them
+~ csidrivers.storage.k8s.io: there are no storage drivers
+~ csinodes.storage.k8s.io: there are no volume limits
+~ csistoragecapacities.storage.k8s.io: free storage does not steer pods
+~ storageclasses.storage.k8s.io: nothing is provisioned
+~ volumeattachments.storage.k8s.io: nothing is attached
+~ volumeattributesclasses.storage.k8s.io: nothing is provisioned
+~ mutatingadmissionpolicies.admissionregistration.k8s.io: not evaluated
+~ mutatingadmissionpolicybindings.admissionregistration.k8s.io: not evaluated
+~ mutatingwebhookconfigurations.admissionregistration.k8s.io: webhooks are not called
+~ validatingadmissionpolicies.admissionregistration.k8s.io: not evaluated
+~ validatingadmissionpolicybindings.admissionregistration.k8s.io: not evaluated
+~ validatingwebhookconfigurations.admissionregistration.k8s.io: webhooks are not called
+~ customresourcedefinitions.apiextensions.k8s.io: never established; their resources are not served
+= priorityclasses.scheduling.k8s.io
+= leases.coordination.k8s.io
+= runtimeclasses.node.k8s.io
+= endpointslices.discovery.k8s.io
+~ deviceclasses.resource.k8s.io: devices are not allocated
+~ resourceclaims.resource.k8s.io: devices are not allocated
+~ resourceclaimtemplates.resource.k8s.io: no claims are made from them
+~ resourceslices.resource.k8s.io: devices are not allocated
+~ flowschemas.flowcontrol.apiserver.k8s.io: requests are not queued
+~ prioritylevelconfigurations.flowcontrol.apiserver.k8s.io: requests are not queued
+= intents.kctl.dev
+= inventories.kctl.dev
+= renderedsets.kctl.dev
+= instances.cloud.kctl.dev
+= loadbalancers.cloud.kctl.dev
+"""
+
+CUSTOM = "no controller of this custom resource runs here"
+"""The note for kinds that are not built in."""
+
+DEVIATIONS = """
+containers: nothing is run: every container starts, answers its probes and ends on SIGTERM with exit code 0
+images: every image that can be named exists; no registry is asked
+latencies: pull, start, stop and load balancer times are round assumptions, not measurements
+nodes: kubelets do not fail, send no heartbeats and evict nothing for want of resources
+scheduling: every node is scored, where upstream samples above 100 nodes
+scheduling: ties are broken by the seed, where upstream draws at random
+names: generated suffixes derive from owner and number, where upstream draws at random
+time: the clock is virtual and jumps from one event to the next
+events: are not removed after an hour
+authorization: every request of the command line is allowed
+"""
+"""Where kctl departs from a cluster with upstream's defaults, whatever the manifests say."""
