@@ -169,9 +169,9 @@ def keys_of_replicaset(old: Obj | None, new: Obj | None, caches: Caches) -> list
             if key not in keys:
                 keys.append(key)
     if new is not None and not controller_uid(new) and not is_deleting(new):
-        for deployment in caches[DEPLOYMENTS].in_namespace(key_of(new).namespace):
-            if from_label_selector(deployment["spec"]["selector"]).matches(labels_of(new)):
-                keys.append(key_of(deployment))
+        labels = labels_of(new)
+        near = caches[DEPLOYMENTS].in_namespace(key_of(new).namespace)
+        keys += [key_of(one) for one in near if from_label_selector(one["spec"]["selector"]).matches(labels)]
     return keys
 
 

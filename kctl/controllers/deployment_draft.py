@@ -35,6 +35,7 @@ class Draft:
         self.new: Obj | None = None
         self.old: list[Obj] = []
         self.actions: list[Action] = []
+        self.annotations: dict[str, str] = {}
         self._touched: set[str] = set()
 
     @property
@@ -50,7 +51,8 @@ class Draft:
     @property
     def is_rolling(self) -> bool:
         """Say whether the strategy is RollingUpdate."""
-        return (self.deployment["spec"].get("strategy") or {}).get("type", "RollingUpdate") == "RollingUpdate"
+        strategy: Obj = self.deployment["spec"].get("strategy") or {}
+        return str(strategy.get("type", "RollingUpdate")) == "RollingUpdate"
 
     @property
     def fenceposts(self) -> tuple[int, int]:
@@ -147,12 +149,14 @@ class Draft:
         self.actions.append(Emit(self.deployment, type_, reason, message))
 
     def annotate(self, name: str, value: str) -> None:
-        """Set an annotation of the Deployment."""
+        """Set an annotation of the Deployment; it is written with the status, as upstream does.
+
+        A write to the Deployment itself would count as a change of its generation.
+        """
         if (self.deployment["metadata"].get("annotations") or {}).get(name) == value:
             return
-        body: Obj = {"metadata": {"annotations": {name: value}}}
-        self.actions.append(Patch(DEPLOYMENTS, key_of(self.deployment), body))
-        self.deployment = evolve(self.deployment, body)
+        self.annotations[name] = value
+        self.deployment = evolve(self.deployment, {"metadata": {"annotations": {name: value}}})
 
     def condition(self, type_: str) -> Obj | None:
         """Return the condition of that type as it is now."""

@@ -190,9 +190,11 @@ def _write(draft: Draft, status: Obj) -> None:
     """Write the status if it is not what stands there."""
     wanted = {**status, "conditions": draft.conditions} if draft.conditions else status
     before = {k: v for k, v in (draft.deployment.get("status") or {}).items() if v or k not in OPTIONAL}
-    if wanted == before:
+    if wanted == before and not draft.annotations:
         return
     change = {name: value for name, value in wanted.items() if before.get(name) != value}
     gone = {name: None for name in before if name not in wanted}
-    patch = Patch(DEPLOYMENTS, key_of(draft.deployment), {"status": {**change, **gone}}, "merge", "status")
-    draft.actions.append(patch)
+    body: Obj = {"status": {**change, **gone}}
+    if draft.annotations:
+        body["metadata"] = {"annotations": draft.annotations}
+    draft.actions.append(Patch(DEPLOYMENTS, key_of(draft.deployment), body, "merge", "status"))

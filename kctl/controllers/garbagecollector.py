@@ -195,9 +195,10 @@ def keys_in(resource: str) -> KeysOf:
                 found.append(_key(resource, new))
                 if not before.get("deletionTimestamp") or before.get("finalizers") != meta.get("finalizers"):
                     found += [_key(res, dep) for res, dep in dependents_of(caches, meta["uid"])]
-        elif meta.get("ownerReferences") and meta["ownerReferences"] != before.get("ownerReferences"):
-            if any(state_of(ref, new, caches) != SOLID for ref in meta["ownerReferences"]):
-                found.append(_key(resource, new))
+        elif meta.get("ownerReferences") != before.get("ownerReferences") and any(
+            state_of(ref, new, caches) != SOLID for ref in meta.get("ownerReferences") or ()
+        ):
+            found.append(_key(resource, new))
         if before.get("ownerReferences") and before["ownerReferences"] != meta.get("ownerReferences"):
             found += _waiting_owners(before["ownerReferences"], new, caches)
         return found

@@ -7,10 +7,9 @@ whenever one of them changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
-from kctl.api.objects import Obj, controller_of, controller_uid, is_deleting, key_of, labels_of, owner_reference
+from kctl.api.objects import Obj, controller_uid, is_deleting, key_of, labels_of, owner_reference
 from kctl.client.cache import Cache, Fold, Index
 from kctl.controllers.pods import is_active, is_terminating, labels_key, ready_since
 from kctl.runtime.actions import Patch
@@ -125,18 +124,3 @@ def _set_references(resource: str, obj: Obj, references: list[Obj]) -> Patch:
     if obj["metadata"].get("resourceVersion"):
         meta["resourceVersion"] = obj["metadata"]["resourceVersion"]
     return Patch(resource, key_of(obj), {"metadata": meta})
-
-
-def is_controlled_by(obj: Obj, owner: Obj) -> bool:
-    """Say whether ``owner`` is the controller, as metav1.IsControlledBy."""
-    return controller_uid(obj) == owner["metadata"]["uid"]
-
-
-def namespaced_names(objects: Iterable[Obj]) -> list[str]:
-    """Return the names of the objects."""
-    return [obj["metadata"]["name"] for obj in objects]
-
-
-def controller_changed(old: Obj, new: Obj) -> bool:
-    """Say whether another owner controls the object now."""
-    return controller_of(old) != controller_of(new)

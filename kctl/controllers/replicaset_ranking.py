@@ -36,7 +36,11 @@ class Ranked(NamedTuple):
 def first_to_go(pods: Iterable[Obj], count: int, neighbours: Mapping[str, int], now: float) -> list[Obj]:
     """Return the ``count`` pods to delete; ``neighbours`` counts related active pods per node."""
     ranked = [rank(pod, neighbours) for pod in pods]
-    chosen = nsmallest(count, ranked, key=cmp_to_key(lambda one, other: compare(one, other, now)))
+
+    def order(one: Ranked, other: Ranked) -> int:
+        return compare(one, other, now)
+
+    chosen = nsmallest(count, ranked, key=cmp_to_key(order))
     return [found.pod for found in chosen]
 
 
