@@ -55,7 +55,7 @@ def load(data: bytes) -> Loaded:
     if problem:
         return Loaded([], [problem])
     data = data.removeprefix(BOM)
-    if data.lstrip(b" \t\r\n").startswith(b"{"):
+    if _may_be_json(data):
         from kctl.gitops import json_text
 
         documents = json_text.read(data)
@@ -85,14 +85,27 @@ def positions_of(start: Place, index: int, read: Callable[[], bytes]) -> Positio
     """Return the places in document number ``index`` of a text that is read when asked."""
 
     def tree() -> Tree | None:
-        from kctl.gitops import yaml
-
         try:
-            return yaml.trees(read().removeprefix(BOM))[index]
+            return trees(read())[index]
         except (OSError, IndexError):
             return None
 
     return Positions(start, tree)
+
+
+def trees(data: bytes) -> list[Tree | None]:
+    """Return the places of the documents that are not empty, in order."""
+    from kctl.gitops import json_text, yaml
+
+    data = data.removeprefix(BOM)
+    slices = json_text.slices(data) if _may_be_json(data) else None
+    if slices is None:
+        return yaml.trees(data)
+    return [(yaml.trees(part) or [None])[0] for part in slices]
+
+
+def _may_be_json(data: bytes) -> bool:
+    return data.lstrip(b" \t\r\n").startswith(b"{")
 
 
 def is_too_large(value: Any, size: int) -> bool:

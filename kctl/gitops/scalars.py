@@ -104,7 +104,7 @@ def tagged(tag: str, text: str) -> Resolved:
     kind = tag.removeprefix(PREFIX)
     if tag == STR or kind not in ("bool", "int", "float", "null", "timestamp"):
         return text
-    if kind == "timestamp" and _is_date(text):
+    if kind == "timestamp" and is_date(text):
         return text
     value = resolve(text)
     found = kind_of(value)
@@ -120,7 +120,8 @@ def _date() -> re.Pattern[str]:
     return re.compile(r"\d{4}-\d{1,2}-\d{1,2}([Tt ].*)?")
 
 
-def _is_date(text: str) -> bool:
+def is_date(text: str) -> bool:
+    """Say whether a text looks like a timestamp."""
     return bool(_date().fullmatch(text))
 
 

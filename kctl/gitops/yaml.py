@@ -1,6 +1,6 @@
 """YAML as kubectl reads it, on the event stream of libyaml.
 
-The only module that knows PyYAML. It takes the *events* of its C parser and builds the values
+With ``emitter.py`` the only module that knows PyYAML. It takes the *events* of its C parser and builds the values
 itself: PyYAML's own loader has other scalar rules (see ``scalars.py``), loses duplicate keys,
 refuses anchors that are used again and ``=`` as a value, and is slower. Two rules differ from
 kubectl on purpose: a duplicate key is an error, and so is UTF-16.
@@ -64,6 +64,13 @@ def read(data: bytes) -> Loaded:
     return Loaded(documents, problems)
 
 
+def dump(value: Any) -> str:
+    """Write a JSON value as ``kubectl get -o yaml`` does."""
+    from kctl.gitops.emitter import dump as emit
+
+    return emit(value)
+
+
 def trees(data: bytes) -> list[Tree | None]:
     """Return the places of the documents that are not empty, in order."""
     # YAML refuses the escapes of JSON's surrogate pairs; for places any letter will do.
@@ -77,17 +84,21 @@ def _builders(data: bytes) -> Iterator[Builder]:
     rest: bytes | None = data
     while rest is not None:
         parser = CParser(rest)
+        builder = Builder(parser, memo)
         try:
             while True:
                 builder = Builder(parser, memo)
                 if not builder.build():
                     return
                 yield builder
+        except TooDeep as stop:
+            line = stop.line
         except YAMLError as error:
-            failed = Builder(parser, memo)
-            failed.problems.append(_syntax_problem(error, rest))
-            yield failed
-            rest = _next_document(rest, failed.problems[0].line)
+            problem = _syntax_problem(error, rest)
+            builder.problems.append(problem)
+            line = problem.line
+        yield builder
+        rest = _next_document(rest, line)
 
 
 def _syntax_problem(error: Any, data: bytes) -> Problem:
@@ -109,16 +120,25 @@ def _syntax_problem(error: Any, data: bytes) -> Problem:
 
 
 def _next_document(data: bytes, line: int) -> bytes | None:
-    """Return the text from the first ``---`` below ``line`` on, with blank lines before it."""
+    """Return the text from the next ``---`` at or below ``line`` on, with blank lines before it."""
     at = 0
     for _ in range(line - 1):
         at = data.find(b"\n", at) + 1
         if at == 0:
             return None
-    found = re.compile(rb"\n---(?=[ \t\r\n]|\Z)").search(data, at)
+    begun = len(data) - len(data.lstrip(b"\n"))  # the ``---`` we started from is not the next
+    found = re.compile(rb"\n---(?=[ \t\r\n]|\Z)").search(data, max(at - 1, begun))
     if found is None:
         return None
     return b"\n" * data.count(b"\n", 0, found.start() + 1) + data[found.start() + 1 :]
+
+
+class TooDeep(Exception):
+    """A document is nested too deep; libyaml would take ever longer to read what follows."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__(line)
+        self.line = line
 
 
 class Memo(NamedTuple):
@@ -365,6 +385,7 @@ class Builder:
         stack.append(outer)
         if len(stack) > MAX_DEPTH:
             self._problem(event.start_mark, TOO_DEEP, fatal=True)
+            raise TooDeep(event.start_mark.line + 1)
         self.frame = frame
         if event.anchor is not None:
             self._anchors[event.anchor] = None

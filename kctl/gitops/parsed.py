@@ -1,0 +1,65 @@
+"""Parsed texts by content: what did not change is not parsed again.
+
+One file per text in ``cache/parsed`` of the state folder, readable by its owner alone (Secrets
+are in there). A file that cannot be read, was cut off, changed by hand or written by another
+version counts as not there; one that cannot be written is not missed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+VERSION = b"kctl-parsed-1"
+Row = tuple[int, int, Any]
+"""Line, column and value of a document."""
+
+
+class ParseCache:
+    """A folder of parsed texts."""
+
+    def __init__(self, state: Path) -> None:
+        self._folder = state / "cache" / "parsed"
+        self._made = False
+
+    @staticmethod
+    def digest(data: bytes) -> str:
+        """Return what identifies a text."""
+        return blake2b(data, digest_size=20).hexdigest()
+
+    def get(self, digest: str) -> list[Row] | None:
+        """Return the documents of the text, None when they are not known."""
+        try:
+            data = self._path(digest).read_bytes()
+            head, _, body = data.partition(b"\n")
+            if head != _head(digest, body):
+                return None
+            return [(line, column, value) for line, column, value in json.loads(body)]
+        except (OSError, ValueError, TypeError, RecursionError):
+            return None
+
+    def put(self, digest: str, rows: list[Row]) -> None:
+        """Remember the documents of a text."""
+        body = json.dumps(rows, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+        path = self._path(digest)
+        partial = path.with_name(f"{path.name}.{os.getpid()}")
+        with suppress(OSError):
+            if not self._made:
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._made = True
+            partial.touch(mode=0o600)
+            with partial.open("wb") as file:
+                file.write(_head(digest, body) + b"\n" + body)
+            partial.replace(path)
+
+    def _path(self, digest: str) -> Path:
+        return self._folder / digest.replace("/", "-")
+
+
+def _head(digest: str, body: bytes) -> bytes:
+    """Return the first line of a file: it binds the content to its version and its name."""
+    return VERSION + b" " + blake2b(body, key=digest.encode()[:64], digest_size=16).hexdigest().encode()
