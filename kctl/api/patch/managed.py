@@ -314,6 +314,7 @@ def _timeless(entry: Obj) -> Obj:
 
 
 def _resets(subresource: str, reset: Iterable[Path] | None) -> tuple[Path, ...]:
+    """Return what this request cannot write."""
     return tuple(reset) if reset is not None else RESET.get(subresource, ())
 
 

@@ -1,22 +1,29 @@
-"""JSON merge patch (RFC 7386)."""
+"""JSON merge patch, RFC 7386."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 
-def patch(target: Any, changes: Any) -> Any:
-    """Return ``target`` with the merge patch laid over it; null takes a field out.
+def patch(target: Any, change: Any) -> Any:
+    """Return the target with the patch laid over it: null takes out, lists replace.
 
-    What does not change is shared with ``target``.
+    Shares what did not change; the target itself comes back when nothing does.
     """
-    if not isinstance(changes, Mapping):
-        return changes
-    out = dict(target) if isinstance(target, Mapping) else {}
-    for name, value in changes.items():
+    if not isinstance(change, dict):
+        return change
+    base: dict[str, Any] = target if isinstance(target, dict) else {}
+    out = base
+    for name, value in change.items():
         if value is None:
-            out.pop(name, None)
-        else:
-            out[name] = patch(out.get(name), value)
-    return out
+            if name in out:
+                out = {other: out[other] for other in out if other != name}
+            continue
+        old = base.get(name)
+        new = patch(old, value)
+        if new is old or (name in base and new == old and type(new) is type(old)):
+            continue
+        if out is base:
+            out = dict(base)
+        out[name] = new
+    return out if out is not base or target is base else {}

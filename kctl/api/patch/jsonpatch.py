@@ -1,0 +1,55 @@
+"""JSON patch, RFC 6902: wraps the ``jsonpatch`` library, imported when first needed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kctl.api.errors import StatusError, bad_request
+
+MAX_OPERATIONS = 10_000
+
+
+def patch(target: Any, operations: Any) -> Any:
+    """Return what the operations make of the target, which stays as it is.
+
+    Raises BadRequest for what is no list of operations, and Invalid without a word about the reason,
+    as kube-apiserver, for operations that cannot be carried out.
+    """
+    if not isinstance(operations, list):
+        raise bad_request(
+            f"error decoding patch: json: cannot unmarshal {_go_type(operations)} "
+            "into Go value of type []handlers.jsonPatchOp"
+        )
+    if len(operations) > MAX_OPERATIONS:
+        message = f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}"
+        raise StatusError(413, "RequestEntityTooLarge", message)
+    for operation in operations:
+        if not isinstance(operation, dict):
+            raise bad_request(
+                f"error decoding patch: json: cannot unmarshal {_go_type(operation)} "
+                "into Go value of type handlers.jsonPatchOp"
+            )
+
+    import jsonpatch as library
+    import jsonpointer
+
+    try:
+        return library.JsonPatch(operations).apply(target)
+    except (library.JsonPatchException, jsonpointer.JsonPointerException) as error:
+        raise _rejected() from error
+    except (TypeError, KeyError, ValueError, IndexError, AttributeError) as error:
+        raise _rejected() from error  # the library meets a scalar where a path goes on
+
+
+def _rejected() -> StatusError:
+    return StatusError(422, "Invalid", "the server rejected our request due to an error in our request")
+
+
+def _go_type(value: Any) -> str:
+    """Name a JSON type as Go's decoder does."""
+    if isinstance(value, bool):
+        return "bool"
+    for kind, name in ((dict, "object"), (list, "array"), (str, "string"), (int | float, "number")):
+        if isinstance(value, kind):
+            return name
+    return "null"
