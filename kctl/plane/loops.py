@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from kctl.api.errors import UsageError
@@ -19,42 +19,55 @@ SCHEDULER = "kube-scheduler"
 SCHEDULER_USER = "system:kube-scheduler"
 
 
+KUBELET = ("kubelet-registration", "kubelet-node-status", "kubelet")
+CLOUD = ("cloud-node-controller", "service-lb-controller")
+INTENT = "intent-controller"
+
+
 def build(
     manager: Manager, server: APIServer, names: Sequence[str] | None, *, cloud: str, profile: Profile, seed: int
 ) -> None:
-    """Add the loops named (None: all) to the manager.
+    """Add the loops named (None: all) to the manager; a room none of whose loops is named is not loaded.
 
     Raises UsageError for a name that no loop has.
     """
-    controllers = list(_controllers(cloud, profile))
-    known = {controller.name for controller in controllers} | {SCHEDULER}
-    unknown = sorted(set(names or ()) - known)
+    from kctl.controllers import ALL
+
+    known = {SCHEDULER, INTENT, *KUBELET, *CLOUD, *ALL}
+    wanted = known if names is None else set(names)
+    if KUBELET[-1] in wanted:
+        wanted.update(KUBELET)
+    unknown = sorted(wanted - known)
     if unknown:
         raise UsageError(f"no such controller: {', '.join(unknown)}; known are {', '.join(sorted(known))}")
-    for controller, manager_name in zip(controllers, _managers(controllers), strict=True):
-        if names is None or controller.name in names:
-            client = LocalClient(server, user=controller.user, field_manager=manager_name)
+    for program, controller in _controllers(wanted, cloud, profile):
+        if controller.name in wanted:
+            client = LocalClient(server, user=controller.user, field_manager=program)
             manager.add(ControllerLoop(controller, client, manager.caches))
-    if names is None or SCHEDULER in names:
+    if SCHEDULER in wanted:
         manager.add(_scheduler(manager, server, seed))
 
 
-def _controllers(cloud: str, profile: Profile) -> Iterable[Controller]:
-    from kctl import cloud as clouds
-    from kctl import controllers, kubelet
-    from kctl.gitops.intent import IntentController
+def _controllers(wanted: set[str], cloud: str, profile: Profile) -> Iterator[tuple[str, Controller]]:
+    """Yield the controllers, each with the program it is part of upstream: its field manager."""
+    from kctl import controllers
 
-    yield IntentController()
-    yield from controllers.build()
-    yield from kubelet.build(profile)
-    yield from clouds.build(cloud, profile)
+    if INTENT in wanted:
+        from kctl.gitops.intent import IntentController
 
+        yield "kctl", IntentController()
+    for found in controllers.build(wanted):
+        yield "kube-controller-manager", found
+    if not wanted.isdisjoint(KUBELET):
+        from kctl import kubelet
 
-def _managers(controllers: Iterable[Controller]) -> Iterable[str]:
-    """Yield the field manager each controller writes as: the program it is part of upstream."""
-    programs = {"controllers": "kube-controller-manager", "kubelet": "kubelet", "cloud": "cloud-controller-manager"}
-    for controller in controllers:
-        yield programs.get(type(controller).__module__.split(".")[1], "kctl")
+        for found in kubelet.build(profile):
+            yield "kubelet", found
+    if not wanted.isdisjoint(CLOUD):
+        from kctl import cloud as clouds
+
+        for found in clouds.build(cloud, profile):
+            yield "cloud-controller-manager", found
 
 
 def _scheduler(manager: Manager, server: APIServer, seed: int) -> Loop:
