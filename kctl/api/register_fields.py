@@ -20,12 +20,11 @@ core.v1.PodSpec
   = terminationGracePeriodSeconds tolerations topologySpreadConstraints volumes activeDeadlineSeconds preemptionPolicy
   . automountServiceAccountToken dnsConfig enableServiceLinks hostAliases hostIPC hostPID hostUsers hostnameOverride
   . securityContext setHostnameAsFQDN shareProcessNamespace dnsPolicy
-  = hostname subdomain
+  = hostname schedulerName subdomain
   ~ ephemeralContainers: they are stored and never started
   ~ os: pods are not kept to nodes of their operating system
   ~ resourceClaims: devices are not allocated; the pod is scheduled as if it had none
   ~ resources: pod-level resources do not count; those of the containers do
-  ~ schedulerName!default-scheduler: every pod is scheduled by the default scheduler
   ~ schedulingGroup: pods are scheduled one by one
 core.v1.Container
   = image imagePullPolicy livenessProbe name ports readinessProbe resources restartPolicy startupProbe env envFrom
@@ -152,15 +151,15 @@ apps.v1.ReplicaSetSpec
   = minReadySeconds replicas selector template
 core.v1.ServiceSpec
   = allocateLoadBalancerNodePorts clusterIP clusterIPs healthCheckNodePort loadBalancerClass loadBalancerIP
-  = loadBalancerSourceRanges ports publishNotReadyAddresses selector type externalTrafficPolicy
+  = loadBalancerSourceRanges ports publishNotReadyAddresses selector trafficDistribution type
   . externalName
   ~ externalIPs: no traffic is routed to them
+  ~ externalTrafficPolicy!Cluster: no traffic is routed
   ~ internalTrafficPolicy!Cluster: no traffic is routed
   ~ ipFamilies: services have one address, of IPv4
   ~ ipFamilyPolicy!SingleStack: services have one address, of IPv4
   ~ sessionAffinity!None: no traffic is routed
   ~ sessionAffinityConfig: no traffic is routed
-  ~ trafficDistribution: endpoints get no zone hints
 core.v1.ServicePort
   = name nodePort port protocol targetPort
   . appProtocol
@@ -220,14 +219,23 @@ coordination.v1.LeaseSpec
 discovery.v1.EndpointSlice
   = addressType endpoints ports
 discovery.v1.Endpoint
-  = addresses conditions hostname nodeName targetRef zone
+  = addresses conditions hints hostname nodeName targetRef zone
   . deprecatedTopology
-  ~ hints: no traffic is routed
 discovery.v1.EndpointConditions
   = ready serving terminating
+discovery.v1.EndpointHints
+  . forNodes forZones
 discovery.v1.EndpointPort
   = name port protocol
   . appProtocol
+authorization.v1.LocalSubjectAccessReview
+  . spec
+authorization.v1.SelfSubjectAccessReview
+  . spec
+authorization.v1.SelfSubjectRulesReview
+  . spec
+authorization.v1.SubjectAccessReview
+  . spec
 authentication.v1.SelfSubjectReview
 """
 """Metadata, status and the definitions of meta/v1 are the API server's business and not listed."""

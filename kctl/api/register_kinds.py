@@ -34,10 +34,10 @@ KINDS = """
 = events.events.k8s.io
 = selfsubjectreviews.authentication.k8s.io
 ~ tokenreviews.authentication.k8s.io: no token is ever authenticated
-~ localsubjectaccessreviews.authorization.k8s.io: everything is allowed
-~ selfsubjectaccessreviews.authorization.k8s.io: everything is allowed
-~ selfsubjectrulesreviews.authorization.k8s.io: everything is allowed
-~ subjectaccessreviews.authorization.k8s.io: everything is allowed
+= localsubjectaccessreviews.authorization.k8s.io
+= selfsubjectaccessreviews.authorization.k8s.io
+= selfsubjectrulesreviews.authorization.k8s.io
+= subjectaccessreviews.authorization.k8s.io
 ~ horizontalpodautoscalers.autoscaling: no metrics and no scaling
 ~ cronjobs.batch: no schedule is followed
 ~ jobs.batch: no controller makes their pods
@@ -47,7 +47,7 @@ KINDS = """
 ~ ipaddresses.networking.k8s.io: not made for services; addresses are allocated without them
 ~ networkpolicies.networking.k8s.io: no traffic, so nothing is blocked
 ~ servicecidrs.networking.k8s.io: the service network is fixed when the cluster is made
-~ poddisruptionbudgets.policy: no controller computes their status; they protect no pod
+~ poddisruptionbudgets.policy: no controller computes their status, so they allow no disruption
 ~ clusterrolebindings.rbac.authorization.k8s.io: nothing is refused because of them
 ~ clusterroles.rbac.authorization.k8s.io: nothing is refused because of them, and none is aggregated
 ~ rolebindings.rbac.authorization.k8s.io: nothing is refused because of them
@@ -95,6 +95,6 @@ scheduling: ties are broken by the seed, where upstream draws at random
 names: generated suffixes derive from owner and number, where upstream draws at random
 time: the clock is virtual and jumps from one event to the next
 events: are not removed after an hour
-authorization: every request of the command line is allowed
+authorization: everybody may do everything
 """
 """Where kctl departs from a cluster with upstream's defaults, whatever the manifests say."""

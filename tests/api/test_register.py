@@ -103,10 +103,10 @@ def test_an_object_says_which_accepted_fields_it_uses() -> None:
 
 
 def test_a_template_is_looked_into_as_a_pod_is() -> None:
-    deployment = {"spec": {"template": {"spec": {**POD["spec"], "schedulerName": "mine"}}}}
+    deployment = {"spec": {"template": {"spec": {**POD["spec"], "ephemeralContainers": [{}]}}}}
     paths = [entry.path for entry in register.not_simulated(kind_of("deploy"), deployment)]
     assert "spec.template.spec.containers[].lifecycle" in paths
-    assert "spec.template.spec.schedulerName" in paths
+    assert "spec.template.spec.ephemeralContainers" in paths
 
 
 def test_an_accepted_kind_is_one_entry() -> None:
