@@ -27,10 +27,11 @@ core.v1.PodSpec
   ~ resources: pod-level resources do not count; those of the containers do
   ~ schedulingGroup: pods are scheduled one by one
 core.v1.Container
-  = image imagePullPolicy livenessProbe name ports readinessProbe resources restartPolicy startupProbe env envFrom
+  = image imagePullPolicy name ports readinessProbe resources restartPolicy startupProbe env envFrom
   . args command securityContext stdin stdinOnce terminationMessagePath terminationMessagePolicy tty volumeMounts
   . workingDir
   ~ lifecycle: hooks are not run and take no time
+  ~ livenessProbe: never fails, so it never restarts the container
   ~ resizePolicy: containers are not resized in place
   ~ restartPolicyRules: containers do not fail
   ~ volumeDevices: block devices are taken to be there
