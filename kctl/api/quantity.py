@@ -8,9 +8,11 @@ they were typed (``1.500``) are those of k8s.io/apimachinery/pkg/api/resource. N
 
 from __future__ import annotations
 
-from fractions import Fraction
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 FORMAT_WRONG = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 NUMERIC_WRONG = "unable to parse numeric part of quantity"
@@ -49,8 +51,12 @@ class Amount(NamedTuple):
         """Return the exact value, as an int where it is whole."""
         if self.scale >= 0:
             return int(self.unscaled * 10**self.scale)
-        exact = Fraction(self.unscaled, 10**-self.scale)
-        return exact.numerator if exact.denominator == 1 else exact
+        whole, rest = divmod(self.unscaled, 10**-self.scale)
+        if not rest:
+            return whole
+        from fractions import Fraction  # costs 2 ms that most commands do not need
+
+        return Fraction(self.unscaled, 10**-self.scale)
 
 
 def parse(text: str | float) -> int | Fraction:
@@ -81,12 +87,11 @@ def milli(text: str | float) -> int:
 def format(number: int | Fraction, *, like: str = "") -> str:  # noqa: A001 - read as quantity.format
     """Write a number in the suffix family of ``like``; decimal suffixes when there is none."""
     family = amount(like).format if like else DECIMAL_SI
-    exact = Fraction(number)
     scale = 0
-    while exact.denominator != 1 and scale > NANO:
-        exact *= 1000
+    while number.denominator != 1 and scale > NANO:
+        number *= 1000
         scale -= 3
-    return write(Amount(_ceil(exact.numerator, exact.denominator), scale, family, ""))
+    return write(Amount(_ceil(number.numerator, number.denominator), scale, family, ""))
 
 
 def as_text(given: object) -> str:
