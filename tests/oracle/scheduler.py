@@ -1,0 +1,320 @@
+"""Recorded decisions of kube-scheduler 1.36, replayed through the public door.
+
+In: the folder with ``scheduler/*.jsonl.gz`` (see its README). Out: a result per decision and question. A pod is
+POSTed, the plane converges with the scheduler as its only controller, and the decision is read back; then
+the recorded placement is applied, so that every decision starts from the recorded state.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from kctl import ControlPlane
+
+Obj = dict[str, Any]
+
+try:
+    from tests.oracle import Result
+except ImportError:  # the folder is run on its own
+
+    class Result(NamedTuple):  # type: ignore[no-redef]
+        """One question: its id, whether the answer was right, and what was wrong."""
+
+        id: str
+        passed: bool
+        why: str
+
+
+NAMESPACES = {"default": {}, "team-a": {"env": "prod", "tier": "web"}, "team-b": {"env": "dev", "tier": "web"}}
+NAMESPACES["team-c"] = {"env": "prod"}
+PRIORITIES = {"high-never": 1000, "mid-never": 500, "p-low": -10, "p-mid": 100, "p-high": 1000, "p-top": 100000}
+RUNTIMES: list[Obj] = [
+    {"metadata": {"name": "heavy"}, "handler": "h", "overhead": {"podFixed": {"cpu": "250m", "memory": "120Mi"}}},
+    {
+        "metadata": {"name": "light"},
+        "handler": "h",
+        "overhead": {"podFixed": {"cpu": "10m"}},
+        "scheduling": {"nodeSelector": {"disk": "ssd"}, "tolerations": [{"key": "special", "operator": "Exists"}]},
+    },
+]
+PATHS = {
+    "Node": "/api/v1/nodes",
+    "Namespace": "/api/v1/namespaces",
+    "Pod": "/api/v1/namespaces/{}/pods",
+    "Service": "/api/v1/namespaces/{}/services",
+    "ReplicationController": "/api/v1/namespaces/{}/replicationcontrollers",
+    "PersistentVolumeClaim": "/api/v1/namespaces/{}/persistentvolumeclaims",
+    "PersistentVolume": "/api/v1/persistentvolumes",
+    "ReplicaSet": "/apis/apps/v1/namespaces/{}/replicasets",
+    "StatefulSet": "/apis/apps/v1/namespaces/{}/statefulsets",
+    "PodDisruptionBudget": "/apis/policy/v1/namespaces/{}/poddisruptionbudgets",
+    "PriorityClass": "/apis/scheduling.k8s.io/v1/priorityclasses",
+    "RuntimeClass": "/apis/node.k8s.io/v1/runtimeclasses",
+    "StorageClass": "/apis/storage.k8s.io/v1/storageclasses",
+    "CSINode": "/apis/storage.k8s.io/v1/csinodes",
+}
+MERGE = "application/merge-patch+json"
+NOW = {"gracePeriodSeconds": 0}
+
+
+class World:
+    """A control plane brought to a case's beginning, and the verbs its steps use."""
+
+    def __init__(self, case: Obj, *, disable: Iterable[str] = ()) -> None:
+        off = ["ServiceAccount", "TaintNodesByCondition", *disable]
+        self.plane = ControlPlane.open(None, controllers=["kube-scheduler"], admission={"disable": off})
+        self.uids: dict[tuple[str, str], str] = {}
+        for name, labels in NAMESPACES.items():
+            self.request("POST", PATHS["Namespace"], named("v1", "Namespace", name, labels=labels), accept=(201, 409))
+        for name, value in PRIORITIES.items():
+            policy = "Never" if name.endswith("never") else "PreemptLowerPriority"
+            obj = named("scheduling.k8s.io/v1", "PriorityClass", name)
+            self.create({**obj, "value": value, "preemptionPolicy": policy})
+        for runtime in RUNTIMES:
+            self.create({"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", **runtime})
+        for node in case["nodes"]:
+            self.create(node)
+        for obj in case.get("objects", ()):
+            made = self.create(obj)
+            meta = made["metadata"]
+            self.uids[meta.get("namespace", ""), meta["name"]] = meta["uid"]
+
+    def __enter__(self) -> World:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.plane.close()
+
+    def request(
+        self, method: str, path: str, body: Any = None, *, type: str = "application/json", accept: Iterable[int] = ()
+    ) -> Obj:
+        """Send a request; an answer that is neither fine nor in ``accept`` is an error of the replay."""
+        response = self.plane.request(method, path, body=body, content_type=type)
+        if response.status >= 300 and response.status not in accept:
+            raise AssertionError(f"{method} {path}: {response.status} {response.body[:300]!r}")
+        answer: Obj = response.json()
+        return answer
+
+    def create(self, obj: Obj) -> Obj:
+        """POST an object; its status, where the server drops it, is written afterwards."""
+        namespace = obj["metadata"].get("namespace") or "default"
+        path = PATHS[obj["kind"]].format(namespace)
+        made = self.request("POST", path, {"apiVersion": "v1", **obj})
+        if obj.get("status") and obj["kind"] not in ("Node",):
+            made = self.request("PATCH", f"{path}/{made['metadata']['name']}/status", {"status": obj["status"]}, type=MERGE)
+        return made
+
+    def create_pod(self, pod: Obj) -> Obj:
+        """POST a pod, with the real uids of its owners."""
+        meta = pod["metadata"]
+        owners = meta.get("ownerReferences")
+        if owners:
+            namespace = meta.get("namespace") or "default"
+            known = [{**o, "uid": self.uids.get((namespace, o["name"]), o["uid"])} for o in owners]
+            pod = {**pod, "metadata": {**meta, "ownerReferences": known}}
+        return self.create(pod)
+
+    def pod(self, namespace: str, name: str) -> Obj | None:
+        """Return a pod, None when there is none."""
+        answer = self.request("GET", f"/api/v1/namespaces/{namespace}/pods/{name}", accept=(404,))
+        return answer if answer["kind"] == "Pod" else None
+
+    def pods(self) -> list[Obj]:
+        """Return all pods."""
+        found: list[Obj] = self.request("GET", "/api/v1/pods")["items"]
+        return found
+
+    def delete_pod(self, namespace: str, name: str, *, now: bool = True) -> None:
+        """Delete a pod, at once or with its grace period."""
+        path = f"/api/v1/namespaces/{namespace}/pods/{name}"
+        self.request("DELETE", path, {"kind": "DeleteOptions", "apiVersion": "v1", **(NOW if now else {})}, accept=(404,))
+
+    def converge(self) -> None:
+        """Let the scheduler work until it rests."""
+        self.plane.converge()
+
+    def bind(self, pod: Obj, node: str) -> None:
+        """Put a pod on the recorded node: ours chose another of the best, or none."""
+        meta = pod["metadata"]
+        namespace = meta.get("namespace") or "default"
+        self.delete_pod(namespace, meta["name"])
+        self.create_pod({**pod, "spec": {**pod["spec"], "schedulerName": "recorded", "schedulingGates": []}})
+        binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": meta["name"]}, "target": {"name": node}}
+        self.request("POST", f"/api/v1/namespaces/{namespace}/pods/{meta['name']}/binding", binding)
+
+    def state(self, namespace: str, name: str) -> Obj | None:
+        """Return where a pod is, in the words of the records."""
+        pod = self.pod(namespace, name)
+        if pod is None:
+            return None
+        if pod["spec"].get("nodeName"):
+            return {"node": pod["spec"]["nodeName"]}
+        conditions = (pod.get("status") or {}).get("conditions") or ()
+        scheduled: Obj = next((c for c in conditions if c["type"] == "PodScheduled"), {})
+        state = {"node": None, "reason": scheduled.get("reason"), "message": scheduled.get("message")}
+        nominated = (pod.get("status") or {}).get("nominatedNodeName")
+        return {**state, "nominated": nominated} if nominated else state
+
+
+def named(version: str, kind: str, name: str, *, labels: Obj | None = None) -> Obj:
+    """Return the head of a cluster-scoped object."""
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": name, "labels": labels or {}}}
+
+
+def cases(folder: Path, name: str) -> Iterator[Obj]:
+    """Read a file of cases."""
+    with gzip.open(folder / "scheduler" / f"{name}.jsonl.gz", "rt") as lines:
+        for line in lines:
+            yield json.loads(line)
+
+
+def change(world: World, step: Obj) -> None:
+    """Carry out a step that is not a decision."""
+    op, name = step["op"], step.get("name", "")
+    namespace = step.get("namespace") or "default"
+    match op:
+        case "placePod" | "addPod":
+            world.create_pod(step["pod"])
+        case "deletePod":
+            world.delete_pod(namespace, name)
+        case "deletePods":
+            for one in step["names"]:
+                world.delete_pod(namespace, one)
+        case "terminatePod":
+            world.delete_pod(namespace, name, now=False)
+        case "addNode":
+            world.create(step["node"])
+        case "deleteNode":
+            world.request("DELETE", f"/api/v1/nodes/{name}")
+        case "patchNode":
+            world.request("PATCH", f"/api/v1/nodes/{name}", step["mergePatch"], type=MERGE)
+        case "patchNodeStatus":
+            world.request("PATCH", f"/api/v1/nodes/{name}/status", step["mergePatch"], type=MERGE)
+        case "patchPod":
+            world.request("PATCH", f"/api/v1/namespaces/{namespace}/pods/{name}", step["mergePatch"], type=MERGE)
+        case "addToleration":
+            pod = world.pod(namespace, name) or {"spec": {}}
+            tolerations = [*(pod["spec"].get("tolerations") or ()), step["toleration"]]
+            patch = {"spec": {"tolerations": tolerations}}
+            world.request("PATCH", f"/api/v1/namespaces/{namespace}/pods/{name}", patch, type=MERGE)
+        case _:
+            raise AssertionError(f"unknown step {op}")
+
+
+class Answer(NamedTuple):
+    """A decision recorded and ours, by question."""
+
+    question: str
+    result: Result
+
+
+def replay_decisions(case: Obj) -> Iterator[Answer]:
+    """Replay one cluster of the scheduler sets."""
+    gated: dict[tuple[str, str], Obj] = {}
+    with World(case) as world:
+        for n, step in enumerate(case["steps"]):
+            if step["op"] not in ("pod", "ungate"):
+                change(world, step)
+                continue
+            if step["op"] == "pod":
+                pod = step["pod"]
+                key = (pod["metadata"].get("namespace") or "default", pod["metadata"]["name"])
+                world.create_pod(pod)
+            else:
+                key = (step["namespace"], step["name"])
+                pod = gated.pop(key)
+                path = f"/api/v1/namespaces/{key[0]}/pods/{key[1]}"
+                world.request("PATCH", path, {"spec": {"schedulingGates": []}}, type=MERGE)
+            world.converge()
+            ours = world.state(*key) or {}
+            yield from compared(f"{case['id']}/{n}", step, ours, world.plane.scheduling(*key))
+            recorded = step["decision"]
+            if recorded.get("reason") == "SchedulingGated":
+                gated[key] = pod
+            elif recorded.get("node"):
+                if ours.get("node") != recorded["node"]:
+                    world.bind(pod, recorded["node"])
+            else:
+                world.delete_pod(*key)
+
+
+def compared(id: str, step: Obj, state: Obj, why: Obj) -> Iterator[Answer]:
+    """Compare a decision with the record, question by question."""
+    recorded = step["decision"]
+    node = state.get("node")
+    placed = node in step["top"] if recorded.get("node") else node is None
+    yield answer("placement", id, placed, f"{node}, recorded {step.get('top') or recorded}")
+    nodes: Obj = why["nodes"]
+    if "feasible" in step:
+        feasible = sorted(name for name, found in nodes.items() if found["reason"] is None)
+        yield answer("feasible", id, feasible == step["feasible"], f"{feasible}, recorded {step['feasible']}")
+    if "total" in step:
+        ours = {name: (found["total"], found["scores"]) for name, found in nodes.items() if found["reason"] is None}
+        scores: Obj = step["scores"]
+        theirs = {
+            name: (step["total"][n], {plugin: column[n] for plugin, column in scores.items()})
+            for n, name in enumerate(step["feasible"])
+        }
+        different = {name: (ours.get(name), theirs[name]) for name in theirs if ours.get(name) != theirs[name]}
+        yield answer("score", id, ours == theirs, f"ours and recorded: {different}")
+    if not recorded.get("node"):
+        mine, other = (state.get("reason"), state.get("message")), (recorded["reason"], recorded["message"])
+        yield answer("message", id, mine == other, f"{mine}, recorded {other}")
+
+
+def answer(question: str, id: str, passed: bool, why: str) -> Answer:
+    """Return an answer; a right one needs no words."""
+    return Answer(question, Result(id, passed, "" if passed else why))
+
+
+@cache
+def decisions(folder: Path, limit: int | None = None) -> tuple[Answer, ...]:
+    """Replay the scheduler sets (of each file the first ``limit`` clusters): one replay answers all questions."""
+    return tuple(
+        found
+        for name in ("scheduler", "scheduler-affinity")
+        for case in islice(cases(folder, name), limit)
+        for found in guarded(case, replay_decisions)
+    )
+
+
+def guarded(case: Obj, replay: Callable[[Obj], Iterator[Answer]]) -> Iterator[Answer]:
+    """Replay a case; when the plane fails in the middle, everything it still had to answer is wrong."""
+    done: set[tuple[str, str]] = set()
+    try:
+        for found in replay(case):
+            done.add((found.question, found.result.id))
+            yield found
+    except AssertionError as error:
+        for question, id in expected(case):
+            if (question, id) not in done:
+                yield answer(question, id, False, f"the replay broke: {error}")
+
+
+def expected(case: Obj) -> Iterator[tuple[str, str]]:
+    """Name the questions of a decision case."""
+    for n, step in enumerate(case["steps"]):
+        if "decision" in step:
+            id = f"{case['id']}/{n}"
+            asked = {"placement": True, "feasible": "feasible" in step, "score": "total" in step}
+            asked["message"] = not step["decision"].get("node")
+            yield from ((question, id) for question, yes in asked.items() if yes)
+
+
+def about(question: str) -> Callable[[Path], Iterable[Result]]:
+    """Return the set of one question."""
+    return lambda folder: (found.result for found in decisions(folder) if found.question == question)
+
+
+SETS: dict[str, Callable[[Path], Iterable[Result]]] = {
+    "placement": about("placement"),
+    "feasible": about("feasible"),
+    "score": about("score"),
+    "message": about("message"),
+}
