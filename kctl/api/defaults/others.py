@@ -140,7 +140,11 @@ def autoscaler(obj: Obj) -> Obj:
         spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
     behavior = spec.get("behavior")
     if behavior is not None:
-        spec["behavior"] = {**behavior, "scaleUp": _scale_up(behavior.get("scaleUp")), "scaleDown": _scale_down(behavior)}
+        spec["behavior"] = {
+            **behavior,
+            "scaleUp": _scale_up(behavior.get("scaleUp")),
+            "scaleDown": _scale_down(behavior),
+        }
     status = {"desiredReplicas": 0, "currentMetrics": None, **(obj.get("status") or {})}
     return {**obj, "spec": spec, "status": status}
 
@@ -179,7 +183,11 @@ def api_service(obj: Obj) -> Obj:
     service = (obj.get("spec") or {}).get("service")
     if service is None:
         return {**obj, "status": obj.get("status") or {}}
-    return {**obj, "spec": {**obj["spec"], "service": filled(service, {"port": 443})}, "status": obj.get("status") or {}}
+    return {
+        **obj,
+        "spec": {**obj["spec"], "service": filled(service, {"port": 443})},
+        "status": obj.get("status") or {},
+    }
 
 
 def runtime_class(obj: Obj) -> Obj:

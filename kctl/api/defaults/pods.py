@@ -276,7 +276,9 @@ def _container_requests(spec: Obj) -> dict[str, str]:
     total: dict[str, Any] = {}
     for value in spec.get("containers") or ():
         for name, asked in (value["resources"].get("requests") or {}).items():
-            total[name] = (total[name][0] + quantity.parse(asked), asked) if name in total else (quantity.parse(asked), asked)
+            total[name] = (
+                (total[name][0] + quantity.parse(asked), asked) if name in total else (quantity.parse(asked), asked)
+            )
     sidecars: dict[str, Any] = {}
     for value in spec.get("initContainers") or ():
         for name, asked in (value["resources"].get("requests") or {}).items():

@@ -71,7 +71,9 @@ def endpoint_slice(obj: Obj) -> Obj:
     """Default the ports of an EndpointSlice: TCP and a name, which may be empty."""
     ports = each(
         obj.get("ports"),
-        lambda row: row if row.get("protocol") and row.get("name") is not None else {"name": "", "protocol": "TCP", **row},
+        lambda row: (
+            row if row.get("protocol") and row.get("name") is not None else {"name": "", "protocol": "TCP", **row}
+        ),
     )
     conditions = each(obj.get("endpoints"), lambda row: row if "conditions" in row else {**row, "conditions": {}})
     return {**obj, "endpoints": conditions, "ports": ports}

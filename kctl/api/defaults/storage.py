@@ -62,4 +62,7 @@ def csi_driver(obj: Obj) -> Obj:
     }
     if not spec.get("volumeLifecycleModes"):
         defaults["volumeLifecycleModes"] = ["Persistent"]
-    return {**obj, "spec": volumes.filled({**spec, **{k: v for k, v in defaults.items() if spec.get(k) in (None, [])}}, {})}
+    return {
+        **obj,
+        "spec": volumes.filled({**spec, **{k: v for k, v in defaults.items() if spec.get(k) in (None, [])}}, {}),
+    }

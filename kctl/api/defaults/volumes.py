@@ -103,7 +103,10 @@ def _ephemeral(value: Obj) -> Obj:
     template = value.get("volumeClaimTemplate")
     if template is None:
         return value
-    return {**value, "volumeClaimTemplate": {"metadata": {}, **template, "spec": claim_spec(template.get("spec") or {})}}
+    return {
+        **value,
+        "volumeClaimTemplate": {"metadata": {}, **template, "spec": claim_spec(template.get("spec") or {})},
+    }
 
 
 def _image(value: Obj) -> Obj:

@@ -44,7 +44,10 @@ def create_job(obj: Obj, now: str) -> Obj:
     # Keys a user gave stay: validation then says what they must be.
     labels = {**owned, **(template_meta.get("labels") or {})}
     selector = spec.get("selector") or {}
-    selector = {**selector, "matchLabels": {"batch.kubernetes.io/controller-uid": uid, **(selector.get("matchLabels") or {})}}
+    selector = {
+        **selector,
+        "matchLabels": {"batch.kubernetes.io/controller-uid": uid, **(selector.get("matchLabels") or {})},
+    }
     done = {**template, "metadata": {**template_meta, "labels": labels}}
     out = {**obj, "spec": {**spec, "selector": selector, "template": done}}
     if not meta.get("labels") or meta["labels"] is template_meta.get("labels"):

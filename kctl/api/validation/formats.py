@@ -245,9 +245,7 @@ def http_header_name(value: str) -> list[str]:
     pattern = "[-A-Za-z0-9]+"
     if re.fullmatch(pattern, value):
         return []
-    return [
-        regex_error("a valid HTTP header must consist of alphanumeric characters or '-'", pattern, "X-Header-Name")
-    ]
+    return [regex_error("a valid HTTP header must consist of alphanumeric characters or '-'", pattern, "X-Header-Name")]
 
 
 def percent(value: str) -> list[str]:

@@ -199,7 +199,11 @@ def spread_constraints(values: list[Obj], at: str, out: Errors) -> None:
     pairs: set[str] = set()
     for n, value in enumerate(values):
         here = f"{at}[{n}]"
-        skew, when, key = value.get("maxSkew") or 0, value.get("whenUnsatisfiable") or "", value.get("topologyKey") or ""
+        skew, when, key = (
+            value.get("maxSkew") or 0,
+            value.get("whenUnsatisfiable") or "",
+            value.get("topologyKey") or "",
+        )
         if skew <= 0:
             out.append(errors.invalid(f"{here}.maxSkew", skew, "must be greater than zero"))
         if not key:

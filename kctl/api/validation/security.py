@@ -199,7 +199,7 @@ def _user_name(user: str, at: str, out: Errors) -> None:
     if re.fullmatch(r"[\. ]+", name):
         out.append(errors.invalid(at, user, "runAsUserName's User cannot contain only periods or spaces"))
     if re.search(r'["/\\:;|=,+*?<>@\[\]]', name):
-        text = 'runAsUserName\'s User cannot contain the following characters: "/\\:;|=,+*?<>@[]'
+        text = "runAsUserName's User cannot contain the following characters: \"/\\:;|=,+*?<>@[]"
         out.append(errors.invalid(at, user, text))
 
 
@@ -308,5 +308,3 @@ def host_process(spec: Obj, at: str, out: Errors) -> None:
     if any(flags) and not spec.get("hostNetwork"):
         text = "hostNetwork must be true if pod contains any hostProcess containers"
         out.append(errors.invalid(f"{at}.hostNetwork", False, text))
-
-

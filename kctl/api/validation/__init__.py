@@ -1,0 +1,169 @@
+"""Validation: what kube-apiserver refuses, all errors at once, in its words and order.
+
+``create(kind, obj)``, ``update(kind, new, old)`` and ``update_status(kind, new, old)`` take
+defaulted objects (:mod:`kctl.api.defaults`) prepared by their strategy and return the errors of
+fields. Types and unknown fields are not checked here but when a body is decoded. Metadata is
+checked for every kind; the rules of the rest are one file a family, found through :data:`RULES`.
+Kinds without rules of their own are accepted as decoded, which the register says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from typing import NamedTuple
+
+from kctl.api.errors import FieldError
+from kctl.api.objects import Obj
+from kctl.api.registry import Kind
+from kctl.api.validation import formats, meta
+from kctl.api.validation.meta import Errors, Names
+
+Check = Callable[[Obj, Errors], None]
+Change = Callable[[Obj, Obj, Errors], None]
+
+
+class Rules(NamedTuple):
+    """Where the rules of a kind are: functions of one module below this package.
+
+    ``again`` says that an update checks the metadata a third time, as kinds do upstream whose
+    update calls their whole validation.
+    """
+
+    module: str
+    create: str = "nothing"
+    update: str = ""
+    first: str = ""
+    status: str = ""
+    again: bool = False
+
+
+RULES: dict[str, Rules] = {
+    "ConfigMap": Rules("core", "config_map", "config_map_update", again=True),
+    "DaemonSet.apps": Rules("workloads", "daemon_set", "daemon_set_update"),
+    "Deployment.apps": Rules("workloads", "deployment", "deployment_update", status="deployment_status"),
+    "EndpointSlice.discovery.k8s.io": Rules("core", "endpoint_slice", "endpoint_slice_update", again=True),
+    "Event": Rules("core", "event"),
+    "Lease.coordination.k8s.io": Rules("core", "lease"),
+    "Namespace": Rules("core", "namespace"),
+    "Node": Rules("core", "node", "node_update", status="node_status"),
+    "PersistentVolumeClaim": Rules("storage", "claim"),
+    "Pod": Rules("pods", "create"),
+    "PriorityClass.scheduling.k8s.io": Rules("core", "priority_class", "priority_class_update"),
+    "ReplicaSet.apps": Rules("workloads", "replica_set", "replica_set_update", status="replica_set_status"),
+    "ReplicationController": Rules("workloads", "replication_controller", "replication_controller_update"),
+    "Secret": Rules("core", "secret", "secret_update"),
+    "Service": Rules("services", "service", "", "update_first", again=True),
+    "StatefulSet.apps": Rules("workloads", "stateful_set", "stateful_set_update"),
+}
+PATH_SEGMENT = {
+    "ClusterRole.rbac.authorization.k8s.io",
+    "ClusterRoleBinding.rbac.authorization.k8s.io",
+    "Role.rbac.authorization.k8s.io",
+    "RoleBinding.rbac.authorization.k8s.io",
+}
+NAMES: dict[str, Names] = {
+    "Namespace": meta.LABEL,
+    "Service": meta.LABEL,
+    "Event": Names(lambda _: []),
+    "Event.events.k8s.io": Names(lambda _: []),
+}
+"""How names are checked where they are not DNS subdomains."""
+
+GENERIC = {"CustomResourceDefinition.apiextensions.k8s.io", "APIService.apiregistration.k8s.io"}
+"""Built-in kinds whose finalizers need no domain, like those of custom resources."""
+
+
+def create(kind: Kind, obj: Obj) -> list[FieldError]:
+    """Return what is wrong with a new object."""
+    out: Errors = []
+    name = _name(kind)
+    names = _names(name)
+    meta.create(obj.get("metadata") or {}, namespaced=kind.namespaced, names=names, kube=_kube(name), out=out)
+    rules = RULES.get(name)
+    if rules is not None:
+        check: Check = _function(rules.module, rules.create)
+        check(obj, out)
+    if not out:  # what every storage checks once its kind found nothing, as rest.BeforeCreate
+        metadata = obj.get("metadata") or {}
+        meta.formatted(formats.path_segment, metadata.get("name") or "", "metadata.name", out)
+    return out
+
+
+def update(kind: Kind, new: Obj, old: Obj) -> list[FieldError]:
+    """Return what is wrong with a changed object; upstream checks metadata twice, and so do we."""
+    out: Errors = []
+    name = _name(kind)
+    after, before = new.get("metadata") or {}, old["metadata"]
+    meta.update(after, before, out)
+    rules = RULES.get(name)
+    _metadata_again(name, after, before, out)
+    if rules is None:
+        return out
+    if rules.first:
+        change: Change = _function(rules.module, rules.first)
+        change(new, old, out)
+    if rules.again:
+        meta.create(after, namespaced=kind.namespaced, names=_names(name), kube=_kube(name), out=out)
+    if name == "Pod":
+        change = _function("pod_updates", "update")
+        change(new, old, out)
+    elif rules.update:
+        change = _function(rules.module, rules.update)
+        change(new, old, out)
+    else:
+        check: Check = _function(rules.module, rules.create)
+        check(new, out)
+    return out
+
+
+def _metadata_again(name: str, after: Obj, before: Obj, out: Errors) -> None:
+    """Check changed metadata as the kind's own rules do after rest.BeforeUpdate did."""
+    meta.update(after, before, out)
+    if _kube(name):
+        meta.kube_finalizers(after.get("finalizers") or (), out)
+
+
+def update_status(kind: Kind, new: Obj, old: Obj) -> list[FieldError]:
+    """Return what is wrong with a changed status."""
+    out: Errors = []
+    name = _name(kind)
+    after, before = new.get("metadata") or {}, old["metadata"]
+    meta.update(after, before, out)
+    _metadata_again(name, after, before, out)
+    rules = RULES.get(name)
+    change: Change
+    if name == "Pod":
+        change = _function("pod_updates", "status")
+        change(new, old, out)
+    elif rules is not None and rules.status:
+        change = _function(rules.module, rules.status)
+        change(new, old, out)
+    return out
+
+
+def _name(kind: Kind) -> str:
+    """Return how the tables name a kind: ``Deployment.apps``, or ``Pod`` for the core group."""
+    return f"{kind.kind}.{kind.group}" if kind.group else kind.kind
+
+
+def _names(name: str) -> Names:
+    """Return how the names of a kind are checked."""
+    return meta.PATH_SEGMENT if name in PATH_SEGMENT else NAMES.get(name, meta.SUBDOMAIN)
+
+
+@cache
+def _kube(name: str) -> bool:
+    """Say whether the kind is Kubernetes' own, whose finalizers need a domain."""
+    from kctl.api import registry
+
+    own = {_name(kind) for kind in registry.builtin().all() if not kind.group.endswith("kctl.dev")}
+    return name in own and name not in GENERIC
+
+
+@cache
+def _function(module: str, name: str) -> Callable[..., None]:
+    """Return a rule by its place, imported when first used."""
+    found: Callable[..., None] = getattr(import_module(f"{__name__}.{module}"), name)
+    return found

@@ -1,0 +1,298 @@
+"""Validation of the volumes of a pod.
+
+In comes ``spec.volumes``; complaints are appended as ValidateVolumes and validateVolumeSource
+(core validation) order them, and the volumes that mounts may name come back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from kctl.api import errors, quantity
+from kctl.api.objects import Obj
+from kctl.api.validation import environment, formats
+from kctl.api.validation.containers import inside, no_backsteps
+from kctl.api.validation.meta import Errors, formatted
+
+FILE_MODE = "must be a number between 0 and 0777 (octal), both inclusive"
+HOST_PATH_TYPES = ("BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket")
+MORE_THAN_ONE = "may not specify more than 1 volume type"
+
+
+def volumes(values: Sequence[Obj], at: str, out: Errors) -> dict[str, Obj]:
+    """Check the volumes and return the well-named ones by name."""
+    known: dict[str, Obj] = {}
+    for n, value in enumerate(values):
+        here = f"{at}[{n}]"
+        name = value.get("name") or ""
+        found: Errors = []
+        _source(value, here, found)
+        if not name:
+            found.append(errors.required(f"{here}.name"))
+        else:
+            formatted(formats.dns_label, name, f"{here}.name", found)
+        if name in known:
+            found.append(errors.duplicate(f"{here}.name", name))
+        if found:
+            out += found
+        else:
+            known[name] = value
+    return known
+
+
+def _source(value: Obj, at: str, out: Errors) -> None:
+    """Check that a volume has one source, and that one."""
+    given = [name for name in RULES if value.get(name) is not None]
+    for n, name in enumerate(given):
+        if n:
+            out.append(errors.forbidden_field(f"{at}.{name}", MORE_THAN_ONE))
+        else:
+            RULES[name](value[name], f"{at}.{name}", out)
+    if not given:
+        out.append(errors.required(at, "must specify a volume type"))
+
+
+def _needs(*names: str) -> Callable[[Obj, str, Errors], None]:
+    """Return the rule that these fields must be set."""
+
+    def rule(value: Obj, at: str, out: Errors) -> None:
+        for name in names:
+            if not value.get(name):
+                out.append(errors.required(f"{at}.{name}"))
+
+    return rule
+
+
+def _empty_dir(value: Obj, at: str, out: Errors) -> None:
+    """Check the size limit and medium."""
+    limit = value.get("sizeLimit")
+    if limit is not None and quantity.parse(limit) < 0:
+        out.append(errors.forbidden_field(f"{at}.sizeLimit", "SizeLimit field must be a valid resource quantity"))
+
+
+def host_path(value: Obj, at: str, out: Errors) -> None:
+    """Check a path of the node and what it must be."""
+    path = value.get("path") or ""
+    if not path:
+        out.append(errors.required(f"{at}.path"))
+    else:
+        no_backsteps(path, f"{at}.path", out)
+    kind = value.get("type")
+    if kind and kind not in HOST_PATH_TYPES:
+        out.append(errors.not_supported(f"{at}.type", kind, sorted({"", *HOST_PATH_TYPES})))
+
+
+def _mode(value: Obj, name: str, at: str, out: Errors) -> None:
+    """Check the permission bits of files."""
+    mode: Any = value.get(name)
+    if mode is not None and not 0 <= mode <= 0o777:
+        out.append(errors.invalid(f"{at}.{name}", mode, FILE_MODE))
+
+
+def _key_to_path(value: Obj, at: str, out: Errors) -> None:
+    """Check one item of a ConfigMap or Secret volume."""
+    if not value.get("key"):
+        out.append(errors.required(f"{at}.key"))
+    path = value.get("path") or ""
+    if not path:
+        out.append(errors.required(f"{at}.path"))
+    inside(path, f"{at}.path", out)
+    if path.startswith("..") and ".." not in path.split("/"):
+        out.append(errors.invalid(f"{at}.path", path, "must not start with '..'"))
+    _mode(value, "mode", at, out)
+
+
+def _secret(value: Obj, at: str, out: Errors) -> None:
+    """Check a Secret volume."""
+    if not value.get("secretName"):
+        out.append(errors.required(f"{at}.secretName"))
+    _mode(value, "defaultMode", at, out)
+    for n, item in enumerate(value.get("items") or ()):
+        _key_to_path(item, f"{at}.items[{n}]", out)
+
+
+def _config_map(value: Obj, at: str, out: Errors) -> None:
+    """Check a ConfigMap volume."""
+    if not value.get("name"):
+        out.append(errors.required(f"{at}.name"))
+    _mode(value, "defaultMode", at, out)
+    for n, item in enumerate(value.get("items") or ()):
+        _key_to_path(item, f"{at}.items[{n}]", out)
+
+
+def _downward(value: Obj, at: str, out: Errors) -> None:
+    """Check a downward API volume; upstream reports its files without an index."""
+    _mode(value, "defaultMode", at, out)
+    for item in value.get("items") or ():
+        _downward_file(item, at, out)
+
+
+def _downward_file(value: Obj, at: str, out: Errors) -> None:
+    """Check one file of the downward API."""
+    path = value.get("path") or ""
+    if not path:
+        out.append(errors.required(f"{at}.path"))
+    inside(path, f"{at}.path", out)
+    field, resource = value.get("fieldRef"), value.get("resourceFieldRef")
+    if field is not None:
+        environment.field_ref(field, environment.VOLUME_FIELDS, f"{at}.fieldRef", out, downward=True)
+        if resource is not None:
+            text = "fieldRef and resourceFieldRef can not be specified simultaneously"
+            out.append(errors.invalid(at, "resource", text))
+    elif resource is not None:
+        environment.resource_field_ref(resource, f"{at}.resourceFieldRef", out, volume=True)
+    else:
+        out.append(errors.required(at, "one of fieldRef and resourceFieldRef is required"))
+    _mode(value, "mode", at, out)
+
+
+def _projected(value: Obj, at: str, out: Errors) -> None:
+    """Check projected sources: one each, and no path twice."""
+    _mode(value, "defaultMode", at, out)
+    paths: set[str] = set()
+    for n, source in enumerate(value.get("sources") or ()):
+        here = f"{at}.sources[{n}]"
+        given = [name for name in PROJECTIONS if source.get(name) is not None]
+        for m, name in enumerate(given):
+            if m:
+                out.append(errors.forbidden_field(f"{here}.{name}", MORE_THAN_ONE))
+            else:
+                PROJECTIONS[name](source[name], f"{here}.{name}", out)
+        if not given:
+            out.append(errors.required(here, "must specify one of the volume types"))
+        for path in _paths(source):
+            if path in paths:
+                out.append(errors.invalid(at, path, "conflicting duplicate paths"))
+            paths.add(path)
+
+
+def _paths(source: Obj) -> list[str]:
+    """Return the paths a projected source writes."""
+    out: list[str] = []
+    for name in ("secret", "configMap", "downwardAPI"):
+        out += [item.get("path") or "" for item in (source.get(name) or {}).get("items") or ()]
+    token = source.get("serviceAccountToken")
+    return [*out, token.get("path") or ""] if token else out
+
+
+def _projected_keys(value: Obj, at: str, out: Errors) -> None:
+    """Check a projected Secret or ConfigMap."""
+    if not value.get("name"):
+        out.append(errors.required(f"{at}.name"))
+    for n, item in enumerate(value.get("items") or ()):
+        _key_to_path(item, f"{at}.items[{n}]", out)
+
+
+def _projected_downward(value: Obj, at: str, out: Errors) -> None:
+    """Check a projected downward API source."""
+    for item in value.get("items") or ():
+        _downward_file(item, at, out)
+
+
+def _token(value: Obj, at: str, out: Errors) -> None:
+    """Check a projected service account token."""
+    seconds = value.get("expirationSeconds") or 0
+    if seconds < 600:
+        out.append(
+            errors.invalid(f"{at}.expirationSeconds", seconds, "may not specify a duration less than 10 minutes")
+        )
+    if seconds > 1 << 32:
+        out.append(
+            errors.invalid(f"{at}.expirationSeconds", seconds, "may not specify a duration larger than 2^32 seconds")
+        )
+    path = value.get("path") or ""
+    if not path:
+        out.append(errors.required(f"{at}.path"))
+    else:
+        inside(path, f"{at}.path", out)
+
+
+def _ephemeral(value: Obj, at: str, out: Errors) -> None:
+    """Check the claim that comes with a volume."""
+    template = value.get("volumeClaimTemplate")
+    if template is None:
+        out.append(errors.required(f"{at}.volumeClaimTemplate"))
+        return
+    from kctl.api.validation import storage
+
+    storage.claim_spec(template.get("spec") or {}, f"{at}.volumeClaimTemplate.spec", out)
+
+
+def _csi(value: Obj, at: str, out: Errors) -> None:
+    """Check an inline CSI volume."""
+    driver = value.get("driver") or ""
+    if not driver:
+        out.append(errors.required(f"{at}.driver"))
+    elif formats.size(driver) > 63:
+        out.append(errors.too_long(f"{at}.driver", driver, 63))
+    else:
+        formatted(formats.dns_subdomain, driver.lower(), f"{at}.driver", out)
+
+
+def _image(value: Obj, at: str, out: Errors) -> None:
+    """Check an image volume."""
+    if not value.get("reference"):
+        out.append(errors.required(f"{at}.reference"))
+    policy = value.get("pullPolicy") or ""
+    if policy not in {"Always", "IfNotPresent", "Never"}:
+        out.append(errors.not_supported(f"{at}.pullPolicy", policy, ("Always", "IfNotPresent", "Never")))
+
+
+def _claim(value: Obj, at: str, out: Errors) -> None:
+    """Check a claim by name."""
+    if not value.get("claimName"):
+        out.append(errors.required(f"{at}.claimName"))
+
+
+def nfs(value: Obj, at: str, out: Errors) -> None:
+    """Check an NFS share."""
+    if not value.get("server"):
+        out.append(errors.required(f"{at}.server"))
+    path = value.get("path") or ""
+    if not path:
+        out.append(errors.required(f"{at}.path"))
+    elif not path.startswith("/"):
+        out.append(errors.invalid(f"{at}.path", path, "must be an absolute path"))
+
+
+RULES: dict[str, Callable[[Obj, str, Errors], None]] = {
+    "emptyDir": _empty_dir,
+    "hostPath": host_path,
+    "gitRepo": _needs("repository"),
+    "gcePersistentDisk": _needs("pdName"),
+    "awsElasticBlockStore": _needs("volumeID"),
+    "secret": _secret,
+    "nfs": nfs,
+    "iscsi": _needs("targetPortal", "iqn"),
+    "glusterfs": _needs("endpoints", "path"),
+    "flocker": _needs(),
+    "persistentVolumeClaim": _claim,
+    "rbd": _needs("monitors", "image"),
+    "cinder": _needs("volumeID"),
+    "cephfs": _needs("monitors"),
+    "quobyte": _needs("registry", "volume"),
+    "downwardAPI": _downward,
+    "fc": _needs(),
+    "flexVolume": _needs("driver"),
+    "configMap": _config_map,
+    "azureFile": _needs("secretName", "shareName"),
+    "vsphereVolume": _needs("volumePath"),
+    "photonPersistentDisk": _needs("pdID"),
+    "portworxVolume": _needs("volumeID"),
+    "azureDisk": _needs("diskName", "diskURI"),
+    "storageos": _needs(),
+    "projected": _projected,
+    "scaleIO": _needs("gateway", "system", "volumeName"),
+    "csi": _csi,
+    "ephemeral": _ephemeral,
+    "image": _image,
+}
+PROJECTIONS: dict[str, Callable[[Obj, str, Errors], None]] = {
+    "secret": _projected_keys,
+    "configMap": _projected_keys,
+    "downwardAPI": _projected_downward,
+    "serviceAccountToken": _token,
+    "clusterTrustBundle": _needs("path"),
+    "podCertificate": _needs("signerName", "keyType"),
+}
