@@ -49,8 +49,14 @@ UNTRACKED: Fields = {
 """What nobody owns (managedfields/internal/stripmeta.go)."""
 
 Path = tuple[str, ...]
-RESET: dict[str, tuple[Path, ...]] = {"": (("status",),), "status": (("spec",),)}
-"""What the strategies of the built-in kinds take from the live object whatever is written."""
+RESET: dict[str, tuple[Path, ...]] = {
+    "": (("status",),),
+    "status": (("spec",),),
+    "CertificateSigningRequest": (("spec",), ("status",)),
+    "Deployment/status": (("spec",), ("metadata", "labels")),
+}
+"""What the strategies of the built-in kinds take from the live object whatever is written, for a
+kind and subresource or for all kinds (GetResetFields of the registry's strategies)."""
 
 
 class Id(NamedTuple):
@@ -124,9 +130,8 @@ def apply(
     fields = reader.fields(what, applied)
     if reader.errors:
         raise _untyped(applied, api_version, reader.errors)
-    for path in _resets(subresource, reset):
+    for path in _resets(what, applied, subresource, reset):
         fields, applied = fieldsets.without(fields, tuple(f"f:{name}" for name in path)), _without(applied, path)
-    fields = fieldsets.difference(fields, UNTRACKED)
     work = _Apply(live, applied, what, _id(manager, "Apply", api_version, subresource), api_version, now, fields)
     out = work.unchanged() or work.merged(force=force)
     return _with_last_applied(out, applied) if manager == KUBECTL else out
@@ -144,7 +149,8 @@ class _Apply:
         self.me = me
         self.version = version
         self.now = now
-        self.fields = fields
+        self.set = fields
+        self.fields = fieldsets.difference(fields, UNTRACKED)
         self.owners = owners_of(live)
 
     def unchanged(self) -> Obj | None:
@@ -165,7 +171,7 @@ class _Apply:
         everyone = [owner.fields for owner in before.values()]
         given_up = fieldsets.difference(last.fields, self.fields) if last is not None else {}
         if last is not None and given_up:
-            merged = prune(self.what, merged, last.fields, [*everyone, self.fields])
+            merged = prune(self.what, merged, last.fields, [*everyone, self.set])
         changes = typed.compare(self.what, live, merged, inline_of(live or self.applied))
         taken = fieldsets.union(changes.modified, changes.added)
         conflicts = _conflicts(before, taken)
@@ -184,10 +190,9 @@ class _Apply:
 
     def _adopt(self, live: Obj) -> None:
         """Give what nobody owns to a manager of its own, so that applying takes nothing unnoticed."""
-        found = typed.compare(self.what, {}, live, inline_of(live)).added
-        modified = typed.compare(self.what, {}, live, inline_of(live)).modified
-        fields = fieldsets.difference(fieldsets.union(found, modified), UNTRACKED)
-        for path in _resets(self.me.subresource, None):
+        found = typed.compare(self.what, {}, live, inline_of(live))
+        fields = fieldsets.difference(fieldsets.union(found.added, found.modified), UNTRACKED)
+        for path in _resets(self.what, live, self.me.subresource, None):
             fields = fieldsets.without(fields, tuple(f"f:{name}" for name in path))
         if fields:
             id_ = _id(BEFORE_FIRST_APPLY, "Update", self.version, self.me.subresource)
@@ -263,7 +268,7 @@ def updated(
     changes = typed.compare(what, live, new, inline_of(new))
     taken = fieldsets.union(changes.modified, changes.added)
     lost = fieldsets.union(taken, changes.removed)
-    for path in _resets(subresource, reset):
+    for path in _resets(what, new, subresource, reset):
         elements = tuple(f"f:{name}" for name in path)
         taken, lost = fieldsets.without(taken, elements), fieldsets.without(lost, elements)
     mine = fieldsets.difference(taken, UNTRACKED)
@@ -313,9 +318,14 @@ def _timeless(entry: Obj) -> Obj:
     return {name: value for name, value in entry.items() if name != "time"}
 
 
-def _resets(subresource: str, reset: Iterable[Path] | None) -> tuple[Path, ...]:
-    """Return what this request cannot write."""
-    return tuple(reset) if reset is not None else RESET.get(subresource, ())
+def _resets(what: Shape, obj: Obj, subresource: str, reset: Iterable[Path] | None) -> tuple[Path, ...]:
+    """Return what this request cannot write; for custom resources only the caller knows."""
+    if reset is not None:
+        return tuple(reset)
+    if what.node is None:
+        return ()
+    kind = str(obj.get("kind", ""))
+    return RESET.get(f"{kind}/{subresource}" if subresource else kind) or RESET.get(subresource, ())
 
 
 def _without(obj: Obj, path: Path) -> Obj:

@@ -21,6 +21,14 @@ SCALARS = {"string": "string", "boolean": "boolean", "integer": "numeric", "numb
 ZERO = {"string": "", "boolean": False, "integer": 0, "number": 0}
 
 
+class BadItem(Exception):
+    """A list item that has no place of its own in its list."""
+
+
+def _no_element(item: Any) -> str:
+    raise BadItem("items of this list have no keys")
+
+
 class Shape:
     """One place of a schema as server-side apply sees it."""
 
@@ -92,16 +100,8 @@ class Shape:
         return None if self.node is None else ZERO.get(self.node.type)
 
 
-class BadItem(Exception):
-    """A list item that has no place of its own in its list."""
-
-
 DEDUCED_SHAPE = Shape(None, DEDUCED)
 UNTYPED = Shape(None, LEAF)
-
-
-def _no_element(item: Any) -> str:
-    raise BadItem("items of this list have no keys")
 
 
 def _shape(node: Node) -> Shape:
