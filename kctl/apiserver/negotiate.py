@@ -187,6 +187,8 @@ def _dumper() -> Any:
         return dumper.represent_scalar(TEXT, text, style=None if plain == TEXT else '"')
 
     Dumper.add_representer(str, write_text)
+    Dumper.add_multi_representer(dict, yaml.SafeDumper.represent_dict)
+    Dumper.add_multi_representer(list, yaml.SafeDumper.represent_list)
     return Dumper
 
 

@@ -37,9 +37,7 @@ def list_(server: APIServer, request: Request) -> Listing:
     limit = 0 if options.resource_version == "0" else options.limit
     revision = server.revision
     if options.continue_:
-        revision, start = read_continue(options.continue_, server.revision)
-        current = server.storage.at(resource, revision) if revision else server.storage.objects(resource)
-        revision = revision or server.revision
+        current, revision, start = _continued(server, resource, options.continue_)
     else:
         current, revision = _state(server, resource, options)
     keys = sorted(current)
@@ -75,8 +73,42 @@ def _state(server: APIServer, resource: str, options: Options) -> tuple[dict[Key
         raise too_large(wanted, server.revision)
     exact = options.resource_version_match == "Exact"
     if wanted and (exact or (options.limit > 0 and not options.resource_version_match)):
-        return server.storage.at(resource, wanted), wanted
+        try:
+            return server.storage.at(resource, wanted), wanted
+        except StatusError:
+            raise gone("The resourceVersion for the provided list is too old.") from None
     return server.storage.objects(resource), server.revision
+
+
+class ContinueExpired(StatusError):
+    """410 for a list whose state is compacted; its token goes on in the current state."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__(
+            410,
+            "Expired",
+            "The provided continue parameter is too old to display a consistent list result. You can start a new "
+            "list without the continue parameter, or use the continue token in this response to retrieve the remainder "
+            "of the results. Continuing with the provided token results in an inconsistent list - objects that were "
+            "created, modified, or deleted between the time the first chunk was returned and now may show up in the "
+            "list.",
+        )
+        self.token = token
+
+    def status(self) -> Obj:
+        """Return the Status with the new token in its metadata."""
+        return {**super().status(), "metadata": {"continue": self.token}}
+
+
+def _continued(server: APIServer, resource: str, token: str) -> tuple[dict[Key, Obj], int, Key]:
+    """Return the state a token belongs to, its revision, and the last key already listed."""
+    revision, start = read_continue(token, server.revision)
+    if not revision:
+        return server.storage.objects(resource), server.revision, start
+    try:
+        return server.storage.at(resource, revision), revision, start
+    except StatusError:
+        raise ContinueExpired(write_continue(-1, start)) from None
 
 
 def too_large(wanted: int, current: int) -> StatusError:

@@ -53,6 +53,8 @@ class APIServer:
         self._service_cidr = service_cidr
         self._node_ports = node_ports
         self._allocator: Allocator | None = None
+        if admission:
+            self.admission  # noqa: B018 - a plugin that does not exist is told now
         if self.storage.revision == 0:
             for resource, key, obj in bootstrap.objects(seed, clock.now(), service_cidr):
                 self.storage.put(resource, key, obj)

@@ -359,8 +359,8 @@ class Storage:
 
     def _check_compacted(self, revision: int) -> None:
         compacted = self.store.compacted()
-        if revision < compacted or (revision < self._oldest and self._oldest > self.head.revision):
-            raise gone(f"too old resource version: {revision} ({max(compacted, self._oldest)})")
+        if revision < compacted:
+            raise gone(f"too old resource version: {revision} ({compacted})")
 
     def _changes(self, resource: str, revision: int) -> Iterator[Change]:
         prefix = f"/{resource}/"
