@@ -33,8 +33,9 @@ FAST_DIGITS = 18
 BINARY_DIGITS = 14
 NANO = -9
 MILLI = -3
-MAX_POWER = 10_000
-"""Upstream would try a larger exponent; here it is refused before it eats the memory."""
+MAX_POWER = 1000
+MAX_DIGITS = 1000
+"""Upstream would try larger ones; here they are refused before they eat the memory."""
 
 
 class Amount(NamedTuple):
@@ -51,12 +52,13 @@ class Amount(NamedTuple):
         """Return the exact value, as an int where it is whole."""
         if self.scale >= 0:
             return int(self.unscaled * 10**self.scale)
-        whole, rest = divmod(self.unscaled, 10**-self.scale)
+        parts = int(10**-self.scale)
+        whole, rest = divmod(self.unscaled, parts)
         if not rest:
             return whole
         from fractions import Fraction  # costs 2 ms that most commands do not need
 
-        return Fraction(self.unscaled, 10**-self.scale)
+        return Fraction(self.unscaled, parts)
 
 
 def parse(text: str | float) -> int | Fraction:
@@ -116,6 +118,8 @@ def amount(text: str) -> Amount:
     if text == "0":
         return Amount(0, 0, DECIMAL_SI, text)
     typed_value, whole, part, suffix = _split(text)
+    if len(typed_value) > MAX_DIGITS:
+        raise ValueError(NUMERIC_WRONG)
     base, power, family = _interpret(suffix)
     fast = _fast(text, whole, part, (base, power, family))
     return fast or _slow(typed_value, (base, power, family))

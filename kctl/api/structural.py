@@ -76,6 +76,8 @@ class Decoded(NamedTuple):
 
 def decode(kind: Kind, obj: Obj, *, unknown: Unknown = "strict") -> Decoded:
     """Decode an object as its kind; a kind without a schema has only its metadata decoded."""
+    if not isinstance(obj, dict):
+        return Decoded(kind, {}, [_no_object(kind, obj)], [])
     node = schema.of(kind)
     reader = _Reader(unknown)
     try:
@@ -89,6 +91,14 @@ def decode(kind: Kind, obj: Obj, *, unknown: Unknown = "strict") -> Decoded:
         deep = DecodeError("", "nested too deeply", "exceeded max depth", 0, ())
         return Decoded(kind, obj, [deep], [])
     return Decoded(kind, decoded if isinstance(decoded, dict) else {}, reader.errors, reader.warnings)
+
+
+def _no_object(kind: Kind, given: Any) -> DecodeError:
+    """Return the error of a body that is not even an object."""
+    word = WORDS.get(type(given), "null")
+    go = "bool" if word == "boolean" else "number" if word == "integer" else word
+    text = f"Invalid type. Expected: object, given: {word}"
+    return DecodeError("", text, f"json: cannot unmarshal {go} into Go value of type {kind.version}.{kind.kind}", 1, ())
 
 
 def _schemaless(reader: _Reader, kind: Kind, obj: Obj) -> Obj:

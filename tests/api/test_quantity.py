@@ -81,6 +81,8 @@ def test_what_upstream_takes_for_zero(text: str, zero: str) -> None:
         ("1e", quantity.SUFFIX_WRONG),
         ("1Ki5", quantity.SUFFIX_WRONG),
         ("1e999999999999", quantity.SUFFIX_WRONG),
+        ("1" * 5000, quantity.NUMERIC_WRONG),
+        ("1e" + "1" * 5000, quantity.SUFFIX_WRONG),
     ],
 )
 def test_what_is_no_quantity_is_refused_in_upstreams_words(text: str, message: str) -> None:

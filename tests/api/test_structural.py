@@ -137,6 +137,14 @@ def test_objects_of_the_wrong_shape_are_refused(body: Obj) -> None:
     assert decode("deploy", {"apiVersion": "apps/v1", "kind": "Deployment", **body}).errors
 
 
+@pytest.mark.parametrize("kind", ["deploy", "intent"])
+@pytest.mark.parametrize(
+    ("body", "word"), [([], "array"), ("x", "string"), (1, "number"), (True, "bool"), (1.5, "number"), (None, "null")]
+)
+def test_a_body_that_is_no_object_is_refused(kind: str, body: Any, word: str) -> None:
+    assert f"json: cannot unmarshal {word} into Go value of type v1." in decode(kind, body).message
+
+
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [
