@@ -117,14 +117,25 @@ def conditions_of(pod: Obj, statuses: Mapping[str, Obj], phase: str, *, has_sand
 
 
 def _condition(type_: str, verdict: Verdict, old: Obj | None, generation: int | None, now: float) -> Obj:
+    """Return the condition, the very same one where nothing about it has changed."""
     status = "True" if verdict.status else "False"
-    since = old.get("lastTransitionTime") if old is not None and old.get("status") == status else None
+    is_same = old is not None and old.get("status") == status
+    if (
+        old is not None
+        and is_same
+        and old.get("reason", "") == verdict.reason
+        and old.get("message", "") == verdict.message
+        and old.get("observedGeneration") == (generation or None)
+        and old.get("lastTransitionTime")
+    ):
+        return old
     made: Obj = {
         "type": type_,
         "status": status,
         "lastProbeTime": None,
-        "lastTransitionTime": since or rfc3339(now),
+        "lastTransitionTime": (old or {}).get("lastTransitionTime") if is_same else None,
     }
+    made["lastTransitionTime"] = made["lastTransitionTime"] or rfc3339(now)
     if generation:
         made["observedGeneration"] = generation
     if verdict.reason:

@@ -81,6 +81,7 @@ def test_a_converged_service_needs_nothing_more(world):
     world.client.create("services", service())
     world.client.create("services", service("clash", loadBalancerIP="198.18.0.1"))
     world.settle()
+    assert world.undecided() == []
     revision = world.server.revision
     world.restart()
     world.settle()

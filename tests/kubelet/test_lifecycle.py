@@ -59,6 +59,23 @@ def test_a_pod_pulls_its_image_starts_and_is_ready(world):
     ]
 
 
+def test_what_was_done_at_an_instant_is_not_done_again(world):
+    volumes = [{"name": "v", "configMap": {"name": "cfg"}}]
+    env = [{"name": "X", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]
+    world.create(a_pod("plain", initContainers=[{"name": "i", "image": "busybox"}]))
+    world.create(a_pod("blocked", volumes=volumes))
+    world.create(a_pod("refused", containers=[{"name": "c", "image": "nginx", "env": env}]))
+    world.create(a_pod("job", restartPolicy="Never"))
+    for second in range(8):
+        world.until(second)
+        assert world.undecided() == []
+    for pod in world.pods():
+        world.delete(pod["metadata"]["name"])
+    for second in range(8, 12):
+        world.until(second)
+        assert world.undecided() == []
+
+
 def test_a_running_pod_needs_nothing_more_not_even_from_a_kubelet_without_memory(world):
     world.create(a_pod())
     world.settle()
@@ -391,7 +408,9 @@ def test_any_mix_of_pods_comes_to_rest_and_stays_there(make_world, data):
         spec = {"restartPolicy": data.draw(st.sampled_from(POLICIES)), "initContainers": init}
         world.create(a_pod(f"p{n}", node=data.draw(st.sampled_from(["n1", "n2"])), containers=containers, **spec))
         world.until(world.now + data.draw(st.integers(0, 5)))
+        assert not world.undecided()
     assert world.settle().end == "Quiet"
+    assert not world.undecided()
     assert not world.manager.crashes
     used = [p["status"]["podIP"] for p in world.pods() if p["status"].get("podIP")]
     assert len(used) == len(set(used))
