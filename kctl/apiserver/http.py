@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kctl.api.errors import KctlError, StatusError, bad_request, internal
-from kctl.api.objects import Obj
+from kctl.api.objects import Key, Obj
 from kctl.api.registry import Kind
 from kctl.apiserver import negotiate, paths
-from kctl.apiserver.request import ADMIN, ANONYMOUS, GenericError, Listing, Request, User, wrong_method
+from kctl.apiserver.request import ADMIN, ANONYMOUS, Listing, Request, User, wrong_method
 
 if TYPE_CHECKING:
     from kctl.apiserver.server import APIServer
@@ -125,8 +125,9 @@ def _answer(
         return _watch(server, request, route, accept)
     if verb in ("create", "update", "patch", "delete"):
         request = _with_body(request, verb, body, content_type or heads.get("content-type", ""), route)
+    created = verb == "create" or (verb in ("update", "patch") and not exists(server, request))
     answer = server.handle(request)
-    return _render(server, request, answer, accept, warnings)
+    return _render(server, request, answer, accept, warnings, created=created)
 
 
 def authenticate(user: User | Mapping[str, Any] | str | None) -> User:
@@ -206,22 +207,15 @@ def _watch(server: APIServer, request: Request, route: paths.Route, accept: str)
 
 
 def _render(
-    server: APIServer, request: Request, answer: Obj | Listing, accept: str, warnings: list[str]
+    server: APIServer, request: Request, answer: Obj | Listing, accept: str, warnings: list[str], *, created: bool
 ) -> HTTPResponse:
     """Turn the answer into the representation the client accepts."""
     if isinstance(answer, Listing):
         return negotiate.list_response(server, request, answer, accept, warnings)
-    created = request.verb == "create" or (
-        request.verb in ("patch", "apply", "update") and not request.subresource and is_new(server, request, answer)
-    )
     return negotiate.object_response(server, request, answer, accept, warnings, status=201 if created else 200)
 
 
-def is_new(server: APIServer, request: Request, answer: Obj) -> bool:
-    """Say whether an apply or update created its object: it is in its first state."""
-    if request.options.dry_run:
-        return "resourceVersion" not in (answer.get("metadata") or {})
-    return server.storage.is_first(server.stored_as(request.kind.resource), answer)
-
-
-__all__ = ["GenericError", "HTTPResponse", "authenticate", "dumps", "serve"]
+def exists(server: APIServer, request: Request) -> bool:
+    """Say whether the object of the request is there, so that writing it does not create it."""
+    resource = server.stored_as(request.kind.resource)
+    return server.storage.get(resource, Key(request.namespace, request.name)) is not None

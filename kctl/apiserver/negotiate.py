@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from kctl.apiserver.server import APIServer
 
 BODY_TYPES = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
-PATCH_TYPES = (
-    "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, "
-    "application/apply-patch+yaml, application/apply-patch+cbor"
-)
 JSON_TYPES = ("", "application/json")
 TEXT = "tag:yaml.org,2002:str"
 
@@ -87,9 +83,7 @@ def patch_body(request: Request, body: Any, media: str) -> Request:
 
     kind = PATCHES.get(media)
     if kind is None or kind == "cbor":
-        raise unsupported_media_type(
-            f"the body of the request was in an unknown format - accepted media types include: {PATCH_TYPES}"
-        )
+        raise GenericError(415, "UnsupportedMediaType", "415: Unsupported Media Type")
     if request.options.force and kind != "apply":
         from kctl.api.errors import forbidden_field
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kctl.api.errors import StatusError, bad_request, not_found, unsupported_media_type
+from kctl.api.errors import StatusError, bad_request, not_found
 from kctl.api.objects import Key, Obj
 from kctl.apiserver import metadata, rules, update
 from kctl.apiserver.body import checked
@@ -44,7 +44,7 @@ def patched(request: Request, old: Obj) -> Obj:
 
         return jsonpatch.patch(old, body)
     if not isinstance(body, dict):
-        raise bad_request("error decoding patch: the patch must be an object")
+        raise bad_request("Invalid JSON Patch")
     if request.patch_type in ("", "merge"):
         return rules.merged(old, body)
     return strategic(request, old, body)
@@ -52,13 +52,8 @@ def patched(request: Request, old: Obj) -> Obj:
 
 def strategic(request: Request, old: Obj, body: Obj) -> Obj:
     """Return what a strategic merge patch makes of the object."""
-    try:
-        from kctl.api.patch import strategic as smp
-    except ImportError:
-        raise unsupported_media_type(
-            "strategic merge patch is not served; use a merge patch, a JSON patch or server-side apply"
-        ) from None
     from kctl.api import schema
+    from kctl.api.patch import strategic as smp
 
     out: Obj = smp.patch(old, body, schema.of(request.kind))
     return out
@@ -84,12 +79,14 @@ def apply(server: APIServer, request: Request) -> Obj:
 
         why = "is required for apply patch"
         raise unprocessable("PatchOptions", "meta.k8s.io", "", [required("fieldManager", why)])
-    intent = metadata.placed(request, checked(request))
-    sent = intent["metadata"]
+    if not isinstance(request.body, dict) or not request.body.get("kind"):
+        raise bad_request("invalid object type: /, Kind=")
+    intent = checked(request)
+    sent = metadata.placed(request, intent)["metadata"]
     if not sent.get("name"):
-        intent = {**intent, "metadata": {**sent, "name": request.name}}
+        intent = {**intent, "metadata": {**(intent.get("metadata") or {}), "name": request.name}}
     elif sent["name"] != request.name:
-        metadata.check_name(request, intent)
+        metadata.check_name(request, {"metadata": sent})
     resource = server.stored_as(kind.resource)
     live = server.storage.get(resource, Key(request.namespace, request.name))
     live = live and server.in_version(kind, live)
@@ -110,12 +107,11 @@ def apply(server: APIServer, request: Request) -> Obj:
         force=request.options.force,
         subresource=request.subresource,
     )
-    obj = rules.decode(request, kind, merged)
-    obj = rules.default(kind, obj)
+    obj = rules.default(kind, metadata.placed(request, rules.decode(request, kind, merged)))
     if live is None:
         from kctl.apiserver import create
 
-        return create.insert(server, request._replace(verb="create"), metadata.placed(request, obj))
+        return create.insert(server, request._replace(verb="create"), obj)
     return update.replace(server, request, obj, live, owned=True)
 
 

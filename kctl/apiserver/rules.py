@@ -35,54 +35,35 @@ def refuse_body(kind: Kind, body: Any, why: str) -> StatusError:
 
 def default(kind: Kind, obj: Obj) -> Obj:
     """Return the object with the kind's defaults filled in."""
-    try:
-        from kctl.api import defaults
-    except ImportError:
-        return obj
+    from kctl.api import defaults
 
     return defaults.apply(kind, obj)
 
 
 def prepare_create(kind: Kind, obj: Obj) -> Obj:
     """Return the object as the kind's strategy prepares it for creation."""
-    try:
-        from kctl.api import strategy
-    except ImportError:
-        return obj
+    from kctl.api import strategy
 
     return strategy.prepare_create(kind, obj)
 
 
 def prepare_update(kind: Kind, new: Obj, old: Obj, subresource: str) -> Obj:
     """Return the object as the kind's strategy prepares it for an update."""
-    try:
-        from kctl.api import strategy
-    except ImportError:
-        return new
+    from kctl.api import strategy
 
     return strategy.prepare_update(kind, new, old, subresource)
 
 
 def validate_create(kind: Kind, obj: Obj) -> list[FieldError]:
     """Return what is wrong with a new object."""
-    try:
-        from kctl.api import validation
-
-        validation.create
-    except (ImportError, AttributeError):
-        return []
+    from kctl.api import validation
 
     return validation.create(kind, obj)
 
 
 def validate_update(kind: Kind, new: Obj, old: Obj, subresource: str) -> list[FieldError]:
     """Return what is wrong with a changed object."""
-    try:
-        from kctl.api import validation
-
-        validation.update
-    except (ImportError, AttributeError):
-        return []
+    from kctl.api import validation
 
     if subresource == "status":
         return validation.update_status(kind, new, old)
@@ -93,10 +74,7 @@ def owned(kind: Kind, new: Obj, old: Obj | None, *, manager: str, now: float, su
     """Return ``new`` with its managedFields brought up to date."""
     from kctl.api import schema
 
-    try:
-        from kctl.api.patch import managed
-    except ImportError:
-        return new
+    from kctl.api.patch import managed
 
     node = schema.of(kind)
     return managed.updated(
@@ -126,17 +104,7 @@ def applied(
 
 def merged(target: Obj, patch: Obj) -> Obj:
     """Return what a merge patch makes of an object (RFC 7386)."""
-    try:
-        from kctl.api.patch import merge
-    except ImportError:
-        out = dict(target)
-        for k, v in patch.items():
-            if v is None:
-                out.pop(k, None)
-            elif isinstance(v, dict):
-                out[k] = merged(out[k] if isinstance(out.get(k), dict) else {}, v)
-            else:
-                out[k] = v
-        return out
-    found: Obj = merge.patch(target, patch)
-    return found
+    from kctl.api.patch import merge
+
+    out: Obj = merge.patch(target, patch)
+    return out

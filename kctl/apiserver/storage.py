@@ -114,13 +114,6 @@ class Storage:
         found = self._tables.get(resource)
         return (found or self._load(resource)).objects.get(key)
 
-    def is_first(self, resource: str, obj: Obj) -> bool:
-        """Say whether ``obj`` is the state an object was created in."""
-        meta = obj["metadata"]
-        table = self._tables.get(resource) or self._load(resource)
-        created = table.created.get(Key(meta.get("namespace") or "", meta["name"]))
-        return bool(meta.get("resourceVersion") == str(created))
-
     def at(self, resource: str, revision: int) -> dict[Key, Obj]:
         """Return the objects as they were at ``revision``; Expired when compacted."""
         if revision >= self._oldest:
