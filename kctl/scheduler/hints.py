@@ -272,13 +272,14 @@ HINTS: dict[str, dict[str, Hint]] = {
         NODE_TAINT: became_schedulable,
         POD_TOLERATION: tolerates_cordon,
     },
-    "NodeName": {NODE_ADD: always},
+    "NodeName": {NODE_ADD: always, NODE_TAINT: always},
     "TaintToleration": {NODE_ADD: became_tolerated, NODE_TAINT: became_tolerated, POD_TOLERATION: itself},
-    "NodeAffinity": {NODE_ADD: became_matching, NODE_LABEL: became_matching},
-    "NodePorts": {NODE_ADD: always, POD_DELETE: freed_port},
+    "NodeAffinity": {NODE_ADD: became_matching, NODE_LABEL: became_matching, NODE_TAINT: always},
+    "NodePorts": {NODE_ADD: always, NODE_TAINT: always, POD_DELETE: freed_port},
     "NodeResourcesFit": {
         NODE_ADD: has_room,
         NODE_ALLOCATABLE: has_room,
+        NODE_TAINT: always,
         POD_DELETE: freed_resources,
         POD_SCALE_DOWN: needs_less,
     },
@@ -294,9 +295,14 @@ HINTS: dict[str, dict[str, Hint]] = {
     "InterPodAffinity": {
         NODE_ADD: affinity_after_node,
         NODE_LABEL: affinity_after_node,
+        NODE_TAINT: always,
         POD_ADD: affinity_after_pod,
         POD_DELETE: affinity_after_pod,
         POD_LABEL: affinity_after_pod,
     },
 }
-"""What each plugin registered, as its EventsToRegister."""
+"""What each plugin registered, as its EventsToRegister.
+
+Upstream lets every plugin that waits for new nodes, and did not ask for changes of taints, be woken by those
+too, in any case (buildQueueingHintMap).
+"""

@@ -58,6 +58,8 @@ class SchedulerLoop:
         self._now = 0.0
         self._arrived: dict[Key, Obj] = {}
         self._outcomes: dict[Key, Outcome] = {}
+        self.tried: dict[Key, int] = {}
+        """How often each pod was tried since it came; kept while the pod exists."""
         fill(self._cluster)
         for pod in caches["pods"].all():
             if is_pending(pod):
@@ -89,6 +91,7 @@ class SchedulerLoop:
                 break
             outcome = self._framework.schedule(self._cluster, queued.pod)
             self._remember(outcome)
+            self.tried[queued.pod.key] = self.tried.get(queued.pod.key, 0) + 1
             if outcome.node:
                 self._cluster.nominate(queued.pod, "")
                 self._cluster.place(queued.pod, outcome.node)
@@ -118,11 +121,6 @@ class SchedulerLoop:
         """Return the last decision for a pod, as :func:`kctl.scheduler.explain.explain`; None when forgotten."""
         outcome = self._outcomes.get(key)
         return describe(outcome) if outcome is not None else None
-
-    def attempts(self, key: Key) -> int:
-        """Return how often a pending pod has been tried without success."""
-        queued = self._queue.get(key)
-        return queued.attempts if queued is not None else 0
 
     def _remember(self, outcome: Outcome) -> None:
         self._outcomes.pop(outcome.pod.key, None)
@@ -163,6 +161,8 @@ class SchedulerLoop:
             else:
                 self._queue.remove(queued.pod.key)
                 self._reporter.scheduled(queued.pod, outcome.node, now)
+                if queued.pod.nominated:
+                    self._reporter.withdraw(queued.pod.key, now)
 
     def _bind_one(self, key: Key, uid: str, node: str) -> bool:
         """Bind one pod; True also when it is bound to that node already."""
@@ -211,6 +211,7 @@ class SchedulerLoop:
         queued = self._queue.remove(key)
         if new is None:
             self._outcomes.pop(key, None)
+            self.tried.pop(key, None)
         if queued is not None:
             self._cluster.nominate(queued.pod, "")
             if not now_is and queued.pod.nominated:

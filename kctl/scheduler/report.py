@@ -28,6 +28,10 @@ class Reporter:
         message = f"Successfully assigned {pod.namespace}/{pod.key.name} to {node}"
         self._do([Emit(pod.obj, "Normal", "Scheduled", message, "Binding")], now)
 
+    def withdraw(self, key: Key, now: float) -> None:
+        """Clear the nomination of a pod that is placed; the API server of 1.36 does so when it binds."""
+        self._do([status_patch(key, {"nominatedNodeName": None})], now)
+
     def gated(self, pod: PodInfo, outcome: Outcome, now: float) -> None:
         """Write the condition of a pod that its gates keep out."""
         status = changed_status(pod.obj, outcome.reason, outcome.message, None, now)
@@ -48,13 +52,18 @@ class Reporter:
     def preempt(
         self, pod: PodInfo, node: str, victims: Iterable[PodInfo], outranked: Iterable[PodInfo], now: float
     ) -> None:
-        """Delete the victims and withdraw nominations of lower priority to the same node."""
+        """Delete the victims and withdraw nominations of lower priority to the same node.
+
+        When all victims are on their way out already, there is nothing to do and nominations stay.
+        """
+        left = [victim for victim in victims if not victim.terminating]
+        if not left:
+            return
         actions: list[Action] = [
             status_patch(other.key, {"nominatedNodeName": None}) for other in outranked if other.key != pod.key
         ]
-        for victim in victims:
-            if not victim.terminating:
-                actions += self._preempt_one(pod, node, victim, now)
+        for victim in left:
+            actions += self._preempt_one(pod, node, victim, now)
         self._do(actions, now)
 
     def _preempt_one(self, pod: PodInfo, node: str, victim: PodInfo, now: float) -> list[Action]:

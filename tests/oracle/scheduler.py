@@ -107,7 +107,9 @@ class World:
         path = PATHS[obj["kind"]].format(namespace)
         made = self.request("POST", path, {"apiVersion": "v1", **obj})
         if obj.get("status") and obj["kind"] not in ("Node",):
-            made = self.request("PATCH", f"{path}/{made['metadata']['name']}/status", {"status": obj["status"]}, type=MERGE)
+            made = self.request(
+                "PATCH", f"{path}/{made['metadata']['name']}/status", {"status": obj["status"]}, type=MERGE
+            )
         return made
 
     def create_pod(self, pod: Obj) -> Obj:
@@ -133,7 +135,9 @@ class World:
     def delete_pod(self, namespace: str, name: str, *, now: bool = True) -> None:
         """Delete a pod, at once or with its grace period."""
         path = f"/api/v1/namespaces/{namespace}/pods/{name}"
-        self.request("DELETE", path, {"kind": "DeleteOptions", "apiVersion": "v1", **(NOW if now else {})}, accept=(404,))
+        self.request(
+            "DELETE", path, {"kind": "DeleteOptions", "apiVersion": "v1", **(NOW if now else {})}, accept=(404,)
+        )
 
     def converge(self) -> None:
         """Let the scheduler work until it rests."""
@@ -147,6 +151,22 @@ class World:
         self.create_pod({**pod, "spec": {**pod["spec"], "schedulerName": "recorded", "schedulingGates": []}})
         binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": meta["name"]}, "target": {"name": node}}
         self.request("POST", f"/api/v1/namespaces/{namespace}/pods/{meta['name']}/binding", binding)
+
+    def final(self, name: str) -> Obj | None:
+        """Return where a preemptor ended."""
+        pod = self.pod("default", name)
+        if pod is None:
+            return None
+        return {
+            "node": pod["spec"].get("nodeName"),
+            "nominated": (pod.get("status") or {}).get("nominatedNodeName"),
+        }
+
+    def tried(self) -> dict[str, int]:
+        """Return how often each pod of the default namespace has been tried."""
+        loops = self.plane.converger.manager.loops
+        found: dict[Any, int] = next(loop.tried for loop in loops if loop.name == "kube-scheduler")  # type: ignore[attr-defined]
+        return {key.name: count for key, count in found.items() if key.namespace == "default"}
 
     def state(self, namespace: str, name: str) -> Obj | None:
         """Return where a pod is, in the words of the records."""
@@ -186,6 +206,7 @@ def change(world: World, step: Obj) -> None:
         case "deletePods":
             for one in step["names"]:
                 world.delete_pod(namespace, one)
+                world.converge()  # the recording's scheduler saw them go one after another
         case "terminatePod":
             world.delete_pod(namespace, name, now=False)
         case "addNode":
@@ -273,6 +294,57 @@ def answer(question: str, id: str, passed: bool, why: str) -> Answer:
     return Answer(question, Result(id, passed, "" if passed else why))
 
 
+def replay_preemption(case: Obj) -> Iterator[Answer]:
+    """Replay one case of preemption: what each preemptor decided, who was evicted, where all ended."""
+    with World(case) as world:
+        for placed in case["placed"]:
+            world.create_pod({**placed["pod"], "status": {"phase": "Running", "startTime": placed["startTime"]}})
+        for budget in case["pdbs"]:
+            world.create(budget)
+        going: set[str] = set()
+        names: list[str] = []
+        for n, step in enumerate(case["steps"]):
+            if step["op"] != "pod":
+                change(world, step)
+                continue
+            name = step["pod"]["metadata"]["name"]
+            names.append(name)
+            world.create_pod(step["pod"])
+            world.converge()
+            state = world.state("default", name) or {}
+            now_going = {p["metadata"]["name"] for p in world.pods() if p["metadata"].get("deletionTimestamp")}
+            ours = {**state, "victims": sorted(now_going - going)}
+            going = now_going
+            theirs = {**step["decision"], "victims": sorted(step.get("victims") or ())}
+            yield answer("preemption", f"{case['id']}/{n}", ours == theirs, f"{ours}, recorded {theirs}")
+        world.converge()
+        final = {name: world.final(name) for name in names}
+        yield answer("preemption", f"{case['id']}/final", final == case["final"], f"{final}, recorded {case['final']}")
+
+
+def replay_requeue(case: Obj) -> Iterator[Answer]:
+    """Replay one case of requeueing: who is tried again after each event, and where all pods are then."""
+    with World(case) as world:
+        for placed in case["placed"]:
+            world.create_pod(placed.get("pod", placed))
+        world.converge()
+        names = []
+        for one in case["pending"]:
+            world.create_pod(one["pod"])
+            names.append(one["pod"]["metadata"]["name"])
+            world.converge()
+        for n, step in enumerate(case["steps"]):
+            before = dict(world.tried())
+            change(world, step)
+            world.converge()
+            attempts = {k: v - before.get(k, 0) for k, v in world.tried().items() if v > before.get(k, 0)}
+            after = {name: state for name in names if (state := world.state("default", name)) is not None}
+            ours, theirs = (attempts, after), (step["attempts"], step["after"])
+            if not case["stable"]:
+                ours, theirs = ({}, after), ({}, step["after"])
+            yield answer("requeue", f"{case['id']}/{n}", ours == theirs, f"{ours}, recorded {theirs}")
+
+
 @cache
 def decisions(folder: Path, limit: int | None = None) -> tuple[Answer, ...]:
     """Replay the scheduler sets (of each file the first ``limit`` clusters): one replay answers all questions."""
@@ -298,13 +370,21 @@ def guarded(case: Obj, replay: Callable[[Obj], Iterator[Answer]]) -> Iterator[An
 
 
 def expected(case: Obj) -> Iterator[tuple[str, str]]:
-    """Name the questions of a decision case."""
+    """Name the questions of a case."""
+    asked: dict[str, bool]
     for n, step in enumerate(case["steps"]):
-        if "decision" in step:
-            id = f"{case['id']}/{n}"
+        if "attempts" in step:
+            asked = {"requeue": True}
+        elif "victims" in step:
+            asked = {"preemption": True}
+        elif "decision" in step:
             asked = {"placement": True, "feasible": "feasible" in step, "score": "total" in step}
             asked["message"] = not step["decision"].get("node")
-            yield from ((question, id) for question, yes in asked.items() if yes)
+        else:
+            continue
+        yield from ((question, f"{case['id']}/{n}") for question, yes in asked.items() if yes)
+    if "final" in case:
+        yield "preemption", f"{case['id']}/final"
 
 
 def about(question: str) -> Callable[[Path], Iterable[Result]]:
@@ -312,9 +392,22 @@ def about(question: str) -> Callable[[Path], Iterable[Result]]:
     return lambda folder: (found.result for found in decisions(folder) if found.question == question)
 
 
+def of_file(name: str, replay: Callable[[Obj], Iterator[Answer]]) -> Callable[[Path], Iterable[Result]]:
+    """Return the set that is one file; cases that two recordings did not agree on are left out."""
+
+    def results(folder: Path) -> Iterator[Result]:
+        for case in cases(folder, name):
+            if case.get("stable", True) or case.get("stableOutcome"):
+                yield from (found.result for found in guarded(case, replay))
+
+    return results
+
+
 SETS: dict[str, Callable[[Path], Iterable[Result]]] = {
     "placement": about("placement"),
     "feasible": about("feasible"),
     "score": about("score"),
     "message": about("message"),
+    "preemption": of_file("preemption", replay_preemption),
+    "requeue": of_file("requeue", replay_requeue),
 }
