@@ -15,17 +15,14 @@ from kctl.apiserver.request import Request
 
 def decode(request: Request, kind: Kind, body: Any) -> Obj:
     """Check the body's structure as its field validation asks; add what is only a warning."""
-    try:
-        from kctl.api.schema import structural
-    except ImportError:
-        return body
+    from kctl.api import structural
 
-    mode = request.options.field_validation or "Warn"
-    decoded = structural.decode(kind, body, unknown=mode.lower())
+    mode = (request.options.field_validation or "Warn").lower()
+    decoded = structural.decode(kind, body, unknown=mode)
     if decoded.errors:
-        raise refuse_body(kind, body, "; ".join(map(str, decoded.errors)))
+        raise bad_request(decoded.message)
     request.warn(*map(str, decoded.warnings))
-    return decoded.obj  # type: ignore[no-any-return]
+    return decoded.obj
 
 
 def refuse_body(kind: Kind, body: Any, why: str) -> StatusError:
@@ -106,5 +103,4 @@ def merged(target: Obj, patch: Obj) -> Obj:
     """Return what a merge patch makes of an object (RFC 7386)."""
     from kctl.api.patch import merge
 
-    out: Obj = merge.patch(target, patch)
-    return out
+    return merge.patch(target, patch)  # type: ignore[no-any-return]

@@ -30,7 +30,22 @@ def exit_code_of(error: BaseException, args: Sequence[str]) -> int:
     if isinstance(error, OSError):
         print(f"error: {error.filename or 'file'}: {error.strerror or error}", file=sys.stderr)
         return 2 if is_diff else 1
-    raise error
+    print(internal_error(error), file=sys.stderr)
+    return 2 if is_diff else 1
+
+
+def internal_error(error: BaseException) -> str:
+    """Return what to print for a bug in kctl: what and where, without a traceback."""
+    import os
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else "kctl"  # noqa: PTH119
+    if os.environ.get("KCTL_TRACEBACK"):
+        traceback.print_exception(error)
+    lines = [f"error: internal error at {place}: {type(error).__name__}: {error}"]
+    lines.append("hint: this is a bug in kctl; KCTL_TRACEBACK=1 shows where it comes from. Nothing was half written")
+    return "\n".join(lines)
 
 
 def text_of(error: KctlError) -> str:

@@ -72,8 +72,8 @@ def command(
         else:
             _print_tables(plane, found, all_namespaces, output == "wide", show_labels, no_headers)
         if not everything and not failures and output is None and not ignore_not_found:
-            where = "" if all_namespaces or not chosen[0].kind.namespaced else f" in {scope} namespace"
-            print(f"No resources found{where}.", file=sys.stderr)
+            is_global = all_namespaces or not chosen[0].kind.namespaced
+            print("No resources found" + ("" if is_global else f" in {scope} namespace."), file=sys.stderr)
     for failure in failures:
         print(failure, file=sys.stderr)
     return 1 if failures else 0
