@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
+from itertools import chain
 from typing import TypeVar
 
 from kctl.api.errors import FieldError, internal, invalid, unprocessable
@@ -175,7 +176,7 @@ class Allocator:
     def _free_port(self, taken: set[tuple[int, str]]) -> int:
         numbers = {n for n, _ in self._used_ports} | {n for n, _ in taken}
         edge = static_band(len(self.ports), least=16, most=128, step=32)
-        for n in [*self.ports[edge:], *self.ports[:edge]]:
+        for n in chain(self.ports[edge:], self.ports[:edge]):
             if n not in numbers:
                 return n
         raise internal("failed to allocate a nodePort: range is full")

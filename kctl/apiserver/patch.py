@@ -42,7 +42,8 @@ def patched(request: Request, old: Obj) -> Obj:
     if request.patch_type == "json":
         from kctl.api.patch import jsonpatch
 
-        return jsonpatch.patch(old, body)
+        out: Obj = jsonpatch.patch(old, body)
+        return out
     if not isinstance(body, dict):
         raise bad_request("Invalid JSON Patch")
     if request.patch_type in ("", "merge"):

@@ -70,7 +70,6 @@ def validate_update(kind: Kind, new: Obj, old: Obj, subresource: str) -> list[Fi
 def owned(kind: Kind, new: Obj, old: Obj | None, *, manager: str, now: float, subresource: str = "") -> Obj:
     """Return ``new`` with its managedFields brought up to date."""
     from kctl.api import schema
-
     from kctl.api.patch import managed
 
     node = schema.of(kind)
