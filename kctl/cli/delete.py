@@ -66,7 +66,9 @@ def command(
         if paths:
             targets = _from_files(plane, paths, recursive, ignore_not_manifest, namespace)
         else:
-            targets = _from_args(plane, resources, "" if all_namespaces else namespace or "default", selector, everything)
+            targets = _from_args(
+                plane, resources, "" if all_namespaces else namespace or "default", selector, everything
+            )
         for kind, key in targets:
             failures += _delete(plane, kind, key, CASCADES[cascade], grace, dry_run, ignore_not_found, output)
         if dry_run == "none":
@@ -131,9 +133,7 @@ def _delete(
     name = full_name(kind, key.name)
     try:
         if dry_run != "client":
-            plane.client.delete(
-                kind.resource, key, grace=grace, propagation=propagation, dry_run=dry_run == "server"
-            )
+            plane.client.delete(kind.resource, key, grace=grace, propagation=propagation, dry_run=dry_run == "server")
     except StatusError as error:
         if error.reason == "NotFound" and lenient:
             return 0

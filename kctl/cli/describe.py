@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -112,7 +113,7 @@ def _title(name: str) -> str:
     if not name[:1].isalpha() or not name.isalnum():
         return name
     words, word = [], name[0].upper()
-    for before, letter in zip(name, name[1:], strict=False):
+    for before, letter in itertools.pairwise(name):
         if letter.isupper() and not before.isupper():
             words.append(word)
             word = letter

@@ -60,7 +60,7 @@ def command(
     if chosen:
         file.write_text(dump(clusters.manifest_of(cluster)), encoding="utf-8")
         print(f"wrote {shown(file)}", file=sys.stderr)
-    count = sum(group.count for group in cluster.groups)
+    count = sum(group.size for group in cluster.groups)
     click.echo(f"created a cluster of {count} nodes in {shown(folder)}")
 
 

@@ -90,7 +90,9 @@ def _record(record: Obj) -> list[str]:
             return [_objects(record)]
         case _:
             times = f" (x{record['count']})" if record["count"] > 1 else ""
-            return [click.style(f"Warning {record['reason']} {_owned(record)}: {record['message']}{times}", fg="yellow")]
+            return [
+                click.style(f"Warning {record['reason']} {_owned(record)}: {record['message']}{times}", fg="yellow")
+            ]
 
 
 def _pods(record: Obj) -> str:
@@ -123,7 +125,11 @@ def _count(count: int, noun: str) -> str:
 def blocker_line(entry: Obj) -> str:
     """Return one entry of the third layer."""
     owner = _owned(entry)
-    what = owner if entry["object"] == entry["owner"] else f"{_count(entry['count'], entry['object'].split('/')[0])} of {owner}"
+    what = (
+        owner
+        if entry["object"] == entry["owner"]
+        else f"{_count(entry['count'], entry['object'].split('/')[0])} of {owner}"
+    )
     return click.style(f"{what} {entry['reason']}: {entry['message']}", fg="red")
 
 

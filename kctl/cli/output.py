@@ -27,7 +27,9 @@ def listing(items: Sequence[Obj], form: str, *, single: bool) -> str:
     """Return objects as kubectl does: one alone, several in a List."""
     if single and len(items) == 1:
         return document(items[0], form)
-    return document({"apiVersion": "v1", "items": list(items), "kind": "List", "metadata": {"resourceVersion": ""}}, form)
+    return document(
+        {"apiVersion": "v1", "items": list(items), "kind": "List", "metadata": {"resourceVersion": ""}}, form
+    )
 
 
 def presentable(obj: Obj, *, managed_fields: bool = False, secrets: bool = False) -> Obj:
@@ -42,9 +44,7 @@ def presentable(obj: Obj, *, managed_fields: bool = False, secrets: bool = False
 
 def masked(secret: Obj) -> Obj:
     """Return the Secret with every value of data and stringData masked."""
-    changes: Obj = {
-        field: dict.fromkeys(secret[field], MASK) for field in ("data", "stringData") if secret.get(field)
-    }
+    changes: Obj = {field: dict.fromkeys(secret[field], MASK) for field in ("data", "stringData") if secret.get(field)}
     if LAST_APPLIED in (secret["metadata"].get("annotations") or {}):
         changes["metadata"] = {"annotations": {LAST_APPLIED: MASK}}
     return evolve(secret, changes)

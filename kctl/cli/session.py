@@ -33,7 +33,7 @@ def open_existing(settings: Settings) -> ControlPlane:
 
     folder = state_folder(settings)
     if not state.is_cluster(folder):
-        raise state.NoCluster()
+        raise state.NoCluster
     return ControlPlane.for_cluster(folder, load_cluster(settings), seed=settings.seed)
 
 
@@ -43,7 +43,7 @@ def open_reader(settings: Settings) -> ControlPlane:
 
     folder = state_folder(settings)
     if not state.is_cluster(folder):
-        raise state.NoCluster()
+        raise state.NoCluster
     return ControlPlane(open_store(folder, create=False), folder, Shape(seed=settings.seed))
 
 
@@ -56,7 +56,7 @@ def open_or_create(settings: Settings) -> ControlPlane:
     cluster = load_cluster(settings)
     plane = ControlPlane.for_cluster(folder, cluster, seed=settings.seed)
     if is_new:
-        count = sum(group.count for group in cluster.groups)
+        count = sum(group.size for group in cluster.groups)
         print(f"created a cluster of {count} nodes in {shown(folder)}", file=sys.stderr)
     return plane
 

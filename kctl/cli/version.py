@@ -19,4 +19,8 @@ def command(output: str | None) -> None:
         return
     from kctl.cli.output import document, write
 
-    write(document({"apiVersion": "kctl.dev/v1", "kind": "Version", "kctl": __version__, "kubernetes": KUBERNETES}, output))
+    write(
+        document(
+            {"apiVersion": "kctl.dev/v1", "kind": "Version", "kctl": __version__, "kubernetes": KUBERNETES}, output
+        )
+    )

@@ -48,9 +48,7 @@ class Workload:
 
 
 def _is_active(pod: Obj | None) -> bool:
-    return (
-        pod is not None and not is_deleting(pod) and dig(pod, "status", "phase") not in ("Succeeded", "Failed")
-    )
+    return pod is not None and not is_deleting(pod) and dig(pod, "status", "phase") not in ("Succeeded", "Failed")
 
 
 def _is_ready(pod: Obj | None) -> bool:

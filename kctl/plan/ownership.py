@@ -67,5 +67,3 @@ class Owners:
         while uid in self._parent:
             uid, ref = self._parent[uid]
         return ref
-
-

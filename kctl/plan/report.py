@@ -58,7 +58,13 @@ def problems(plane: ControlPlane) -> list[Obj]:
         return []
     manager = plane.converger.manager
     found = [
-        {"namespace": "", "object": crash.loop, "owner": crash.loop, "reason": "ControllerCrashed", "message": crash.error}
+        {
+            "namespace": "",
+            "object": crash.loop,
+            "owner": crash.loop,
+            "reason": "ControllerCrashed",
+            "message": crash.error,
+        }
         for crash in manager.crashes
     ]
     for (loop, key), message in sorted(manager.last_errors().items()):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from kctl.api.objects import Obj, key_of
+from kctl.api.objects import Obj, is_deleting, key_of
 from kctl.client.client import Client
 from kctl.plan import health
 from kctl.plan.ownership import Owners, Ref, ref_of
@@ -26,11 +26,18 @@ class Blocker(NamedTuple):
     owner: str
     reason: str
     message: str
-    count: int
+    size: int
 
     def data(self) -> Obj:
         """Return the entry of the report."""
-        return self._asdict()
+        return {
+            "namespace": self.namespace,
+            "object": self.object,
+            "owner": self.owner,
+            "reason": self.reason,
+            "message": self.message,
+            "count": self.size,
+        }
 
 
 def blockers(client: Client) -> list[Blocker]:
@@ -45,19 +52,18 @@ def blockers(client: Client) -> list[Blocker]:
         ("pods", pods),
         ("nodes", client.list("nodes").items),
         ("services", client.list("services").items),
-        ("namespaces", [ns for ns in client.list("namespaces").items if health.is_deleting(ns)]),
+        ("namespaces", [ns for ns in client.list("namespaces").items if is_deleting(ns)]),
     ):
         found += _of(resource, objects, owners, warnings, blocked)
-    for resource, objects in (("replicasets.apps", replicasets), ("deployments.apps", None)):
-        listed = client.list(resource).items if objects is None else objects
-        waiting = [obj for obj in listed if resource != "replicasets.apps" or _is_failed(obj)]
-        found += _of(resource, [obj for obj in waiting if owners.top(obj) not in blocked], owners, warnings, blocked)
+    failed = [rs for rs in replicasets if health.of("replicasets.apps", rs).state == "Failed"]
+    for resource, objects in (
+        ("replicasets.apps", failed),
+        ("deployments.apps", client.list("deployments.apps").items),
+    ):
+        waiting = [obj for obj in objects if owners.top(obj) not in blocked]
+        found += _of(resource, waiting, owners, warnings, blocked)
     found += _intents(client)
     return _grouped(found)
-
-
-def _is_failed(rs: Obj) -> bool:
-    return health.of("replicasets.apps", rs).state == "Failed"
 
 
 def _of(

@@ -27,7 +27,7 @@ GROUP_FIELDS = ("count", "labels", "name", "pods", "taints", "type", "zones")
 class ClusterError(KctlError):
     """The cluster manifest is not valid; one error a field."""
 
-    hint = "see \"The cluster's shape\" in the README"
+    hint = 'see "The cluster\'s shape" in the README'
 
     def __init__(self, errors: list[FieldError]) -> None:
         super().__init__("\n".join(f"Cluster: {error}" for error in errors))
@@ -38,7 +38,7 @@ class NodeGroup(NamedTuple):
     """Equal nodes: how many, how big, where."""
 
     name: str
-    count: int
+    size: int
     cpu: str
     memory: str
     pods: int
@@ -215,7 +215,7 @@ def instances(cluster: Cluster) -> list[Obj]:
     """Return the Instance objects of the shape, in order of group and number."""
     found: list[Obj] = []
     for group in cluster.groups:
-        for n in range(group.count):
+        for n in range(group.size):
             name = f"{group.name}-{n + 1}"
             found.append(
                 {
@@ -245,7 +245,7 @@ def manifest_of(cluster: Cluster) -> Obj:
     groups = [
         {
             "name": group.name,
-            "count": group.count,
+            "count": group.size,
             "type": f"{group.cpu}cpu,{group.memory}",
             "pods": group.pods,
             "zones": list(group.zones),

@@ -6,7 +6,7 @@ command of the CLI stands on. It adds nothing to what the rooms do; it puts them
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,7 +17,7 @@ from kctl.api.errors import KctlError, StatusError, UsageError
 from kctl.api.objects import Key, Obj
 from kctl.plane import cluster as clusters
 from kctl.plane import state
-from kctl.runtime.converge import Outcome
+from kctl.runtime.converge import Outcome  # part of this module's interface
 from kctl.runtime.profile import Profile
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from kctl.runtime.manager import Manager
     from kctl.store.api import Store
 
+__all__ = ["HORIZON", "ControlPlane", "Outcome", "Shape", "open_store", "parse_duration"]
 ADMIN = "kubernetes-admin"
 HORIZON = 3600.0
 RETRIES = 20
@@ -90,9 +91,7 @@ class ControlPlane:
             raise UsageError("scheduler_config is not built yet; the default profile is used")
         if authorization != "AlwaysAllow":
             raise UsageError(f"authorization {authorization} is not built yet; kctl has AlwaysAllow")
-        shape = Shape(
-            None if controllers is None else tuple(controllers), cloud, Profile(), seed, admission
-        )
+        shape = Shape(None if controllers is None else tuple(controllers), cloud, Profile(), seed, admission)
         folder = None if path is None else Path(path)
         plane = cls(store or open_store(folder), folder, shape)
         if nodes:
@@ -137,9 +136,7 @@ class ControlPlane:
         if self._converger is None:
             from kctl.plane.converger import Converger, Options
 
-            self._converger = Converger(
-                self.server, self.clock, Options(self.folder, self._build)
-            )
+            self._converger = Converger(self.server, self.clock, Options(self.folder, self._build))
         return self._converger
 
     def _build(self, manager: Manager) -> None:
@@ -153,8 +150,8 @@ class ControlPlane:
         method: str,
         path: str,
         body: Any = None,
-        content_type: str | None = None,
-        headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+        content_type: str = "",
+        headers: Mapping[str, str] | list[tuple[str, str]] | None = None,
         user: Mapping[str, Any] | str | None = None,
     ) -> HTTPResponse:
         """Answer a request as ``kctl serve`` would over HTTPS; a write is durable when it returns."""
@@ -214,7 +211,7 @@ class ControlPlane:
         manager = self.converger.manager
         for loop in manager.loops:
             if loop.name == SCHEDULER:
-                found: Obj | None = getattr(loop, "decision", lambda key: None)(Key(namespace, name))
+                found: Obj | None = loop.decision(Key(namespace, name))  # type: ignore[attr-defined]
                 if found is not None:
                     return found
         from kctl.scheduler.explain import explain
@@ -238,7 +235,7 @@ def open_store(folder: Path | None, *, create: bool = True) -> Store:
     if create:
         state.create(folder)
     elif not state.is_cluster(folder):
-        raise state.NoCluster()
+        raise state.NoCluster
     return SqliteStore.open(folder / state.STORE, create=create)
 
 

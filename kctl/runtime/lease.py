@@ -23,7 +23,7 @@ class LeaseLost(KctlError):
 
 
 class ConvergerLease:
-    """This process's hold on convergence."""
+    """The hold of one process on convergence."""
 
     def __init__(self, client: Client, holder: str) -> None:
         self._client = client

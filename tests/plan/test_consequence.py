@@ -18,7 +18,12 @@ def replicaset(name: str) -> dict[str, Any]:
 
 
 def pod(name: str, rs: str, *, ready: bool = False, node: str = "", deleting: bool = False) -> dict[str, Any]:
-    meta: dict[str, Any] = {"name": name, "namespace": "d", "uid": name, "ownerReferences": [owner("ReplicaSet", rs, rs)]}
+    meta: dict[str, Any] = {
+        "name": name,
+        "namespace": "d",
+        "uid": name,
+        "ownerReferences": [owner("ReplicaSet", rs, rs)],
+    }
     if deleting:
         meta["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     conditions = [{"type": "Ready", "status": "True"}] if ready else []
