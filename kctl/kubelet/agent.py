@@ -123,13 +123,14 @@ def _has_waiting(pod: Obj) -> bool:
 
 
 def _pod_keys(old: Obj | None, new: Obj | None, caches: Caches) -> Iterable[Key]:
-    """Wake the pod unless it is settled, and those that wait for an image it has brought."""
-    if new is None or not new["spec"].get("nodeName"):
+    """Wake the pod unless it is settled, and those that wait for what it has brought or let go of."""
+    node = (new or old or {}).get("spec", {}).get("nodeName")
+    if not node:
         return ()
-    keys = [] if is_settled(new) else [key_of(new)]
+    keys = [] if new is None or is_settled(new) else [key_of(new)]
     refused = caches["pods"].index(REFUSED, _refused_on)
-    if refused.count(new["spec"]["nodeName"]):
-        keys += [key_of(pod) for pod in refused.get(new["spec"]["nodeName"]) if key_of(pod) not in keys]
+    if refused.count(node):
+        keys += [key_of(pod) for pod in refused.get(node) if key_of(pod) not in keys]
     return keys
 
 
@@ -165,8 +166,13 @@ def _references_of(pod: Obj) -> Iterable[tuple[str, str, str]]:
 
 
 def _refused_on(pod: Obj) -> Iterable[str]:
-    """Return the node of a pod that waits for an image it may not pull."""
-    for status in dig(pod, "status", "containerStatuses", default=()):
-        if waiting_reason(status) == "ErrImageNeverPull":
-            return (pod["spec"].get("nodeName", ""),)
+    """Return the node of a pod that waits for another: for an image it may not pull, or an address."""
+    status = pod.get("status") or {}
+    if status.get("phase") != "Pending" or not status.get("startTime"):
+        return ()
+    is_without_address = not status.get("podIP")
+    if is_without_address or any(
+        waiting_reason(found) == "ErrImageNeverPull" for found in status.get("containerStatuses") or ()
+    ):
+        return (pod["spec"].get("nodeName", ""),)
     return ()

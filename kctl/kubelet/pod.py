@@ -30,6 +30,10 @@ from kctl.kubelet.images import Image, duration, invalid_message, parse
 from kctl.kubelet.phase import TERMINAL, any_regular_started, by_name, is_sidecar, phase_of
 from kctl.runtime.profile import Profile
 
+NO_ADDRESS = (
+    "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to set up the network: "
+    "no IP addresses available in the pod range of the node"
+)
 DEADLINE = "Pod was active on the node longer than the specified deadline"
 
 
@@ -142,6 +146,10 @@ class _Life:
         if problem:
             if not self.old.get("startTime"):
                 self._warn("FailedMount", problem)
+            return
+        if not (self.known.address or self.old.get("podIP") or self.spec.get("hostNetwork")):
+            if not self.old.get("startTime"):
+                self._warn("FailedCreatePodSandBox", NO_ADDRESS)
             return
         self.since, self.is_fresh = self.now, True
         missing = references.missing_pull_secrets(self.spec, self.known.objects)
