@@ -1,0 +1,186 @@
+"""From manifests to an intent: plan every change in a fork, then write down what is to be done.
+
+:func:`plan` applies the whole set, in order, inside a fork of the API server, where a Namespace
+of the set exists for what is in it and everything passes admission and validation as it will
+later. Whatever is refused is collected with its place; if anything is, nothing is written.
+:func:`commit` writes the intent that the intent controller carries out; when nothing would
+change it writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple, Protocol
+
+from kctl.api.errors import StatusError
+from kctl.api.objects import Key, Obj
+from kctl.api.registry import Kind
+from kctl.client.client import Client
+from kctl.gitops import intent, inventory, order, refusals
+from kctl.gitops.changes import Change, change_of
+from kctl.gitops.changes import pruned as pruned_change
+from kctl.gitops.inventory import Entry
+from kctl.gitops.manifests import Manifest
+from kctl.gitops.sources import ManifestError, ManifestErrors
+from kctl.gitops.targets import Kinds, Target, resolve
+
+Fork = Callable[[], AbstractContextManager[Any]]
+
+
+class Registry(Kinds, Protocol):
+    """Finds kinds, and lists them all."""
+
+    def all(self) -> list[Kind]:
+        """Return every kind in every served version."""
+        ...
+
+
+class Plan(NamedTuple):
+    """What an apply would do: the objects in their stages, the changes, what is pruned."""
+
+    set_name: str
+    stages: list[list[Target]]
+    changes: list[Change]
+    pruned: list[Entry]
+    owned: list[Entry]
+    force: bool
+    prune: bool
+
+    @property
+    def changes_anything(self) -> bool:
+        """Say whether carrying the plan out would write anything."""
+        return any(change.change != "unchanged" for change in self.changes)
+
+    def data(self) -> list[Obj]:
+        """Return the report's first layer, in order of file and line."""
+        return [change.data() for change in self.changes]
+
+
+class Options(NamedTuple):
+    """How a set is applied; the flags of ``kctl apply``."""
+
+    namespace: str = ""
+    force: bool = False
+    prune: bool = False
+    prune_confirm: bool = False
+    validate: str = "strict"
+    secrets: bool = False
+
+
+DEFAULTS = Options()
+
+
+def plan(
+    client: Client,
+    manifests: Sequence[Manifest],
+    *,
+    set_name: str,
+    registry: Registry,
+    fork: Fork,
+    options: Options = DEFAULTS,
+) -> Plan:
+    """Return what applying the manifests would do; nothing is written.
+
+    Raises ManifestErrors with everything the API server would refuse, Refused when a prune
+    needs to be confirmed.
+    """
+    targets = resolve(manifests, registry, namespace=options.namespace)
+    stages = order.stages(targets)
+    changes = plan_changes(client, stages, fork=fork, options=options)
+    gone = inventory.leftovers(client, set_name, targets)
+    pruned: list[Entry] = []
+    if options.prune:
+        inventory.check_prune(client, registry.all(), targets, gone, confirmed=options.prune_confirm)
+        pruned = sorted(gone, key=order.prune_key, reverse=True)
+        changes += [pruned_change(entry, inventory.read_at(client, entry.resource, entry.key)) for entry in pruned]
+    kept = [] if options.prune else gone
+    owned = sorted({*map(inventory.entry_of, targets), *kept})
+    return Plan(set_name, stages, changes, pruned, owned, options.force, options.prune)
+
+
+def commit(client: Client, planned: Plan, *, source: Obj) -> str | None:
+    """Write the intent that carries the plan out and return its name; None when nothing is to do.
+
+    ``source`` says where the set comes from: ``{"paths": [...]}`` or ``{"repository", "commit"}``.
+    """
+    known = inventory.entries(inventory.read(client, inventory.RESOURCE, planned.set_name))
+    pending = intent.pending(client, planned.set_name)
+    if not planned.changes_anything and sorted(known) == planned.owned and pending is None:
+        return None
+    rendered = intent.rendered_set(planned.stages)
+    if pending is not None and pending["spec"]["renderedSet"] == rendered["metadata"]["name"] and not planned.pruned:
+        return planned.set_name  # the same is under way already
+    wish = intent.Wish(planned.set_name, source, planned.force, planned.prune, planned.pruned)
+    intent.write(client, wish, rendered, [*planned.owned, *planned.pruned])
+    return planned.set_name
+
+
+def plan_changes(
+    client: Client, stages: Iterable[Sequence[Target]], *, fork: Fork, options: Options = DEFAULTS
+) -> list[Change]:
+    """Return what becomes of each object, in order of file and line; ManifestErrors when any is refused."""
+    with fork():
+        trial = _Trial(client, stages, options)
+        trial.run()
+    if trial.errors:
+        raise ManifestErrors(trial.errors)
+    return sorted(trial.changes, key=lambda change: change[:7])
+
+
+class _Trial:
+    """Applies a set inside a fork and remembers what came of it."""
+
+    def __init__(self, client: Client, stages: Iterable[Sequence[Target]], options: Options) -> None:
+        self.changes: list[Change] = []
+        self.errors: list[ManifestError] = []
+        self._client = client
+        self._targets = [target for stage in stages for target in stage]
+        self._options = options
+        self._brought = {target.key.name for target in self._targets if target.resource == "namespaces"}
+        self._missing: dict[str, bool] = {}
+
+    def run(self) -> None:
+        for target in self._targets:
+            errors = refusals.undecodable(target, validate=self._options.validate)
+            if not errors and target.key.namespace and self._lacks_namespace(target):
+                continue
+            if not errors:
+                errors = self._apply(target)
+            self.errors += errors
+            if errors and target.resource == "namespaces":
+                self._missing[target.key.name] = True
+
+    def _lacks_namespace(self, target: Target) -> bool:
+        """Say whether the target's namespace is not there, and complain when nothing brings it."""
+        name = target.key.namespace
+        if name not in self._missing:
+            self._missing[name] = inventory.read(self._client, "namespaces", name) is None
+        if self._missing[name] and name not in self._brought:
+            message = f'namespaces "{name}" not found: no manifest here brings it and the cluster has none'
+            self.errors.append(target.error("metadata.namespace", message))
+        return self._missing[name]
+
+    def _apply(self, target: Target) -> list[ManifestError]:
+        client = self._client
+        try:
+            before = inventory.read_at(client, target.resource, target.key)
+            after = client.apply(
+                target.resource, target.object, field_manager=inventory.MANAGER, force=self._options.force
+            )
+            if before is None and target.resource == "namespaces":
+                self._furnish(target.key.name)
+        except StatusError as error:
+            return refusals.located(target, error)
+        self.changes.append(change_of(target, before, after, secrets=self._options.secrets))
+        return []
+
+    def _furnish(self, namespace: str) -> None:
+        """Give a new namespace of the fork what a controller would give it: its default ServiceAccount."""
+        account = {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {"name": "default", "namespace": namespace},
+        }
+        if inventory.read_at(self._client, "serviceaccounts", Key(namespace, "default")) is None:
+            self._client.create("serviceaccounts", account)

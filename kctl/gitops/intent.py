@@ -1,0 +1,326 @@
+"""The durable intent, and the controller that carries it out.
+
+Before anything is applied, three objects are written in one entry of the log: the *rendered set*
+(every object with its file and line, named by its content), the set's inventory, and the
+*intent*. From then on a crash loses nothing: the controller goes on where the status says it
+was. It applies stage by stage, and starts a stage only when what it needs is ready: Namespaces
+active and furnished with their default ServiceAccount, custom resources established.
+
+There is one intent per set. Applying the set again replaces it and counts its ``serial`` up.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from typing import Any, ClassVar, NamedTuple
+
+from kctl.api import schema
+from kctl.api.errors import StatusError
+from kctl.api.objects import Key, Obj, dig, is_condition_true, is_deleting
+from kctl.api.registry import builtin
+from kctl.client.cache import Caches
+from kctl.client.client import Client
+from kctl.gitops import fielddiff, inventory
+from kctl.gitops.inventory import Entry
+from kctl.gitops.order import POD_TEMPLATES
+from kctl.gitops.targets import CRDS, Target
+from kctl.runtime.actions import Apply, Delete, Patch
+from kctl.runtime.controller import Controller, Decision, Watch, keys_of_self
+
+INTENTS = "intents.kctl.dev"
+RENDERED_SETS = "renderedsets.kctl.dev"
+API_VERSION = "kctl.dev/v1"
+FINISHED = ("Done", "Failed")
+BATCH = 500
+"""So many objects are applied in one sync at most."""
+
+
+class Wish(NamedTuple):
+    """What the user asked for besides the objects."""
+
+    set_name: str
+    source: Obj
+    force: bool
+    prune: bool
+    pruned: Sequence[Entry]
+
+
+def rendered_set(stages: Iterable[Sequence[Target]]) -> Obj:
+    """Return the rendered set of a plan; the same content has the same name."""
+    objects = [
+        {
+            "file": target.manifest.file,
+            "line": target.manifest.line,
+            "stage": number,
+            "resource": target.resource,
+            "object": target.object,
+        }
+        for number, stage in enumerate(stages)
+        for target in stage
+    ]
+    text = json.dumps(objects, sort_keys=True, separators=(",", ":"))
+    name = blake2b(text.encode(), digest_size=20).hexdigest()
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "RenderedSet",
+        "metadata": {"name": name},
+        "spec": {"objects": objects},
+    }
+
+
+def pending(client: Client, set_name: str) -> Obj | None:
+    """Return the set's intent when it has not been carried out, None otherwise."""
+    found = inventory.read(client, INTENTS, set_name)
+    return found if found is not None and not is_finished(found) else None
+
+
+def is_finished(intent: Obj) -> bool:
+    """Say whether the intent's latest serial has been carried out (or has failed for good)."""
+    status = intent.get("status") or {}
+    return status.get("observedSerial") == intent["spec"]["serial"] and status.get("phase") in FINISHED
+
+
+def write(client: Client, wish: Wish, rendered: Obj, owned: Iterable[Entry]) -> None:
+    """Write the rendered set, the inventory and the intent; drop rendered sets nobody needs."""
+    if inventory.read(client, RENDERED_SETS, rendered["metadata"]["name"]) is None:
+        client.create(RENDERED_SETS, rendered)
+    _put(client, inventory.RESOURCE, inventory.build(wish.set_name, owned))
+    old = inventory.read(client, INTENTS, wish.set_name)
+    serial = dig(old, "spec", "serial", default=0) + 1
+    spec = {
+        "set": wish.set_name,
+        "serial": serial,
+        "renderedSet": rendered["metadata"]["name"],
+        "source": wish.source,
+        "force": wish.force,
+        "prune": wish.prune,
+        "pruned": [entry.data() for entry in wish.pruned],
+        "fieldManager": inventory.MANAGER,
+    }
+    _put(
+        client,
+        INTENTS,
+        {"apiVersion": API_VERSION, "kind": "Intent", "metadata": {"name": wish.set_name}, "spec": spec},
+    )
+    _forget_unused(client)
+
+
+def _put(client: Client, resource: str, obj: Obj) -> None:
+    """Create the object, or replace its spec when it is another."""
+    live = inventory.read(client, resource, obj["metadata"]["name"])
+    if live is None:
+        client.create(resource, obj)
+    elif live.get("spec") != obj["spec"]:
+        client.update(resource, {**live, "spec": obj["spec"]})
+
+
+def _forget_unused(client: Client) -> None:
+    used = {intent["spec"]["renderedSet"] for intent in client.list(INTENTS).items}
+    for rendered in client.list(RENDERED_SETS).items:
+        if rendered["metadata"]["name"] not in used:
+            client.delete(RENDERED_SETS, Key("", rendered["metadata"]["name"]))
+
+
+class Seen(NamedTuple):
+    """What the controller looks at: the intent, its objects, what the next ones still wait for."""
+
+    intent: Obj
+    objects: list[Obj]
+    applied: int
+    waits_for: tuple[str, ...]
+    inventory: Obj | None
+
+
+class IntentController(Controller):
+    """Carries out intents."""
+
+    name: ClassVar[str] = "intent-controller"
+    user: ClassVar[str] = "kubernetes-admin"
+    level: ClassVar[int] = 10
+    reads: ClassVar[tuple[str, ...]] = (inventory.RESOURCE,)
+    writes: ClassVar[tuple[str, ...]] = (INTENTS, inventory.RESOURCE)
+
+    def __init__(self) -> None:
+        self.watches = (
+            Watch(INTENTS, keys_of_self),
+            Watch(RENDERED_SETS, _keys_of_unfinished),
+            Watch("namespaces", _keys_of_unfinished),
+            Watch("serviceaccounts", _keys_of_default_account),
+            Watch(CRDS, _keys_of_unfinished),
+        )
+
+    def observe(self, caches: Caches, key: Key) -> Seen | None:
+        """Read the intent and its objects; None when it is carried out."""
+        intent = caches[INTENTS].get(key)
+        if intent is None or is_finished(intent):
+            return None
+        rendered = caches[RENDERED_SETS].get(Key("", intent["spec"]["renderedSet"]))
+        if rendered is None:
+            return None  # its event wakes us
+        objects: list[Obj] = dig(rendered, "spec", "objects", default=[])
+        applied = _progress(intent)
+        waits = tuple(_waits(caches, objects, applied))
+        return Seen(intent, objects, applied, waits, caches[inventory.RESOURCE].get(key))
+
+    def decide(self, seen: Seen, now: float) -> Decision:
+        """Apply the next batch, then prune, then say that it is done."""
+        intent, objects, applied = seen.intent, seen.objects, seen.applied
+        if seen.waits_for:
+            return Decision()
+        if applied < len(objects):
+            stage = objects[applied]["stage"]
+            batch = [entry for entry in objects[applied : applied + BATCH] if entry["stage"] == stage]
+            return Decision((*(self._apply(intent, entry) for entry in batch), _report(intent, {"stage": stage})))
+        actions: list[Any] = []
+        pruned = [inventory.from_data(data) for data in intent["spec"]["pruned"]]
+        if pruned:
+            actions += [Delete(entry.resource, entry.key, propagation="Background") for entry in pruned]
+            gone = {entry.identity for entry in pruned}
+            kept = [entry for entry in inventory.entries(seen.inventory) if entry.identity not in gone]
+            spec = inventory.build(intent["spec"]["set"], kept)["spec"]
+            actions.append(Patch(inventory.RESOURCE, Key("", intent["spec"]["set"]), {"spec": spec}))
+        failed = any(result["change"] == "failed" for result in dig(intent, "status", "results", default=()))
+        actions.append(_report(intent, {"phase": "Failed" if failed else "Done"}))
+        return Decision(tuple(actions))
+
+    @staticmethod
+    def _apply(intent: Obj, entry: Obj) -> Apply:
+        spec = intent["spec"]
+        return Apply(entry["resource"], entry["object"], spec["fieldManager"], spec["force"])
+
+    def act(self, client: Client, decision: Decision, now: float) -> None:
+        """Apply each object, then record what came of it; a refusal that may pass is tried again."""
+        applies = [action for action in decision.actions if isinstance(action, Apply)]
+        others = [action for action in decision.actions if not isinstance(action, Apply)]
+        if not applies:
+            super().act(client, Decision(tuple(others)), now)
+            return
+        report = others[-1]
+        if not isinstance(report, Patch):
+            raise TypeError(f"not the report of a batch: {report!r}")
+        results: list[Obj] = []
+        stopped: StatusError | None = None
+        for action in applies:
+            try:
+                results.append(_carry_out(client, action))
+            except StatusError as error:
+                if may_pass(error):
+                    stopped = error
+                    break
+                results.append(_result(action, "failed", message=error.message))
+        if results:
+            self._record(client, report, results)
+        if stopped is not None:
+            raise stopped
+
+    def _record(self, client: Client, report: Patch, results: list[Obj]) -> None:
+        """Move the cursor behind what has been applied."""
+        status = report.patch["status"]
+        old = client.get(INTENTS, "", report.key.name)
+        rendered = client.get(RENDERED_SETS, "", old["spec"]["renderedSet"])
+        applied = _progress(old)
+        places = rendered["spec"]["objects"][applied : applied + len(results)]
+        located = [
+            {"file": at["file"], "line": at["line"], **result} for at, result in zip(places, results, strict=True)
+        ]
+        before = dig(old, "status", "results", default=[]) if applied else []
+        status = {**status, "applied": applied + len(results), "results": [*before, *located]}
+        client.patch(INTENTS, report.key, {"status": status}, subresource="status")
+
+
+def _progress(intent: Obj) -> int:
+    """Return how many objects have been applied, 0 when the status is about an older serial."""
+    status = intent.get("status") or {}
+    is_current = status.get("observedSerial") == intent["spec"]["serial"]
+    return int(status.get("applied") or 0) if is_current else 0
+
+
+def _report(intent: Obj, status: Obj) -> Patch:
+    """Return the action that writes the intent's status."""
+    changes: Obj = {"observedSerial": intent["spec"]["serial"], "phase": "Applying", **status}
+    if dig(intent, "status", "observedSerial") != intent["spec"]["serial"]:
+        changes = {"applied": 0, "results": [], **changes}
+    return Patch(INTENTS, Key("", intent["metadata"]["name"]), {"status": changes}, "merge", "status")
+
+
+def _carry_out(client: Client, action: Apply) -> Obj:
+    key = Key(action.obj["metadata"].get("namespace") or "", action.obj["metadata"]["name"])
+    before = inventory.read_at(client, action.resource, key)
+    after = client.apply(action.resource, action.obj, field_manager=action.field_manager, force=action.force)
+    if before is None:
+        return _result(action, "created")
+    if before["metadata"].get("resourceVersion") == after["metadata"].get("resourceVersion"):
+        return _result(action, "unchanged")
+    fields = fielddiff.changes(before, after, _schema(action.resource))
+    return _result(action, "configured", fields=[field.data() for field in fields])
+
+
+def _schema(resource: str) -> schema.Node | None:
+    try:
+        return schema.of(builtin().storage(resource))
+    except KeyError:
+        return None
+
+
+def _result(action: Apply, change: str, **more: Any) -> Obj:
+    obj = action.obj
+    return {
+        "apiVersion": obj["apiVersion"],
+        "kind": obj["kind"],
+        "namespace": obj["metadata"].get("namespace") or "",
+        "name": obj["metadata"]["name"],
+        "change": change,
+        **more,
+    }
+
+
+def may_pass(error: StatusError) -> bool:
+    """Say whether the same request may succeed later: lost races, overload, a namespace on its way."""
+    if error.code in (429, 500, 503, 504):
+        return True
+    if error.code == 409:
+        return not (error.details or {}).get("causes")
+    return error.code == 404 and (error.details or {}).get("kind") == "namespaces"
+
+
+def _waits(caches: Caches, objects: Sequence[Obj], applied: int) -> Iterable[str]:
+    """Yield what the next batch needs that is not ready yet."""
+    if applied >= len(objects):
+        return
+    stage = objects[applied]["stage"]
+    if stage == 0:
+        return
+    brought = [entry for entry in objects[:applied] if entry["stage"] < stage]
+    batch = [entry for entry in objects[applied:] if entry["stage"] == stage]
+    used = {entry["object"]["metadata"].get("namespace") for entry in batch}
+    peopled = {
+        entry["object"]["metadata"].get("namespace") for entry in batch if entry["object"]["kind"] in POD_TEMPLATES
+    }
+    for entry in brought:
+        name = entry["object"]["metadata"]["name"]
+        if entry["resource"] == "namespaces" and name in used:
+            yield from _namespace_waits(caches, name, has_pods=name in peopled)
+        elif entry["resource"] == CRDS:
+            crd = caches[CRDS].get(Key("", name))
+            if crd is None or not is_condition_true(crd, "Established"):
+                yield f"{CRDS}/{name}"
+
+
+def _namespace_waits(caches: Caches, name: str, *, has_pods: bool) -> Iterable[str]:
+    namespace = caches["namespaces"].get(Key("", name))
+    if namespace is None or is_deleting(namespace) or dig(namespace, "status", "phase") != "Active":
+        yield f"namespaces/{name}"
+    elif has_pods and caches["serviceaccounts"].get(Key(name, "default")) is None:
+        yield f"serviceaccounts/{name}/default"
+
+
+def _keys_of_unfinished(old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
+    """Wake every intent that is under way."""
+    return [Key("", intent["metadata"]["name"]) for intent in caches[INTENTS].all() if not is_finished(intent)]
+
+
+def _keys_of_default_account(old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
+    obj = new or old or {}
+    return _keys_of_unfinished(old, new, caches) if obj["metadata"]["name"] == "default" else []
