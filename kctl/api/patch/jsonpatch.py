@@ -34,11 +34,20 @@ def patch(target: Any, operations: Any) -> Any:
     import jsonpointer
 
     try:
-        return library.JsonPatch(operations).apply(target)
+        return library.JsonPatch(_own(operations)).apply(_own(target), in_place=True)
     except (library.JsonPatchException, jsonpointer.JsonPointerException) as error:
         raise _rejected() from error
     except (TypeError, KeyError, ValueError, IndexError, AttributeError) as error:
         raise _rejected() from error  # the library meets a scalar where a path goes on
+
+
+def _own(value: Any) -> Any:
+    """Return a copy that the library may change; its own deepcopy is ten times slower."""
+    if isinstance(value, dict):
+        return {name: _own(child) for name, child in value.items()}
+    if isinstance(value, list):
+        return [_own(item) for item in value]
+    return value
 
 
 def _rejected() -> StatusError:
