@@ -1,7 +1,7 @@
 """The phase of a pod, from the states of its containers.
 
 In: the pod's spec and its container statuses. Out: Pending, Running, Succeeded or Failed,
-exactly as kubelet's getPhase counts. Not here: keeping a terminal phase once it is reached,
+as kubelet's getPhase counts, restart policies of containers included. Not here: keeping a terminal phase once it is reached,
 which the caller does.
 """
 
@@ -35,21 +35,21 @@ def any_regular_started(spec: Obj, statuses: Mapping[str, Obj]) -> bool:
 class _Count:
     """How many containers are in which state."""
 
-    __slots__ = ("failed_init", "pending_init", "running", "stopped", "succeeded", "unknown", "waiting")
+    __slots__ = ("failed_init", "pending_init", "restarting", "running", "stopped", "succeeded", "unknown", "waiting")
 
     def __init__(self) -> None:
-        self.pending_init = self.failed_init = 0
+        self.pending_init = self.failed_init = self.restarting = 0
         self.unknown = self.running = self.waiting = self.stopped = self.succeeded = 0
 
-    def init(self, status: Obj | None) -> None:
-        """Count an init container that runs to completion."""
+    def init(self, status: Obj | None, policy: str) -> None:
+        """Count an init container that runs to completion; only one that is not run again has failed."""
         state = (status or {}).get("state") or {}
         ended = state.get("terminated")
         if ended is None and "waiting" in state:
             ended = ((status or {}).get("lastState") or {}).get("terminated")
         if ended is None:
             self.pending_init += 1
-        elif ended.get("exitCode"):
+        elif ended.get("exitCode") and policy == "Never":
             self.failed_init += 1
 
     def sidecar(self, status: Obj | None) -> None:
@@ -70,21 +70,29 @@ class _Count:
             self.pending_init += 1
             self.unknown += 1
 
-    def regular(self, status: Obj | None) -> None:
-        """Count a regular container."""
+    def regular(self, status: Obj | None, policy: str) -> None:
+        """Count a regular container, and whether it is to run again."""
         state = (status or {}).get("state") or {}
         if "running" in state:
             self.running += 1
         elif "terminated" in state:
             self.stopped += 1
-            self.succeeded += not state["terminated"].get("exitCode")
+            has_failed = bool(state["terminated"].get("exitCode"))
+            self.succeeded += not has_failed
+            self.restarting += policy == "Always" or (policy == "OnFailure" and has_failed)
         elif "waiting" in state:
             if "terminated" in ((status or {}).get("lastState") or {}):
                 self.stopped += 1
+                self.restarting += policy != "Never"
             else:
                 self.waiting += 1
         else:
             self.unknown += 1
+
+
+def restart_policy(spec: Obj, container: Obj) -> str:
+    """Return the restart policy of a container, its own before the pod's."""
+    return str(container.get("restartPolicy") or spec.get("restartPolicy") or "Always")
 
 
 def phase_of(spec: Obj, statuses: Mapping[str, Obj], *, is_terminal: bool = False) -> str:
@@ -95,31 +103,20 @@ def phase_of(spec: Obj, statuses: Mapping[str, Obj], *, is_terminal: bool = Fals
         if is_sidecar(container):
             count.sidecar(status)
         else:
-            count.init(status)
+            count.init(status, restart_policy(spec, container))
     for container in spec["containers"]:
-        count.regular(statuses.get(container["name"]))
-    policy = spec.get("restartPolicy", "Always")
-    if count.failed_init and policy == "Never":
+        count.regular(statuses.get(container["name"]), restart_policy(spec, container))
+    if count.failed_init:
         return "Failed"
     if (count.pending_init and not any_regular_started(spec, statuses)) or count.waiting:
         return "Pending"
     if count.running and not count.unknown:
         return "Running"
     if count.stopped and not count.running and not count.unknown:
-        return _stopped(count, policy, is_terminal)
+        if count.restarting and not is_terminal:
+            return "Running"
+        return "Succeeded" if count.stopped == count.succeeded else "Failed"
     return "Pending"
-
-
-def _stopped(count: _Count, policy: str, is_terminal: bool) -> str:
-    """Return the phase of a pod all of whose containers have ended."""
-    all_succeeded = count.stopped == count.succeeded
-    if is_terminal:
-        return "Succeeded" if all_succeeded else "Failed"
-    if policy == "Always":
-        return "Running"
-    if all_succeeded:
-        return "Succeeded"
-    return "Failed" if policy == "Never" else "Running"
 
 
 def by_name(*lists: Iterable[Obj] | None) -> dict[str, Obj]:

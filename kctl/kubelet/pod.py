@@ -27,7 +27,7 @@ from kctl.kubelet import references
 from kctl.kubelet.conditions import conditions_of
 from kctl.kubelet.facts import sandbox_since
 from kctl.kubelet.images import Image, duration, invalid_message, parse
-from kctl.kubelet.phase import TERMINAL, any_regular_started, by_name, is_sidecar, phase_of
+from kctl.kubelet.phase import TERMINAL, any_regular_started, by_name, is_sidecar, phase_of, restart_policy
 from kctl.runtime.profile import Profile
 
 NO_ADDRESS = (
@@ -182,7 +182,6 @@ class _Life:
 
     def _run_regular(self, begun: float) -> None:
         """Start regular containers, each after the start of the one before, and let them end."""
-        may_end = self.spec.get("restartPolicy", "Always") != "Always"
         for container in self.spec["containers"]:
             name = container["name"]
             if c.state_of(self.statuses[name]) == "waiting" and not self._try_start(container, begun):
@@ -192,7 +191,7 @@ class _Life:
                 continue
             since = c.started_at(status) or begun
             begun = max(begun, since)
-            if may_end and c.state_of(status) == "running":
+            if restart_policy(self.spec, container) != "Always" and c.state_of(status) == "running":
                 if self.now >= since + self.profile.job_container_run:
                     self.statuses[name] = c.terminated(status, self.now)
                 else:
@@ -453,7 +452,7 @@ def is_settled(pod: Obj) -> bool:
     return (
         status.get("phase") == "Running"
         and not is_deleting(pod)
-        and spec.get("restartPolicy", "Always") == "Always"
+        and all(restart_policy(spec, container) == "Always" for container in spec["containers"])
         and not spec.get("readinessGates")
         and spec.get("activeDeadlineSeconds") is None
         and status.get("observedGeneration") == pod["metadata"].get("generation")

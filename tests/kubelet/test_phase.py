@@ -83,6 +83,16 @@ def test_a_pod_that_ends_for_good_is_judged_by_its_exit_codes(regular, policy, e
     assert phase("", regular, policy, is_terminal=True) == expected
 
 
+def test_the_policy_of_a_container_goes_before_the_pods():
+    done = by_name([{"name": "a", **STATES["ok"]}, {"name": "b", **STATES["bad"]}])
+    spec = {"restartPolicy": "Always", "containers": [{"name": "a", "restartPolicy": "OnFailure"}]}
+    assert phase_of(spec, done) == "Succeeded"
+    spec = {"restartPolicy": "Never", "containers": [{"name": "a"}, {"name": "b", "restartPolicy": "Always"}]}
+    assert phase_of(spec, done) == "Running"
+    spec = {**spec, "initContainers": [{"name": "b", "restartPolicy": "Never"}], "restartPolicy": "Always"}
+    assert phase_of(spec, done) == "Failed"
+
+
 words = st.lists(st.sampled_from([*STATES, "-"]), min_size=1, max_size=3).map(" ".join)
 
 
