@@ -47,7 +47,7 @@ def insert(server: APIServer, request: Request, obj: Obj) -> Obj:
             break
         if server.storage.get(resource, key_of(filled)) is None:
             break
-    obj = rules.prepare_create(kind, filled)
+    obj = rules.prepare_create(kind, filled, now)
     if resource == "services":
         obj = server.allocator.for_create(obj, dry_run=request.options.dry_run)
     obj = stamped(request, obj, now)

@@ -6,13 +6,14 @@ an update. An apply that finds nothing creates.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from kctl.api.errors import StatusError, bad_request, not_found
 from kctl.api.objects import Key, Obj
 from kctl.apiserver import metadata, rules, update
 from kctl.apiserver.body import checked
-from kctl.apiserver.request import Request
+from kctl.apiserver.request import GenericError, Request
 from kctl.apiserver.server import APIServer
 
 SERVER_OWNED = ("uid", "creationTimestamp", "resourceVersion")
@@ -29,11 +30,29 @@ def handle(server: APIServer, request: Request) -> Obj:
     old = server.in_version(request.kind, old)
     obj = patched(request, old)
     obj = check_identity(request, obj)
-    obj = rules.decode(request, request.kind, obj)
+    obj = rules.decode_patched(request, request.kind, obj, shown(request, obj))
     obj = metadata.placed(request, obj)
     obj = rules.default(request.kind, obj)
     metadata.check_preconditions(request.kind.resource, request.name, obj["metadata"], old)
     return update.replace(server, request, obj, old)
+
+
+def shown(request: Request, obj: Obj) -> str:
+    """Return what an error quotes: the outcome, or a strategic patch as Go prints a map."""
+    if request.patch_type == "strategic":
+        return go_print(request.body)
+    return json.dumps({k: obj[k] for k in sorted(obj)}, separators=(",", ":"), ensure_ascii=False)
+
+
+def go_print(value: Any) -> str:
+    """Write a JSON value as Go's fmt prints maps and slices."""
+    if isinstance(value, dict):
+        return "map[" + " ".join(f"{k}:{go_print(v)}" for k, v in sorted(value.items())) + "]"
+    if isinstance(value, list):
+        return "[" + " ".join(map(go_print, value)) + "]"
+    if value is None:
+        return "<nil>"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def patched(request: Request, old: Obj) -> Obj:
@@ -42,7 +61,12 @@ def patched(request: Request, old: Obj) -> Obj:
     if request.patch_type == "json":
         from kctl.api.patch import jsonpatch
 
-        out: Obj = jsonpatch.patch(old, body)
+        try:
+            out: Obj = jsonpatch.patch(old, body)
+        except StatusError as error:
+            if error.details is None and error.code == 422:
+                raise GenericError(422, error.reason, error.message) from None
+            raise
         return out
     if not isinstance(body, dict):
         raise bad_request("Invalid JSON Patch")

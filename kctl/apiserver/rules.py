@@ -5,29 +5,44 @@ Everything is imported when first needed, so that a command that only reads load
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from kctl.api.errors import FieldError, StatusError, bad_request
+from kctl.api.clock import rfc3339
+from kctl.api.errors import FieldError, bad_request, invalid, unprocessable
 from kctl.api.objects import Obj
 from kctl.api.registry import Kind
 from kctl.apiserver.request import Request
+
+UNKNOWN: dict[str, Literal["strict", "warn", "ignore"]] = {
+    "": "warn",
+    "Warn": "warn",
+    "Strict": "strict",
+    "Ignore": "ignore",
+}
+"""What becomes of unknown fields under each fieldValidation; Warn is the default."""
 
 
 def decode(request: Request, kind: Kind, body: Any) -> Obj:
     """Check the body's structure as its field validation asks; add what is only a warning."""
     from kctl.api import structural
 
-    mode = (request.options.field_validation or "Warn").lower()
+    mode = UNKNOWN[request.options.field_validation]
     decoded = structural.decode(kind, body, unknown=mode)
     if decoded.errors:
         raise bad_request(decoded.message)
-    request.warn(*map(str, decoded.warnings))
+    request.warn(*decoded.warnings)
     return decoded.obj
 
 
-def refuse_body(kind: Kind, body: Any, why: str) -> StatusError:
-    """400 for a body that cannot be read as the kind."""
-    return bad_request(f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {why}')
+def decode_patched(request: Request, kind: Kind, obj: Obj, shown: str) -> Obj:
+    """Check what a patch made; Invalid shows the outcome (or the patch) when it cannot be read."""
+    from kctl.api import structural
+
+    decoded = structural.decode(kind, obj, unknown=UNKNOWN[request.options.field_validation])
+    if decoded.errors:
+        raise unprocessable("", "", "", [invalid("patch", shown, decoded.why)])
+    request.warn(*decoded.warnings)
+    return decoded.obj
 
 
 def default(kind: Kind, obj: Obj) -> Obj:
@@ -37,11 +52,11 @@ def default(kind: Kind, obj: Obj) -> Obj:
     return defaults.apply(kind, obj)
 
 
-def prepare_create(kind: Kind, obj: Obj) -> Obj:
+def prepare_create(kind: Kind, obj: Obj, now: float) -> Obj:
     """Return the object as the kind's strategy prepares it for creation."""
     from kctl.api import strategy
 
-    return strategy.prepare_create(kind, obj)
+    return strategy.prepare_create(kind, obj, now=rfc3339(now))
 
 
 def prepare_update(kind: Kind, new: Obj, old: Obj, subresource: str) -> Obj:

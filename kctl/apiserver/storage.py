@@ -217,6 +217,13 @@ class Storage:
             self._take_back(mark)
             self.revision = revision
 
+    def move(self, store: Store) -> None:
+        """Go over to an empty store: everything written so far is committed to it next."""
+        if self._mark:
+            raise RuntimeError("what is committed already cannot be moved")
+        self.store = store
+        self.head = store.head()
+
     def compact(self) -> None:
         """Forget every past state; watches and lists from before now are Expired."""
         self.commit()
