@@ -36,3 +36,13 @@ def load(
 
     how = options(plane.folder, ignore_not_manifest=ignore_not_manifest, namespace=namespace)
     return manifests.load(paths, recursive=recursive, stdin=sys.stdin.buffer, options=how)
+
+
+def set_name(base: Path, paths: Sequence[str]) -> str:
+    """Return the name of the set that these paths bring, whatever directory they are named from."""
+    import os
+
+    from kctl.gitops import inventory
+
+    relative = {path if path == "-" else os.path.relpath(Path(path).resolve(), base) for path in paths}
+    return inventory.set_name("apply", *sorted(relative))

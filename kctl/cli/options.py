@@ -17,6 +17,21 @@ timeout = click.option(
     "--timeout", default="1h", show_default=True, metavar="DURATION", help="Virtual time after which to give up."
 )
 
+validate = click.option(
+    "--validate",
+    type=click.Choice(("strict", "warn", "ignore")),
+    default="strict",
+    show_default=True,
+    help="What unknown fields are: errors, warnings, or nothing.",
+)
+dry_run = click.option(
+    "--dry-run",
+    type=click.Choice(("none", "client", "server")),
+    default="none",
+    show_default=True,
+    help="Only say what would change.",
+)
+
 
 def output(*formats: str) -> Callable[[F], F]:
     """Return the ``-o`` option with these formats."""

@@ -47,18 +47,28 @@ def open_reader(settings: Settings) -> ControlPlane:
     return ControlPlane(open_store(folder, create=False), folder, Shape(seed=settings.seed))
 
 
-def open_or_create(settings: Settings) -> ControlPlane:
-    """Open the cluster that is here, or make one and say so on stderr."""
+class Opened(NamedTuple):
+    """A plane, and the folder it has to settle in when it is new."""
+
+    plane: ControlPlane
+    folder: Path | None
+
+    def settle(self) -> None:
+        """Create the state folder of a new cluster, and say so on stderr."""
+        if self.folder is not None:
+            self.plane.settle(self.folder)
+            count = len(self.plane.client.list("instances.cloud.kctl.dev").items)
+            print(f"created a cluster of {count} nodes in {shown(self.folder)}", file=sys.stderr)
+
+
+def open_or_draft(settings: Settings) -> Opened:
+    """Open the cluster that is here, or draft one: nothing is written before :meth:`Opened.settle`."""
     from kctl.plane.plane import ControlPlane
 
     folder = state_folder(settings) or Path.cwd() / state.STATE
-    is_new = not state.is_cluster(folder)
-    cluster = load_cluster(settings)
-    plane = ControlPlane.for_cluster(folder, cluster, seed=settings.seed)
-    if is_new:
-        count = sum(group.size for group in cluster.groups)
-        print(f"created a cluster of {count} nodes in {shown(folder)}", file=sys.stderr)
-    return plane
+    if state.is_cluster(folder):
+        return Opened(open_existing(settings), None)
+    return Opened(ControlPlane.drafted(load_cluster(settings), seed=settings.seed), folder)
 
 
 def open_ephemeral(settings: Settings) -> ControlPlane:

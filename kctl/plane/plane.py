@@ -49,6 +49,9 @@ class Shape(NamedTuple):
 class ControlPlane:
     """A control plane in memory or in a state folder; use it as a context manager."""
 
+    store: Store
+    folder: Path | None
+
     def __init__(self, store: Store, folder: Path | None, shape: Shape) -> None:
         from kctl.api.registry import builtin
         from kctl.apiserver.server import APIServer
@@ -96,15 +99,29 @@ class ControlPlane:
         plane = cls(store or open_store(folder), folder, shape)
         if nodes:
             plane.shape_nodes(clusters.default(nodes=nodes, cloud=cloud))
+            plane.commit()
         return plane
 
     @classmethod
     def for_cluster(cls, folder: Path | None, cluster: clusters.Cluster, *, seed: int = 0) -> Self:
         """Open the plane of a cluster: its nodes are made where they are missing."""
-        shape = Shape(None, cluster.cloud, cluster.profile, seed)
-        plane = cls(open_store(folder), folder, shape)
+        plane = cls(open_store(folder), folder, Shape(None, cluster.cloud, cluster.profile, seed))
+        plane.shape_nodes(cluster)
+        plane.commit()
+        return plane
+
+    @classmethod
+    def drafted(cls, cluster: clusters.Cluster, *, seed: int = 0) -> Self:
+        """Open a plane of a new cluster that is nowhere yet: :meth:`settle` gives it a folder."""
+        plane = cls(open_store(None), None, Shape(None, cluster.cloud, cluster.profile, seed))
         plane.shape_nodes(cluster)
         return plane
+
+    def settle(self, folder: Path) -> None:
+        """Give a drafted plane its folder; what was written so far becomes durable with the next commit."""
+        self.store = open_store(folder)
+        self.folder = folder
+        self.server.storage.move(self.store)
 
     def __enter__(self) -> Self:
         return self
@@ -187,7 +204,6 @@ class ControlPlane:
         there = {instance["metadata"]["name"] for instance in listed.items}
         for name in [name for name in wanted if name not in there]:
             self.client.create("instances.cloud.kctl.dev", wanted[name])
-        self.commit()
         return sorted(there - set(wanted))
 
     def use_mark(self, use: bool) -> None:

@@ -1,0 +1,77 @@
+"""``kctl apply``: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kctl.cli import options
+from kctl.cli.session import Settings
+
+
+@click.command("apply", short_help="Apply manifests, run the control plane, show what became of it.")
+@options.filenames(required=True)
+@options.namespace
+@click.option("--prune", is_flag=True, help="Delete what an earlier apply of these paths brought and this one lacks.")
+@click.option("--prune-confirm", is_flag=True, help="Prune also everything, and Namespaces, CRDs, PVCs with content.")
+@click.option("--force-conflicts", is_flag=True, help="Take fields over that other managers own.")
+@click.option("--server-side", is_flag=True, hidden=True, help="Always so.")
+@options.validate
+@options.dry_run
+@options.timeout
+@click.option("--no-diff", is_flag=True, help="Leave the field changes out.")
+@options.show_secrets
+@options.output("json", "yaml", "name", "wide")
+@click.pass_obj
+def command(
+    settings: Settings,
+    paths: tuple[str, ...],
+    recursive: bool,
+    kustomize: str | None,
+    ignore_not_manifest: bool,
+    namespace: str | None,
+    prune: bool,
+    prune_confirm: bool,
+    force_conflicts: bool,
+    server_side: bool,
+    validate: str,
+    dry_run: str,
+    timeout: str,
+    no_diff: bool,
+    show_secrets: bool,
+    output: str | None,
+) -> int:
+    """Apply the manifests in PATH, run the control plane until nothing would change any more.
+
+    Prints what was asked (a line per object), what became of it, what is still not as desired,
+    and what was used but not simulated. Exit code 0 when the cluster converged, 3 when not.
+    """
+    from kctl.cli.carry import Job, carry_out
+    from kctl.cli.manifests import load, set_name
+    from kctl.cli.session import open_or_draft
+    from kctl.gitops.apply import Options
+    from kctl.plane.plane import parse_duration
+
+    options.refuse_kustomize(kustomize)
+    opened = open_or_draft(settings)
+    with opened.plane as plane:
+        manifests = load(
+            plane, paths, recursive=recursive, ignore_not_manifest=ignore_not_manifest, namespace=namespace
+        )
+        base = (opened.folder or plane.folder or Path.cwd()).resolve().parent
+        job = Job(
+            set_name(base, paths),
+            {"paths": sorted(paths)},
+            Options(
+                namespace=namespace or "",
+                force=force_conflicts,
+                prune=prune,
+                prune_confirm=prune_confirm,
+                validate=validate,
+                secrets=show_secrets,
+            ),
+            within=parse_duration(timeout),
+            dry_run=dry_run != "none",
+        )
+        return carry_out(opened, manifests, job, output, show_diff=not no_diff)

@@ -1,0 +1,101 @@
+"""``kctl diff``: what apply would change, or what has drifted from what was applied."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kctl.cli import options
+from kctl.cli.session import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kctl.gitops.changes import Change
+    from kctl.plane.plane import ControlPlane
+
+
+@click.command("diff", short_help="Show what apply would change, or what has drifted since.")
+@options.filenames()
+@options.namespace
+@click.option("--prune", is_flag=True, help="Show also what apply --prune would delete.")
+@click.option("--force-conflicts", is_flag=True, help="Take fields over that other managers own.")
+@options.validate
+@options.show_secrets
+@options.output("json", "yaml", "name")
+@click.pass_obj
+def command(
+    settings: Settings,
+    paths: tuple[str, ...],
+    recursive: bool,
+    kustomize: str | None,
+    ignore_not_manifest: bool,
+    namespace: str | None,
+    prune: bool,
+    force_conflicts: bool,
+    validate: str,
+    show_secrets: bool,
+    output: str | None,
+) -> int:
+    """Compare the manifests in PATH with the cluster; nothing is written.
+
+    Without PATH, compare what was last applied with what is. Needs no cluster: without one, the
+    manifests are compared with an empty cluster of the shape in kctl.yaml. Exit code 0 when
+    nothing differs, 1 when something does, 2 on errors.
+    """
+    from kctl.cli import carry, drift
+    from kctl.cli.manifests import load, set_name
+    from kctl.cli.output import document, write
+    from kctl.cli.session import open_existing, open_for_diff
+    from kctl.gitops.apply import Options
+
+    options.refuse_kustomize(kustomize)
+    how = Options(
+        namespace=namespace or "",
+        force=force_conflicts or not paths,
+        prune=prune,
+        prune_confirm=True,
+        validate=validate,
+        secrets=show_secrets,
+    )
+    with open_for_diff(settings) if paths else open_existing(settings) as plane:
+        if paths:
+            manifests = load(
+                plane, paths, recursive=recursive, ignore_not_manifest=ignore_not_manifest, namespace=namespace
+            )
+            base = (plane.folder or Path.cwd() / ".kctl").resolve().parent
+            changes = carry.plan(plane, manifests, carry.Job(set_name(base, paths), {}, how, 0.0)).changes
+        else:
+            changes = drift.changes(plane, how)
+    differing = [change for change in changes if change.change != "unchanged"]
+    if output in ("json", "yaml"):
+        entries = [change.data() for change in differing]
+        write(document({"apiVersion": "kctl.dev/v1", "kind": "Diff", "objects": entries}, output))
+    elif output == "name":
+        write("".join(f"{change.object}\n" for change in differing))
+    else:
+        write("".join(line for change in differing for line in unified(change, secrets=show_secrets)))
+    return 1 if differing else 0
+
+
+def unified(change: Change, *, secrets: bool = False) -> Iterator[str]:
+    """Yield the unified diff of one object's YAML, live against what it would become."""
+    from difflib import unified_diff
+
+    from kctl.gitops import fielddiff
+    from kctl.gitops.yaml import dump
+
+    before, after = fielddiff.comparable(change.before), fielddiff.comparable(change.after)
+    if not secrets:
+        before, after = fielddiff.masked(before, after)
+    name = f"{change.api_version.replace('/', '.')}.{change.kind}.{change.namespace}.{change.name}"
+    texts = [dump(value).splitlines(keepends=True) if value else [] for value in (before, after)]
+    for line in unified_diff(*texts, fromfile=f"live/{name}", tofile=f"merged/{name}"):
+        yield _coloured(line)
+
+
+def _coloured(line: str) -> str:
+    colour = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
+    return click.style(line, fg=colour) if colour else line
