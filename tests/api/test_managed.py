@@ -132,6 +132,14 @@ def test_a_status_owner_is_named_with_its_subresource():
     )
 
 
+def test_scaling_leaves_an_entry_without_a_time():
+    live = apply(None, deployment({"name": "c"}, replicas=1))
+    live = update(live, evolve(live, {"spec": {"replicas": 2}}), "sc", subresource="scale")
+    entry = live["metadata"]["managedFields"][-1]
+    assert entry["fieldsV1"] == {"f:spec": {"f:replicas": {}}}
+    assert (entry["subresource"], "time" in entry) == ("scale", False)
+
+
 def test_force_takes_the_fields_over():
     live = apply(None, config({"x": "1", "y": "1"}))
     live = apply(live, config({"x": "2"}), "m2", force=True)
@@ -258,7 +266,8 @@ def test_what_nobody_tracked_belongs_to_a_manager_of_its_own_before_the_first_ap
 
 def test_status_cannot_be_applied_with_the_object_nor_the_object_with_its_status():
     live = apply(None, {**deployment({"name": "c", "image": "i"}, replicas=1), "status": {"replicas": 9}})
-    assert "status" not in live
+    assert "f:status" not in owned(live)["m1"]
+    live = {name: value for name, value in live.items() if name != "status"}
     live = apply(live, {**deployment({"name": "c"}, replicas=7), "status": {"replicas": 1}}, "s", subresource="status")
     assert (live["spec"]["replicas"], live["status"]) == (1, {"replicas": 1})
     assert owned(live)["s"] == {"f:status": {"f:replicas": {}}}

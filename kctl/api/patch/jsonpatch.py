@@ -34,11 +34,42 @@ def patch(target: Any, operations: Any) -> Any:
     import jsonpointer
 
     try:
-        return library.JsonPatch(_own(operations)).apply(_own(target), in_place=True)
+        out = _own(target)
+        for operation in operations:
+            out = library.JsonPatch([_own(_with_indexes(operation, out))]).apply(out, in_place=True)
+        return out
     except (library.JsonPatchException, jsonpointer.JsonPointerException) as error:
         raise _rejected() from error
     except (TypeError, KeyError, ValueError, IndexError, AttributeError) as error:
         raise _rejected() from error  # the library meets a scalar where a path goes on
+
+
+def _with_indexes(operation: Any, target: Any) -> Any:
+    """Return the operation with list indexes as the library wants them.
+
+    The server also takes leading zeros, and counts negative ones from the end.
+    """
+    out = dict(operation)
+    for field in ("path", "from"):
+        if isinstance(out.get(field), str):
+            adding = field == "path" and out.get("op") in ("add", "copy", "move")
+            out[field] = _path(out[field], target, adding=adding)
+    return out
+
+
+def _path(path: str, at: Any, *, adding: bool) -> str:
+    tokens = path.split("/")
+    for n, token in enumerate(tokens[1:], 1):
+        if isinstance(at, list) and token.lstrip("-").isdecimal():
+            size = len(at) + 1 if adding and n == len(tokens) - 1 else len(at)
+            index = int(token)
+            if -size <= index < 0:
+                index += size
+            tokens[n] = str(index)
+            at = at[index] if 0 <= index < len(at) else None
+        else:
+            at = at.get(token.replace("~1", "/").replace("~0", "~")) if isinstance(at, dict) else None
+    return "/".join(tokens)
 
 
 def _own(value: Any) -> Any:

@@ -131,7 +131,8 @@ def apply(
     if reader.errors:
         raise _untyped(applied, api_version, reader.errors)
     for path in _resets(what, applied, subresource, reset):
-        fields, applied = fieldsets.without(fields, tuple(f"f:{name}" for name in path)), _without(applied, path)
+        fields = fieldsets.without(fields, tuple(f"f:{name}" for name in path))
+        applied = _without(applied, path) if live is not None else applied
     work = _Apply(live, applied, what, _id(manager, "Apply", api_version, subresource), api_version, now, fields)
     out = work.unchanged() or work.merged(force=force)
     return _with_last_applied(out, applied) if manager == KUBECTL else out
@@ -183,7 +184,8 @@ class _Apply:
         after = _taken_from(before, lost) if lost else before
         unchanged = merged is live or merged == live
         if self.fields:
-            time = (last.time if last else "") if unchanged and self.live is not None else rfc3339(self.now)
+            kept = unchanged and self.live is not None
+            time = (last.time if last else "") if kept else _time(self.now, self.me.subresource)
             after[self.me] = Owner(self.fields, self.version, time)
         merged = live if unchanged else typed.settle(self.what, merged, live)
         return with_owners(merged, cap(after), self.live)
@@ -277,10 +279,15 @@ def updated(
         me = _id(manager or "unknown", operation, api_version, subresource)
         had = after.get(me)
         fields = fieldsets.union(mine, had.fields) if had is not None else mine
-        after[me] = Owner(fields, api_version, rfc3339(now))
+        after[me] = Owner(fields, api_version, _time(now, subresource))
     elif after is owners or after == owners:
         return with_owners(new, owners, old)
     return with_owners(new, cap(after), old)
+
+
+def _time(now: float, subresource: str) -> str:
+    """Return the time of an entry; scaling loses it on the way to the scaled object (scalehandler.go)."""
+    return "" if subresource == "scale" else rfc3339(now)
 
 
 def _decoded(old: Obj | None, new: Obj, subresource: str) -> Owners:
