@@ -106,7 +106,7 @@ class World:
         namespace = obj["metadata"].get("namespace") or "default"
         path = PATHS[obj["kind"]].format(namespace)
         made = self.request("POST", path, {"apiVersion": "v1", **obj})
-        if obj.get("status") and obj["kind"] not in ("Node",):
+        if obj.get("status") and obj["kind"] != "Node":
             made = self.request(
                 "PATCH", f"{path}/{made['metadata']['name']}/status", {"status": obj["status"]}, type=MERGE
             )
@@ -364,9 +364,9 @@ def guarded(case: Obj, replay: Callable[[Obj], Iterator[Answer]]) -> Iterator[An
             done.add((found.question, found.result.id))
             yield found
     except AssertionError as error:
-        for question, id in expected(case):
-            if (question, id) not in done:
-                yield answer(question, id, False, f"the replay broke: {error}")
+        for question, asked in expected(case):
+            if (question, asked) not in done:
+                yield answer(question, asked, False, f"the replay broke: {error}")
 
 
 def expected(case: Obj) -> Iterator[tuple[str, str]]:
