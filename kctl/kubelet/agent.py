@@ -46,7 +46,8 @@ class Kubelet(Controller):
 
     name = "kubelet"
     user = USER
-    level = 80
+    level = 20
+    """Below the workload controllers: what all pods do at an instant is one change to their owners."""
     reads = ("nodes",)
     writes = ("pods", "events")
 

@@ -86,3 +86,10 @@ def test_what_has_converged_stays_as_it_is(plane):
     plane.advance("1h")
     leases = send(plane, "GET", "/apis/coordination.k8s.io/v1/leases")["items"]
     assert plane.revision == revision, leases
+
+
+def test_pods_that_become_ready_at_one_instant_are_one_change_to_their_owner(plane):
+    deploy(plane, replicas=40)
+    plane.converge()
+    writes = [event for event in plane.converger.trace if event.resource == "replicasets.apps"]
+    assert len(writes) <= 5
