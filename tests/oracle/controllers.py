@@ -12,9 +12,10 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from kctl.api.registry import builtin
+from tests.oracle import Result
 from tests.oracle.scenario import NS, Obj, Scenario
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
@@ -37,15 +38,9 @@ WITHOUT_GENERATION = frozenset(
     )
 )
 DEFAULT_OBJECTS = {"serviceaccounts": "default", "configmaps": "kube-root-ca.crt"}
+COMBINED = "(combined from similar events): "
+"""What the recorder puts before the tenth message of a kind; the recording does not keep it."""
 TRIGGERED = "endpoints.kubernetes.io/last-change-trigger-time"
-
-
-class Result(NamedTuple):
-    """One case: whether it passed and, if not, why."""
-
-    id: str
-    passed: bool
-    why: str
 
 
 def run(name: str) -> Callable[[Path], Iterable[Result]]:
@@ -170,7 +165,7 @@ def events(scenario: Scenario) -> list[Obj]:
                 "reason": event["reason"],
                 "kind": about["kind"],
                 "name": scenario.shown(about["name"]),
-                "note": scenario.shown(event["message"]),
+                "note": scenario.shown(event["message"].removeprefix(COMBINED)),
             }
         )
     return found
