@@ -13,12 +13,13 @@ from typing import NoReturn
 
 from kctl.api.clock import parse_time, rfc3339
 from kctl.api.objects import Key, Obj, dig, evolve
-from kctl.cloud.provider import Call, CloudError, InstanceMetadata, LoadBalancerView
+from kctl.client.cache import Cache, Caches, Fold
+from kctl.cloud.provider import LOAD_BALANCERS, Call, CloudError, InstanceMetadata, LoadBalancerView
 from kctl.runtime.actions import Create, Delete, Update, update_status
 
-LOAD_BALANCERS = "loadbalancers.cloud.kctl.dev"
 POOL = 198 << 24 | 18 << 16
 POOL_SIZE = 1 << 16
+BY_ADDRESS = "address"
 
 
 class LocalCloud:
@@ -48,6 +49,21 @@ class LocalCloud:
     def instance_shutdown(self, node: Obj, machine: Obj | None) -> bool:
         """Say whether the Instance's state is Stopped."""
         return bool(dig(machine, "status", "state") == "Stopped")
+
+    def prepare(self, caches: Caches) -> None:
+        """Register the addresses in use and whose they are."""
+        _addresses(caches[LOAD_BALANCERS])
+
+    def view(self, caches: Caches, service: Obj) -> LoadBalancerView:
+        """Read the Service's load balancer, a free address, and who has the one asked for."""
+        balancers = caches[LOAD_BALANCERS]
+        asked = dig(service, "spec", "loadBalancerIP", default="")
+        holders = balancers.index(BY_ADDRESS, _address_values).get(asked) if asked else []
+        return LoadBalancerView(
+            balancer=balancers.get(Key("", self.lb_name(service))),
+            address=lowest_address(_addresses(balancers).get("")),
+            holder=holders[0]["metadata"]["name"] if holders else "",
+        )
 
     def lb_name(self, service: Obj) -> str:
         """Return ``a`` and the uid without dashes, 32 characters, as DefaultLoadBalancerName."""
@@ -164,6 +180,30 @@ class LocalCloud:
 
     def _ingress(self, address: str) -> Obj:
         return {"ingress": [{"ip": address, "ipMode": "VIP"}]}
+
+
+def _address_values(balancer: Obj) -> tuple[str, ...]:
+    address = dig(balancer, "status", "address")
+    return (address,) if address else ()
+
+
+def _addresses(balancers: Cache) -> Fold[int]:
+    """Return the fold of pool addresses in use, a bit each; no two balancers share one."""
+    balancers.index(BY_ADDRESS, _address_values)
+
+    def offset(balancer: Obj) -> int | None:
+        return address_offset(dig(balancer, "status", "address", default=""))
+
+    def values(balancer: Obj) -> tuple[str, ...]:
+        return () if offset(balancer) is None else ("",)
+
+    def add(used: int, balancer: Obj) -> int:
+        return used | 1 << (offset(balancer) or 0)
+
+    def remove(used: int, balancer: Obj) -> int:
+        return used & ~(1 << (offset(balancer) or 0))
+
+    return balancers.fold("addresses", values, 0, add, remove)
 
 
 def address_offset(text: str) -> int | None:

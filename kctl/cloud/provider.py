@@ -14,7 +14,11 @@ from typing import NamedTuple, Protocol
 
 from kctl.api.errors import KctlError
 from kctl.api.objects import Obj
+from kctl.client.cache import Caches
 from kctl.runtime.actions import Action
+
+LOAD_BALANCERS = "loadbalancers.cloud.kctl.dev"
+"""Where providers keep their load balancers; ``spec.service`` names whose each is."""
 
 
 class CloudError(Exception):
@@ -81,6 +85,14 @@ class CloudProvider(Protocol):
 
     def instance_shutdown(self, node: Obj, machine: Obj | None) -> bool:
         """Say whether the machine exists but is switched off (InstanceShutdown)."""
+        ...
+
+    def prepare(self, caches: Caches) -> None:
+        """Register the indexes and folds that :meth:`view` reads."""
+        ...
+
+    def view(self, caches: Caches, service: Obj) -> LoadBalancerView:
+        """Read what the load balancer calls for a Service need to know (GetLoadBalancer)."""
         ...
 
     def lb_name(self, service: Obj) -> str:

@@ -16,10 +16,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from kctl.api.objects import Key, Obj, dig, is_deleting, key_of, labels_of
-from kctl.client.cache import Cache, Caches, Fold, Index
+from kctl.client.cache import Cache, Caches, Index
 from kctl.client.client import Client
-from kctl.cloud.local import LOAD_BALANCERS, address_offset, lowest_address
-from kctl.cloud.provider import Call, CloudError, CloudProvider, LoadBalancerView
+from kctl.cloud.provider import LOAD_BALANCERS, Call, CloudError, CloudProvider, LoadBalancerView
 from kctl.runtime.actions import Action, Emit, Update, update_status
 from kctl.runtime.controller import Controller, Decision, Watch
 
@@ -57,25 +56,17 @@ class ServiceLB(Controller):
         )
 
     def prepare(self, caches: Caches) -> None:
-        """Register the Services that want a load balancer, and the addresses in use."""
+        """Register the Services that want a load balancer, and what the cloud keeps."""
         _wanting(caches["services"])
-        _addresses(caches[LOAD_BALANCERS])
+        self.cloud.prepare(caches)
 
     def observe(self, caches: Caches, key: Key) -> Seen | None:
         """Read a Service that wants a load balancer or has one to give back."""
         service = caches["services"].get(key)
         if service is None or not (wants(service) or has_finalizer(service)):
             return None
-        balancers = caches[LOAD_BALANCERS]
-        asked = dig(service, "spec", "loadBalancerIP", default="")
-        holders = balancers.index("address", _address_values).get(asked) if asked else []
-        view = LoadBalancerView(
-            balancer=balancers.get(Key("", self.cloud.lb_name(service))),
-            address=lowest_address(_addresses(balancers).get("")),
-            holder=holders[0]["metadata"]["name"] if holders else "",
-        )
         nodes = [node["metadata"]["name"] for node in caches["nodes"].all() if takes_traffic(node)]
-        return Seen(service, nodes if wants(service) else [], view)
+        return Seen(service, nodes if wants(service) else [], self.cloud.view(caches, service))
 
     def decide(self, seen: Seen, now: float) -> Decision:
         """Take one step towards the load balancer the Service asks for, or away from it."""
@@ -186,30 +177,6 @@ def _with_meta(service: Obj, *, finalizers: list[str]) -> Obj:
 
 def _wanting(services: Cache) -> Index:
     return services.index("wants load balancer", lambda service: (True,) if wants(service) else ())
-
-
-def _address_values(balancer: Obj) -> tuple[str, ...]:
-    address = dig(balancer, "status", "address")
-    return (address,) if address else ()
-
-
-def _addresses(balancers: Cache) -> Fold[int]:
-    """Return the fold of pool addresses in use, a bit each; no two balancers share one."""
-    balancers.index("address", _address_values)
-
-    def values(balancer: Obj) -> tuple[str, ...]:
-        return () if offset(balancer) is None else ("",)
-
-    def offset(balancer: Obj) -> int | None:
-        return address_offset(dig(balancer, "status", "address", default=""))
-
-    def add(used: int, balancer: Obj) -> int:
-        return used | 1 << (offset(balancer) or 0)
-
-    def remove(used: int, balancer: Obj) -> int:
-        return used & ~(1 << (offset(balancer) or 0))
-
-    return balancers.fold("addresses", values, 0, add, remove)
 
 
 def _service_keys(old: Obj | None, new: Obj | None, caches: Caches) -> tuple[Key, ...]:

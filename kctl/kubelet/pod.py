@@ -11,7 +11,8 @@ container starts, answers its probes and ends on SIGTERM with exit code 0; conta
 that is not to be restarted run for a while and exit 0, all others run for ever. So there are
 no restarts, no liveness failures, no exec outcomes, no postStart or preStop hooks, no
 evictions for node pressure and no admission by the node (``OutOfcpu``). Changing the image
-of a running container does not restart it.
+of a running container does not restart it. Images of different pods are pulled side by side,
+where a kubelet by default pulls one at a time.
 """
 
 from __future__ import annotations
