@@ -31,6 +31,7 @@ from kctl.store.errors import (
 APPLICATION_ID = 0x6B63746C  # "kctl"
 BUSY = 5.0
 CHECKPOINT_FRAMES = 1000
+FREE_PAGES = 1000
 
 
 def prepare(folder: Path) -> None:
@@ -65,6 +66,7 @@ def make(path: Path, cluster_id: str, now: float) -> None:
 
 
 def _fill(db: sqlite3.Connection, cluster_id: str, now: float) -> None:
+    db.execute("PRAGMA auto_vacuum=INCREMENTAL")  # only possible before the first table
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=FULL")
     db.executescript(f"BEGIN;\nPRAGMA application_id={APPLICATION_ID};\nPRAGMA user_version={FORMAT};\n{DDL}")
@@ -102,8 +104,12 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
             _settings(db, path, write=write)
         except sqlite3.OperationalError as error:
             db.close()
-            if write or error.sqlite_errorname != "SQLITE_CANTOPEN" or _has_wal(path) or not os.access(path, os.R_OK):
+            if write or not error.sqlite_errorname.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
                 raise
+            if _has_wal(path) or not os.access(path, os.R_OK):
+                raise Unreadable(
+                    f"cannot read {path}: {error}", hint="make the folder writable once, so that its log can be read"
+                ) from error
             db = _open(path, "?mode=ro&immutable=1")
             _check_format(db, path)
         except BaseException:
@@ -152,6 +158,25 @@ def _missing(path: Path) -> StoreError:
     except OSError:
         pass
     return NoStore(f"there is no log in {path.parent}")
+
+
+def identity(path: Path) -> tuple[int, int]:
+    """Return what tells the file from another one of the same name."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise NoStore(f"the log in {path.parent} was removed while in use") from error
+    return found.st_dev, found.st_ino
+
+
+def give_back(db: sqlite3.Connection) -> None:
+    """Return free pages to the file system when there are many; the caller holds the writer lock.
+
+    Outside a transaction: this pragma frees one page a step, and only a script steps to the end.
+    """
+    free = db.execute("PRAGMA freelist_count").fetchone()[0]
+    if free > FREE_PAGES:
+        db.executescript(f"PRAGMA incremental_vacuum({free - FREE_PAGES // 2});")
 
 
 def checkpoint(db: sqlite3.Connection, path: Path) -> None:

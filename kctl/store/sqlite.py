@@ -39,6 +39,7 @@ class SqliteStore:
         self._writer: sqlite3.Connection | None = None
         self._lock = WriterLock(folder / LOCK, wait)
         self._checked = rows.Reads()
+        self._identity = replica.identity(self._path)
         with self._reading() as db:
             self.cluster_id = rows.meta(db)["cluster"]
         self._acknowledged = HeadFile(folder / HEAD, self.cluster_id)
@@ -170,11 +171,15 @@ class SqliteStore:
                 return tail.head
             _forget(db, old, revision)
             row = (chain.COMPACT_ENTRY, str(revision), tail.head.revision, tail.head.now, "")
-            return _append(db, tail.head, row, b"", chain.NO_OPS, tail.state)
+            head = _append(db, tail.head, row, b"", chain.NO_OPS, tail.state)
+        with self._lock, suppress(sqlite3.Error):  # the history is gone already; its space can wait
+            replica.give_back(self._write_connection())
+        return head
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         """Hold one snapshot of the file."""
+        self._refuse_replaced()
         db = self._reader
         try:
             db.execute("BEGIN")
@@ -188,6 +193,7 @@ class SqliteStore:
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """Hold the writer lock and one transaction that is durable at the end, or undone."""
+        self._refuse_replaced()
         with self._lock:
             try:
                 db = self._write_connection()
@@ -229,8 +235,7 @@ class SqliteStore:
                 self._drop_writer()
 
     def _write_connection(self) -> sqlite3.Connection:
-        if not self._path.exists():
-            raise NoStore(f"the log in {self._folder} was removed while in use")
+        self._refuse_replaced()
         if self._writer is None:
             self._writer = replica.connect(self._path, write=True)
         return self._writer
@@ -240,6 +245,11 @@ class SqliteStore:
             with suppress(sqlite3.Error):  # what it held is gone either way
                 self._writer.close()
             self._writer = None
+
+    def _refuse_replaced(self) -> None:
+        """Refuse to go on with a file that has another one in its place now."""
+        if replica.identity(self._path) != self._identity:
+            raise NoStore(f"the log in {self._folder} was replaced while in use", hint="run the command again")
 
     def _refuse_rolled_back(self, db: sqlite3.Connection) -> None:
         """Refuse to write on a log that is older than what was acknowledged."""

@@ -347,15 +347,6 @@ def test_kubectl_takes_over_what_it_applied_client_side():
     assert refused(live, config({"y": "2"}), "kubectl").message.endswith(".data.y")
 
 
-def test_a_write_that_changes_only_times_is_no_write():
-    old = freeze(apply(None, config({"x": "1"})))
-    (entry,) = old["metadata"]["managedFields"]
-    later = evolve(old, {"metadata": {"managedFields": [{**entry, "time": "2030-01-01T00:00:00Z"}]}})
-    assert managed.keep_times(old, later) is old
-    changed = evolve(later, {"data": {"x": "2"}})
-    assert managed.keep_times(old, changed) is changed
-
-
 def custom(spec):
     return {"apiVersion": "x.io/v1", "kind": "Foo", "metadata": {"name": "f"}, "spec": spec}
 

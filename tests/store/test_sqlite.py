@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from kctl.store import filesystem
-from kctl.store.api import Write
+from kctl.store.api import Head, Write
 from kctl.store.errors import (
     Corrupt,
     HeadMoved,
@@ -33,7 +33,7 @@ from kctl.store.sqlite import SqliteStore
 from kctl.store.verify import verify
 
 ROOT = Path(__file__).resolve().parents[2]
-as_root = pytest.mark.skipif(os.geteuid() == 0, reason="permissions do not bind root")
+not_as_root = pytest.mark.skipif(os.geteuid() == 0, reason="permissions do not bind root")
 
 
 @pytest.fixture
@@ -183,7 +183,7 @@ def test_a_log_of_a_later_version(folder):
         SqliteStore.open(folder)
 
 
-@as_root
+@not_as_root
 def test_a_folder_that_may_only_be_read(folder):
     fill(folder)
     folder.chmod(0o500)
@@ -197,7 +197,24 @@ def test_a_folder_that_may_only_be_read(folder):
         folder.chmod(0o700)
 
 
-@as_root
+@not_as_root
+def test_a_folder_that_may_only_be_read_in_the_midst_of_writing(folder):
+    writer = SqliteStore.open(folder, create=True)
+    add(writer)
+    copy = folder.parent / "copy"
+    copy.mkdir()
+    for name in ("log.db", "log.db-wal"):
+        shutil.copy(folder / name, copy / name)
+    writer.close()
+    copy.chmod(0o500)
+    try:
+        with pytest.raises(Unreadable, match="cannot read"):
+            SqliteStore.open(copy)
+    finally:
+        copy.chmod(0o700)
+
+
+@not_as_root
 def test_a_log_that_may_not_be_read(folder):
     fill(folder)
     (folder / "log.db").chmod(0)
@@ -223,9 +240,34 @@ def test_a_full_disk_changes_nothing(folder):
 def test_a_folder_removed_while_in_use(folder):
     store = SqliteStore.open(folder, create=True)
     shutil.rmtree(folder)
-    with pytest.raises(StoreError):
-        add(store)
+    for use in (store.head, lambda: store.commit(Head(0, 0, 0, b"", 0.0), [], revision=0, now=0.0)):
+        with pytest.raises(NoStore, match="was removed while in use"):
+            use()
     store.close()
+
+
+def test_a_log_replaced_while_in_use(folder, tmp_path):
+    fill(folder)
+    store = SqliteStore.open(folder)
+    head = add(store)
+    fill(tmp_path / "other")
+    (tmp_path / "other" / "log.db").rename(folder / "log.db")
+    for use in (store.head, lambda: store.commit(head, [], revision=head.revision, now=0.0)):
+        with pytest.raises(NoStore, match="was replaced while in use"):
+            use()
+    store.close()
+
+
+def test_compaction_gives_space_back(folder):
+    store = SqliteStore.open(folder, create=True)
+    head = store.head()
+    for n in range(1, 41):
+        rows = [Write(f"/pods/ns/p{k}", b"x" * 9000, head.revision + k, 1) for k in range(1, 51)]
+        head = store.commit(head, rows, revision=head.revision + 50, now=float(n))
+    store.compact(head.revision)
+    store.close()
+    assert (folder / "log.db").stat().st_size < 6_000_000
+    assert verify(folder) == []
 
 
 MOUNTS = """\

@@ -300,31 +300,6 @@ def _decoded(old: Obj | None, new: Obj, subresource: str) -> Owners:
     return owners_of(new) or owners_of(old)
 
 
-def keep_times(old: Obj, new: Obj) -> Obj:
-    """Return ``old`` itself when ``new``, after defaulting, differs in managedFields' times at most.
-
-    As fieldmanager.IgnoreManagedFieldsTimestampsTransformer: a write that changes nothing else is
-    no write.
-    """
-    if old is new:
-        return old
-    before, after = old["metadata"], new["metadata"]
-    one, two = before.get("managedFields") or [], after.get("managedFields") or []
-    if len(one) != len(two):
-        return new
-    if one is not two and [_timeless(entry) for entry in one] != [_timeless(entry) for entry in two]:
-        return new
-    if {**old, "metadata": None} != {**new, "metadata": None}:
-        return new
-    if {**before, "managedFields": None} != {**after, "managedFields": None}:
-        return new
-    return old
-
-
-def _timeless(entry: Obj) -> Obj:
-    return {name: value for name, value in entry.items() if name != "time"}
-
-
 def _resets(what: Shape, obj: Obj, subresource: str, reset: Iterable[Path] | None) -> tuple[Path, ...]:
     """Return what this request cannot write; for custom resources only the caller knows."""
     if reset is not None:
