@@ -423,6 +423,10 @@ def test_any_mix_of_pods_comes_to_rest_and_stays_there(make_world, data):
         spec = {"restartPolicy": data.draw(st.sampled_from(POLICIES)), "initContainers": init}
         world.create(a_pod(f"p{n}", node=data.draw(st.sampled_from(["n1", "n2"])), containers=containers, **spec))
         world.until(world.now + data.draw(st.integers(0, 5)))
+        if data.draw(st.integers(0, 3)) == 0 and world.pods():
+            victim = data.draw(st.sampled_from([pod["metadata"]["name"] for pod in world.pods()]))
+            world.delete(victim, grace=data.draw(st.sampled_from([None, 0, 1, 5])))
+            world.settle(within=0)
         assert not world.undecided()
     assert world.settle().end == "Quiet"
     assert not world.undecided()
