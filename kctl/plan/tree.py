@@ -141,6 +141,6 @@ def applied(client: Client) -> list[Target]:
     found = {
         Target(item["resource"], Key(item.get("namespace", ""), item["name"]))
         for inventory in client.list("inventories.kctl.dev").items
-        for item in (inventory.get("spec") or {}).get("objects") or ()
+        for item in (inventory.get("spec") or {}).get("entries") or ()
     }
     return sorted(found, key=lambda target: (target.key.namespace, target.resource, target.key.name))

@@ -69,12 +69,12 @@ def writers(obj: Obj) -> list[Obj]:
 
 
 def source(client: Client, resource: str, obj: Obj) -> str:
-    """Return ``file:line`` of the manifest that brought the object, "" when none did."""
+    """Return ``file:line`` of the manifest that last brought the object, "" when none did."""
     key = key_of(obj)
-    for inventory in client.list("inventories.kctl.dev").items:
-        for item in (inventory.get("spec") or {}).get("objects") or ():
-            if (item["resource"], item.get("namespace", ""), item["name"]) == (resource, *key):
-                return f"{item['file']}:{item['line']}" if item.get("file") else ""
+    for rendered in client.list("renderedsets.kctl.dev").items:
+        for item in (rendered.get("spec") or {}).get("objects") or ():
+            if item["resource"] == resource and key_of(item["object"]) == key:
+                return f"{item['file']}:{item['line']}"
     return ""
 
 

@@ -1,6 +1,7 @@
 """Where a cluster lives on disk: the folder ``.kctl/`` and the manifest ``kctl.yaml``.
 
-Both are found like ``.git``: in the current directory or the nearest parent.
+Both are found like ``.git``: in the current directory or the nearest parent. The nearest of the
+two decides: a directory with a ``kctl.yaml`` is a cluster of its own, also before it has a state.
 """
 
 from __future__ import annotations
@@ -37,13 +38,15 @@ def find(start: Path, name: str) -> Path | None:
 def find_state(start: Path, given: str | None, environ: Mapping[str, str]) -> Path | None:
     """Return the state folder: ``given`` (--state), else KCTL_STATE, else the nearest ``.kctl``.
 
-    A folder that is named is returned although it may not exist yet.
+    A folder that is named, or stands beside a ``kctl.yaml``, is returned although it may not exist yet.
     """
     named = given or environ.get("KCTL_STATE")
     if named:
         return Path(named)
-    found = find(start, STATE)
-    return found if found is not None and found.is_dir() else None
+    for folder in (start, *start.parents):
+        if (folder / STATE).is_dir() or (folder / CLUSTER_FILE).is_file():
+            return folder / STATE
+    return None
 
 
 def is_cluster(state: Path | None) -> bool:

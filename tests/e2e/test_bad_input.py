@@ -35,8 +35,8 @@ CASES = [
     ("a NUL byte", "apiVersion: v1\nkind: \0\n", "bad.yaml:2", "NUL"),
     ("an alias bomb", ALIASES, "bad.yaml", "excessive aliasing"),
     ("a thousand levels of nesting", "a: " + "[" * 1000 + "]" * 1000 + "\n", "bad.yaml:1", "nest"),
-    ("an unknown apiVersion", "apiVersion: apps/v9\nkind: Deployment\nmetadata: {name: x}\n", "bad.yaml:1", "apps/v9"),
-    ("an unknown kind", "apiVersion: v1\nkind: Podd\nmetadata: {name: x}\n", "bad.yaml:1", "Podd"),
+    ("an unknown apiVersion", "apiVersion: apps/v9\nkind: Deployment\nmetadata: {name: x}\n", "bad.yaml:2", "apps/v9"),
+    ("an unknown kind", "apiVersion: v1\nkind: Podd\nmetadata: {name: x}\n", "bad.yaml:2", "Podd"),
     ("a wrong type", WEB % "three", "bad.yaml:6", "replicas"),
     ("negative replicas", WEB % "-1", "bad.yaml:6", "must be greater than or equal to 0"),
     ("an unknown field", WEB % "1" + "          imagee: x\n", "bad.yaml:16", "imagee"),
@@ -56,10 +56,9 @@ def test_nothing_is_written_for(kctl: Any, text: str, place: str, words: str) ->
     kctl.write("m/good.yaml", CONFIG % "good")
     ran = kctl("apply", "-f", "m", code=1)
     assert ran.out == ""
-    first = ran.err.replace("created a cluster of 3 nodes in .kctl\n", "").splitlines()[0]
-    assert first.startswith(f"m/{place}"), ran.err
+    assert ran.err.startswith(f"m/{place}"), ran.err
     assert words in ran.err
-    assert kctl("get", "configmaps", "-A", "-o", "name", code=None).out.count("good") == 0
+    assert not (kctl.folder / ".kctl").exists()
     assert kctl("diff", "-f", "m", code=2).out == ""
 
 
