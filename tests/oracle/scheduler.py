@@ -21,7 +21,7 @@ Obj = dict[str, Any]
 
 try:
     from tests.oracle import Result
-except ImportError:  # the folder is run on its own
+except ImportError:  # only this file is there
 
     class Result(NamedTuple):  # type: ignore[no-redef]
         """One question: its id, whether the answer was right, and what was wrong."""
@@ -160,6 +160,19 @@ class World:
         return {
             "node": pod["spec"].get("nodeName"),
             "nominated": (pod.get("status") or {}).get("nominatedNodeName"),
+        }
+
+    def claims(self) -> Obj:
+        """Return phase, volume and selected node of every claim of the default namespace."""
+        found: list[Obj] = self.request("GET", PATHS["PersistentVolumeClaim"].format("default"))["items"]
+        selected = "volume.kubernetes.io/selected-node"
+        return {
+            claim["metadata"]["name"]: {
+                "phase": (claim.get("status") or {}).get("phase"),
+                "volume": claim["spec"].get("volumeName"),
+                "selectedNode": (claim["metadata"].get("annotations") or {}).get(selected),
+            }
+            for claim in found
         }
 
     def tried(self) -> dict[str, int]:
@@ -345,6 +358,32 @@ def replay_requeue(case: Obj) -> Iterator[Answer]:
             yield answer("requeue", f"{case['id']}/{n}", ours == theirs, f"{ours}, recorded {theirs}")
 
 
+def replay_volumes(case: Obj) -> Iterator[Answer]:
+    """Replay one case of volumes: where each pod went, and what became of every claim."""
+    with World(case, disable=["StorageObjectInUseProtection"]) as world:
+        for n, step in enumerate(case["steps"]):
+            if step["op"] == "deleteClaim":
+                path = PATHS["PersistentVolumeClaim"].format(step.get("namespace") or "default")
+                world.request("DELETE", f"{path}/{step['name']}", accept=(404,))
+                continue
+            if step["op"] != "pod":
+                change(world, step)
+                continue
+            meta = step["pod"]["metadata"]
+            world.create_pod(step["pod"])
+            world.converge()
+            recorded = step["decision"]
+            state = world.state(meta.get("namespace") or "default", meta["name"]) or {}
+            if recorded.get("node"):
+                placed = state.get("node") in step["top"]
+            else:
+                placed = (state.get("reason"), state.get("message")) == (recorded["reason"], recorded["message"])
+            ours = (placed, world.claims())
+            yield answer(
+                "volumes", f"{case['id']}/{n}", ours == (True, step["claims"]), f"{state}, {ours[1]}: {recorded}"
+            )
+
+
 @cache
 def decisions(folder: Path, limit: int | None = None) -> tuple[Answer, ...]:
     """Replay the scheduler sets (of each file the first ``limit`` clusters): one replay answers all questions."""
@@ -377,6 +416,8 @@ def expected(case: Obj) -> Iterator[tuple[str, str]]:
             asked = {"requeue": True}
         elif "victims" in step:
             asked = {"preemption": True}
+        elif "claims" in step:
+            asked = {"volumes": True}
         elif "decision" in step:
             asked = {"placement": True, "feasible": "feasible" in step, "score": "total" in step}
             asked["message"] = not step["decision"].get("node")
@@ -409,5 +450,6 @@ SETS: dict[str, Callable[[Path], Iterable[Result]]] = {
     "score": about("score"),
     "message": about("message"),
     "preemption": of_file("preemption", replay_preemption),
+    "volumes": of_file("volumes", replay_volumes),
     "requeue": of_file("requeue", replay_requeue),
 }
