@@ -106,7 +106,8 @@ def commit(client: Client, planned: Plan, *, source: Obj) -> str | None:
     """
     known = inventory.entries(inventory.read(client, inventory.RESOURCE, planned.set_name))
     pending = intent.pending(client, planned.set_name)
-    if not planned.changes_anything and sorted(known) == planned.owned and pending is None:
+    is_listed = {entry.identity for entry in known} == {entry.identity for entry in planned.owned}
+    if not planned.changes_anything and is_listed and pending is None:
         return None
     rendered = intent.rendered_set(planned.stages)
     if pending is not None and pending["spec"]["renderedSet"] == rendered["metadata"]["name"] and not planned.pruned:

@@ -26,7 +26,7 @@ from kctl.gitops import fielddiff, inventory
 from kctl.gitops.inventory import Entry
 from kctl.gitops.order import POD_TEMPLATES
 from kctl.gitops.targets import CRDS, Target
-from kctl.runtime.actions import Apply, Delete, Patch
+from kctl.runtime.actions import Action, Apply, Delete, Patch
 from kctl.runtime.controller import Controller, Decision, Watch, keys_of_self
 
 INTENTS = "intents.kctl.dev"
@@ -86,7 +86,9 @@ def write(client: Client, wish: Wish, rendered: Obj, owned: Iterable[Entry]) -> 
     """Write the rendered set, the inventory and the intent; drop rendered sets nobody needs."""
     if inventory.read(client, RENDERED_SETS, rendered["metadata"]["name"]) is None:
         client.create(RENDERED_SETS, rendered)
-    _put(client, inventory.RESOURCE, inventory.build(wish.set_name, owned))
+    known = inventory.entries(inventory.read(client, inventory.RESOURCE, wish.set_name))
+    uids = {entry.identity: entry.uid for entry in known}
+    _put(client, inventory.RESOURCE, inventory.build(wish.set_name, inventory.with_uids(owned, uids)))
     old = inventory.read(client, INTENTS, wish.set_name)
     serial = dig(old, "spec", "serial", default=0) + 1
     spec = {
@@ -173,17 +175,26 @@ class IntentController(Controller):
             stage = objects[applied]["stage"]
             batch = [entry for entry in objects[applied : applied + BATCH] if entry["stage"] == stage]
             return Decision((*(self._apply(intent, entry) for entry in batch), _report(intent, {"stage": stage})))
-        actions: list[Any] = []
+        results = dig(intent, "status", "results", default=[])
         pruned = [inventory.from_data(data) for data in intent["spec"]["pruned"]]
-        if pruned:
-            actions += [Delete(entry.resource, entry.key, propagation="Background") for entry in pruned]
-            gone = {entry.identity for entry in pruned}
-            kept = [entry for entry in inventory.entries(seen.inventory) if entry.identity not in gone]
-            spec = inventory.build(intent["spec"]["set"], kept)["spec"]
-            actions.append(Patch(inventory.RESOURCE, Key("", intent["spec"]["set"]), {"spec": spec}))
-        failed = any(result["change"] == "failed" for result in dig(intent, "status", "results", default=()))
-        actions.append(_report(intent, {"phase": "Failed" if failed else "Done"}))
-        return Decision(tuple(actions))
+        actions: list[Action] = [Delete(entry.resource, entry.key, propagation="Background") for entry in pruned]
+        actions += self._list(seen, {entry.identity for entry in pruned}, results)
+        failed = any(result["change"] == "failed" for result in results)
+        return Decision((*actions, _report(intent, {"phase": "Failed" if failed else "Done"})))
+
+    @staticmethod
+    def _list(seen: Seen, pruned: set[tuple[str, str, str]], results: Sequence[Obj]) -> list[Action]:
+        """Bring the inventory up to date: without what was pruned, with the uids that are known now."""
+        uids = {
+            (entry["resource"], result["namespace"], result["name"]): result.get("uid", "")
+            for entry, result in zip(seen.objects, results, strict=False)
+        }
+        known = inventory.entries(seen.inventory)
+        kept = inventory.with_uids((entry for entry in known if entry.identity not in pruned), uids)
+        if kept == known:
+            return []
+        name = seen.intent["spec"]["set"]
+        return [Patch(inventory.RESOURCE, Key("", name), {"spec": inventory.build(name, kept)["spec"]})]
 
     @staticmethod
     def _apply(intent: Obj, entry: Obj) -> Apply:
@@ -249,12 +260,13 @@ def _carry_out(client: Client, action: Apply) -> Obj:
     key = Key(action.obj["metadata"].get("namespace") or "", action.obj["metadata"]["name"])
     before = inventory.read_at(client, action.resource, key)
     after = client.apply(action.resource, action.obj, field_manager=action.field_manager, force=action.force)
+    uid = after["metadata"].get("uid", "")
     if before is None:
-        return _result(action, "created")
+        return _result(action, "created", uid=uid)
     if before["metadata"].get("resourceVersion") == after["metadata"].get("resourceVersion"):
-        return _result(action, "unchanged")
+        return _result(action, "unchanged", uid=uid)
     fields = fielddiff.changes(before, after, _schema(action.resource))
-    return _result(action, "configured", fields=[field.data() for field in fields])
+    return _result(action, "configured", uid=uid, fields=[field.data() for field in fields])
 
 
 def _schema(resource: str) -> schema.Node | None:

@@ -8,7 +8,7 @@ else is ever deleted. An object that another set brings now has moved there and 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -27,13 +27,14 @@ FLEETING = frozenset({"events", "events.events.k8s.io", "endpoints", "leases.coo
 
 
 class Entry(NamedTuple):
-    """One object a set owns."""
+    """One object a set owns; ``uid`` is "" until it has been applied."""
 
     resource: str
     namespace: str
     name: str
     api_version: str
     kind: str
+    uid: str = ""
 
     @property
     def key(self) -> Key:
@@ -53,6 +54,7 @@ class Entry(NamedTuple):
             "name": self.name,
             "apiVersion": self.api_version,
             "kind": self.kind,
+            "uid": self.uid,
         }
 
 
@@ -63,12 +65,17 @@ def entry_of(target: Target) -> Entry:
 
 def from_data(data: Obj) -> Entry:
     """Read a stored entry."""
-    return Entry(data["resource"], data["namespace"], data["name"], data["apiVersion"], data["kind"])
+    return Entry(data["resource"], data["namespace"], data["name"], data["apiVersion"], data["kind"], data["uid"])
 
 
 def entries(inventory: Obj | None) -> list[Entry]:
     """Return what an inventory lists."""
     return [from_data(data) for data in dig(inventory, "spec", "entries", default=())]
+
+
+def with_uids(listed: Iterable[Entry], uids: Mapping[tuple[str, str, str], str]) -> list[Entry]:
+    """Return the entries with the uids that have become known."""
+    return [entry._replace(uid=uids.get(entry.identity) or entry.uid) for entry in listed]
 
 
 def build(set_name: str, listed: Iterable[Entry]) -> Obj:
@@ -123,9 +130,13 @@ def leftovers(client: Client, set_name: str, targets: Iterable[Target]) -> list[
 
 
 def is_ours(client: Client, entry: Entry) -> bool:
-    """Say whether the object exists and we applied it."""
+    """Say whether the object exists and is the very one we applied."""
     live = read_at(client, entry.resource, entry.key)
-    return live is not None and any(
+    if live is None:
+        return False
+    if entry.uid:
+        return bool(live["metadata"].get("uid") == entry.uid)
+    return any(
         field.get("manager") == MANAGER and field.get("operation") == "Apply"
         for field in live["metadata"].get("managedFields") or ()
     )

@@ -15,6 +15,7 @@ from kctl.gitops.manifests import Manifest
 from kctl.gitops.sources import ManifestError, ManifestErrors
 
 DEFAULT_NAMESPACE = "default"
+NAME_LABEL = "kubernetes.io/metadata.name"
 CRDS = "customresourcedefinitions.apiextensions.k8s.io"
 
 
@@ -70,6 +71,7 @@ def resolve(manifests: Iterable[Manifest], kinds: Kinds, *, namespace: str = "")
             message = f'namespace "{own}" does not match "{namespace}", which -n gives'
             errors.append(Target(manifest, kind, obj).error("metadata.namespace", message))
             continue
+        obj = _labelled(obj) if kind.resource == "namespaces" else obj
         targets.append(Target(manifest, kind, _placed(obj, kind, own or namespace or DEFAULT_NAMESPACE)))
     if errors:
         raise ManifestErrors(errors)
@@ -91,6 +93,19 @@ def _placed(obj: Obj, kind: Kind, namespace: str) -> Obj:
     if "namespace" not in meta:
         return obj
     return {**obj, "metadata": {name: value for name, value in meta.items() if name != "namespace"}}
+
+
+def _labelled(namespace: Obj) -> Obj:
+    """Return a Namespace with the label that the server would give it.
+
+    A bare Namespace says nothing that server-side apply could own, and the server would take the
+    next apply for the first one.
+    """
+    meta = namespace["metadata"]
+    labels = meta.get("labels")
+    if labels is not None and not isinstance(labels, dict):
+        return namespace  # the server says what is wrong with them
+    return {**namespace, "metadata": {**meta, "labels": {NAME_LABEL: meta["name"], **(labels or {})}}}
 
 
 def kinds_of(crd: Obj) -> Iterator[Kind]:
