@@ -157,7 +157,7 @@ class Allocator:
                 out.append(port)
                 continue
             protocol = port.get("protocol", "TCP")
-            number = self.ports[-1] + 2 if dry_run else self._free_port(taken)
+            number = self._never_free(taken) if dry_run else self._free_port(taken)
             taken.add((number, protocol))
             out.append({**port, "nodePort": number})
         return out
@@ -172,6 +172,10 @@ class Allocator:
         if any((number, p) in self._used_ports and (number, p) not in mine for p in ("TCP", "UDP", "SCTP")):
             return "provided port is already allocated"
         return "provided port is already allocated" if (number, protocol) in taken else ""
+
+    def _never_free(self, taken: set[tuple[int, str]]) -> int:
+        """Return a port beyond the range, one for each port of a dry run."""
+        return max(self.ports[-1] + 1, *(n for n, _ in taken), 0) + 1
 
     def _free_port(self, taken: set[tuple[int, str]]) -> int:
         numbers = {n for n, _ in self._used_ports} | {n for n, _ in taken}

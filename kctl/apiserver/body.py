@@ -9,6 +9,7 @@ from kctl.api.errors import StatusError, bad_request
 from kctl.api.objects import Obj
 from kctl.api.registry import Kind, builtin
 from kctl.apiserver.request import Request
+from kctl.apiserver.texts import quoted
 
 GO_TYPES = {dict: "object", list: "array", str: "string", bool: "bool", int: "number", float: "number"}
 GO_META = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
@@ -43,13 +44,8 @@ def unrecognized(kind: Kind, body: Any) -> StatusError:
     return bad_request(
         f"the object provided is unrecognized (must be of type {kind.kind}): couldn't get version/kind; json parse "
         f"error: json: cannot unmarshal {GO_TYPES.get(type(body), 'value')} into Go value of type {GO_META} "
-        f"({hex_of(raw)})"
+        f"({quoted(raw)})"
     )
-
-
-def hex_of(raw: bytes) -> str:
-    """Write the start of a body as the server quotes what it cannot read."""
-    return raw[:1024].hex()
 
 
 def other_kind(kind: Kind, api_version: str, name: str) -> StatusError:

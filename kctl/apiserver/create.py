@@ -12,6 +12,7 @@ from kctl.api.errors import StatusError, already_exists, bad_request, required, 
 from kctl.api.objects import REMOVED, Key, Obj, evolve, key_of
 from kctl.apiserver import metadata, rules
 from kctl.apiserver.body import checked
+from kctl.apiserver.remarks import remark
 from kctl.apiserver.request import Request
 from kctl.apiserver.server import APIServer
 
@@ -57,6 +58,7 @@ def insert(server: APIServer, request: Request, obj: Obj) -> Obj:
     if errors:
         raise unprocessable(kind.kind, kind.group, obj["metadata"].get("name", ""), errors)
     server.admission.validate(request, obj, None)
+    remark(request, obj, None)
     key = Key(obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
     check_absent(request, server.storage.get(resource, key), key.name)
     version = sent["metadata"].get("resourceVersion")

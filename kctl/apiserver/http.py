@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 MAX_BODY = 3 * 1024 * 1024
+DEPRECATED = {"endpoints": "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"}
+"""What is said about a kind whatever is asked of it."""
 PATCHES = {
     "application/json-patch+json": "json",
     "application/merge-patch+json": "merge",
@@ -120,6 +122,8 @@ def _answer(
             return HTTPResponse(405, b"", [])
         raise wrong_method()
     negotiate.check_accept(accept)
+    if kind.resource in DEPRECATED:
+        warnings.append(DEPRECATED[kind.resource])
     request = _request(kind, verb, route, heads, who, warnings)
     if request.verb == "watch":
         return _watch(server, request, route, accept)
@@ -196,7 +200,7 @@ def _with_body(request: Request, verb: str, body: Any, content_type: str, route:
         return negotiate.patch_body(request, body, media)
     if verb == "delete":
         return negotiate.delete_options(request, body, media)
-    return request._replace(body=negotiate.read_body(request, body, media))
+    return negotiate.read_body(request, body, media)
 
 
 def _watch(server: APIServer, request: Request, route: paths.Route, accept: str) -> HTTPResponse:

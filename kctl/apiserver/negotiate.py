@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kctl.api.errors import StatusError, bad_request, not_supported, unprocessable, unsupported_media_type
 from kctl.api.objects import Obj
+from kctl.apiserver import texts
 from kctl.apiserver.request import GenericError, Listing, Request
 
 if TYPE_CHECKING:
@@ -22,59 +23,31 @@ JSON_TYPES = ("", "application/json")
 TEXT = "tag:yaml.org,2002:str"
 
 
-def read_json(text: bytes | str) -> Any:
-    """Read JSON; ValueError when it is none."""
-    return json.loads(text)
-
-
-def read_body(request: Request, body: Any, media: str) -> Any:
-    """Return the body as a JSON value."""
+def read_body(request: Request, body: Any, media: str) -> Request:
+    """Return the request with its body as a JSON value."""
     if isinstance(body, dict | list):
-        return body
-    if media in JSON_TYPES:
-        if body in (None, b"", ""):
-            return {} if request.subresource else None
-        return _json(request, body)
+        return request._replace(body=body)
     if media == "application/yaml":
-        return _yaml(body)
-    raise unsupported_media_type(
-        f"the body of the request was in an unknown format - accepted media types include: {BODY_TYPES}"
-    )
+        value, repeats = texts.read_yaml(body or b"")
+    elif media in JSON_TYPES:
+        value, repeats = _json(request, body)
+    else:
+        raise unsupported_media_type(
+            f"the body of the request was in an unknown format - accepted media types include: {BODY_TYPES}"
+        )
+    return request._replace(body=value, repeats=repeats)
 
 
-def _json(request: Request, body: bytes | str) -> Any:
+def _json(request: Request, body: bytes | str | None) -> tuple[Any, texts.Repeats | None]:
+    raw = body.encode() if isinstance(body, str) else body or b""
     try:
-        return read_json(body)
-    except (ValueError, UnicodeDecodeError):
-        from kctl.apiserver.body import hex_of
-
-        raw = body.encode() if isinstance(body, str) else body
+        return texts.read_json(raw)
+    except ValueError:
+        why = texts.why_not_json(raw.decode(errors="replace"))
         raise bad_request(
             f"the object provided is unrecognized (must be of type {request.kind.kind}): couldn't get version/kind; "
-            f"json parse error: {why_not_json(raw)} ({hex_of(raw)})"
+            f"json parse error: {why} ({texts.quoted(raw)})"
         ) from None
-
-
-def why_not_json(raw: bytes) -> str:
-    """Say what is wrong with a JSON text in the words of Go's encoding/json, as far as known."""
-    text = raw.decode(errors="replace")
-    try:
-        json.loads(text)
-    except json.JSONDecodeError as error:
-        if error.pos >= len(text.rstrip()):
-            return "unexpected end of JSON input"
-        return f"invalid character '{text[error.pos]}' looking for beginning of value"
-    return "invalid JSON"
-
-
-def _yaml(body: Any) -> Any:
-    import yaml
-
-    try:
-        return yaml.load(body, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - a safe loader
-    except yaml.YAMLError as error:
-        text = " ".join(str(error).split())
-        raise bad_request(f"error converting YAML to JSON: yaml: {text}") from None
 
 
 def patch_body(request: Request, body: Any, media: str) -> Request:
@@ -92,9 +65,11 @@ def patch_body(request: Request, body: Any, media: str) -> Request:
     if not isinstance(body, dict | list):
         raw = body.encode() if isinstance(body, str) else body or b""
         try:
-            body = _yaml(raw) if kind == "apply" else json.loads(raw)
+            body, repeats = texts.read_yaml(raw) if kind == "apply" else texts.read_json(raw)
         except ValueError:
-            raise bad_request(f"error decoding patch: {why_not_json(raw)}") from None
+            why = texts.why_not_json(raw.decode(errors="replace"))
+            raise bad_request(f"error decoding patch: {why}") from None
+        request = request._replace(repeats=repeats)
     return request._replace(body=body, patch_type=kind, verb="apply" if kind == "apply" else "patch")
 
 
@@ -104,7 +79,7 @@ def delete_options(request: Request, body: Any, media: str) -> Request:
 
     if body in (None, b"", "", {}):
         return request
-    sent = body if isinstance(body, dict) else read_body(request, body, media)
+    sent = body if isinstance(body, dict) else read_body(request, body, media).body
     if not isinstance(sent, dict):
         raise bad_request("the body of a delete request must be DeleteOptions")
     kind, version = sent.get("kind") or "DeleteOptions", sent.get("apiVersion") or "v1"

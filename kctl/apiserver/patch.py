@@ -28,13 +28,34 @@ def handle(server: APIServer, request: Request) -> Obj:
     if old is None:
         raise not_found(request.kind.resource, request.name)
     old = server.in_version(request.kind, old)
+    if request.patch_type == "json":
+        request = with_unknown_members(request)
     obj = patched(request, old)
-    obj = check_identity(request, obj)
-    obj = rules.decode_patched(request, request.kind, obj, shown(request, obj))
+    obj = patched_obj = check_identity(request, obj)
+    obj = rules.decode_patched(request, request.kind, obj, lambda: shown(request, patched_obj))
     obj = metadata.placed(request, obj)
     obj = rules.default(request.kind, obj)
     metadata.check_preconditions(request.kind.resource, request.name, obj["metadata"], old)
     return update.replace(server, request, obj, old)
+
+
+OPERATION = {"op", "path", "value", "from"}
+
+
+def with_unknown_members(request: Request) -> Request:
+    """Return the request with a complaint about each member no JSON patch operation has."""
+    from kctl.apiserver.texts import Repeats
+
+    if not isinstance(request.body, list):
+        return request
+    texts = [
+        f'json patch unknown field "[{n}].{name}"'
+        for n, step in enumerate(request.body)
+        if isinstance(step, dict)
+        for name in step
+        if name not in OPERATION
+    ]
+    return request._replace(repeats=Repeats(texts, {})) if texts else request
 
 
 def shown(request: Request, obj: Obj) -> str:

@@ -5,11 +5,14 @@ HTTP and the in-process client both make a :class:`Request`; from there on there
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kctl.api.errors import StatusError
 from kctl.api.objects import Obj
 from kctl.api.registry import Kind
+
+if TYPE_CHECKING:
+    from kctl.apiserver.texts import Repeats
 
 
 class User(NamedTuple):
@@ -79,6 +82,7 @@ class Request(NamedTuple):
     patch_type: str = ""
     user_agent: str = ""
     warnings: list[str] | None = None
+    repeats: Repeats | None = None
 
     @property
     def manager(self) -> str:

@@ -5,6 +5,7 @@ Everything is imported when first needed, so that a command that only reads load
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from kctl.api.clock import rfc3339
@@ -20,29 +21,45 @@ UNKNOWN: dict[str, Literal["strict", "warn", "ignore"]] = {
     "Ignore": "ignore",
 }
 """What becomes of unknown fields under each fieldValidation; Warn is the default."""
+UNKNOWN_FIELD = 2
+"""The rank of a decoding error that is only an unknown field."""
 
 
 def decode(request: Request, kind: Kind, body: Any) -> Obj:
     """Check the body's structure as its field validation asks; add what is only a warning."""
+    obj, why = _decoded(request, kind, body)
+    if why:
+        what = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}'
+        raise bad_request(f"{what}: {why}")
+    return obj
+
+
+def decode_patched(request: Request, kind: Kind, obj: Obj, shown: Callable[[], str]) -> Obj:
+    """Check what a patch made; Invalid shows the outcome (or the patch) when it cannot be read."""
+    obj, why = _decoded(request, kind, obj)
+    if why:
+        raise unprocessable("", "", "", [invalid("patch", shown(), why)])
+    return obj
+
+
+def _decoded(request: Request, kind: Kind, body: Any) -> tuple[Obj, str]:
+    """Return the decoded body and why it is refused, "" when it is not."""
     from kctl.api import structural
 
     mode = UNKNOWN[request.options.field_validation]
     decoded = structural.decode(kind, body, unknown=mode)
-    if decoded.errors:
-        raise bad_request(decoded.message)
-    request.warn(*decoded.warnings)
-    return decoded.obj
-
-
-def decode_patched(request: Request, kind: Kind, obj: Obj, shown: str) -> Obj:
-    """Check what a patch made; Invalid shows the outcome (or the patch) when it cannot be read."""
-    from kctl.api import structural
-
-    decoded = structural.decode(kind, obj, unknown=UNKNOWN[request.options.field_validation])
-    if decoded.errors:
-        raise unprocessable("", "", "", [invalid("patch", shown, decoded.why)])
-    request.warn(*decoded.warnings)
-    return decoded.obj
+    repeats = request.repeats
+    if repeats is None:
+        if not decoded.errors:
+            request.warn(*decoded.warnings)
+        return decoded.obj, decoded.why
+    if any(error.rank < UNKNOWN_FIELD for error in decoded.errors):
+        return decoded.obj, decoded.why
+    if mode == "strict":
+        return decoded.obj, "strict decoding error: " + repeats.errors([error.go for error in decoded.errors])
+    if mode == "warn":
+        request.warn(*repeats.warnings(decoded.warnings))
+    return decoded.obj, ""
 
 
 def default(kind: Kind, obj: Obj) -> Obj:

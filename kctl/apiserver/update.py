@@ -10,6 +10,7 @@ from kctl.api.errors import StatusError, invalid, not_found, unprocessable
 from kctl.api.objects import Key, Obj
 from kctl.apiserver import metadata, rules
 from kctl.apiserver.body import checked
+from kctl.apiserver.remarks import remark
 from kctl.apiserver.request import Request
 from kctl.apiserver.server import APIServer
 
@@ -105,6 +106,8 @@ def replace(server: APIServer, request: Request, obj: Obj, old: Obj, *, owned: b
     if errors:
         raise unprocessable(kind.kind, kind.group, obj["metadata"]["name"], errors)
     server.admission.validate(request, obj, old)
+    if not sub:
+        remark(request, obj, old)
     return store(server, request, obj, old)
 
 

@@ -1,0 +1,148 @@
+"""Bodies as text: JSON and YAML read into values, with what the text says twice.
+
+A value alone cannot tell that a field was given twice, so reading finds it: out come the value
+(objects given twice are merged, as Go decodes into what is there) and :class:`Repeats`, which
+knows every duplicate and the order of all fields, because warnings come in the order of the text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from kctl.api.errors import bad_request
+
+SHOWN = 30
+"""So many bytes of an unreadable body are quoted."""
+
+
+class Repeats:
+    """What is wrong with a text beyond its value, and where its fields stand."""
+
+    def __init__(self, texts: Sequence[str], order: dict[str, int], *, yaml: bool = False) -> None:
+        self.texts = tuple(texts)
+        self._order = order
+        self._yaml = yaml
+
+    def warnings(self, others: Iterable[str]) -> list[str]:
+        """Return these and the other complaints in the order of the text."""
+        return sorted([*self.texts, *others], key=self._place) if self._order else [*self.texts, *others]
+
+    def errors(self, others: Iterable[str]) -> str:
+        """Return all complaints as one strict decoding error."""
+        if self._yaml and self.texts:
+            lines = "".join(f"\n  {text}" for text in self.texts)
+            return ", ".join([f"yaml: unmarshal errors:{lines}", *others])
+        return ", ".join(self.warnings(others))
+
+    def _place(self, text: str) -> int:
+        found = self._order.get(text)
+        if found is None:
+            found = self._order.get(text.partition('"')[2].rstrip('"'), len(self._order))
+        return found
+
+
+class _Pairs(list[Any]):
+    """An object as the text has it: names and values, also those given twice."""
+
+
+def read_json(text: bytes | str) -> tuple[Any, Repeats | None]:
+    """Read JSON; ValueError when it is none."""
+    twice = False
+
+    def build(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal twice
+        out = dict(pairs)
+        twice = twice or len(out) != len(pairs)
+        return out
+
+    value = json.loads(text, object_pairs_hook=build)
+    if not twice:
+        return value, None
+    order: dict[str, int] = {}
+    found: list[str] = []
+    merged = _merge(json.loads(text, object_pairs_hook=_Pairs), "", order, found)
+    return merged, Repeats(found, order)
+
+
+def _merge(value: Any, at: str, order: dict[str, int], found: list[str]) -> Any:
+    """Turn pairs into objects, noting the place of each field and those that come again."""
+    if isinstance(value, _Pairs):
+        out: dict[str, Any] = {}
+        for name, inner in value:
+            path = f"{at}.{name}" if at else name
+            if name in out:
+                found.append(f'duplicate field "{path}"')
+                order.setdefault(found[-1], len(order))
+            order.setdefault(path, len(order))
+            new = _merge(inner, path, order, found)
+            before = out.get(name)
+            out[name] = {**before, **new} if isinstance(before, dict) and isinstance(new, dict) else new
+        return out
+    if isinstance(value, list):
+        return [_merge(inner, f"{at}[{n}]", order, found) for n, inner in enumerate(value)]
+    return value
+
+
+def read_yaml(text: bytes | str) -> tuple[Any, Repeats | None]:
+    """Read YAML as sigs.k8s.io/yaml mostly does; BadRequest when it is none."""
+    import yaml
+
+    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+    class Loader(base):  # type: ignore[misc]
+        """Reads dates and times as text."""
+
+    dates = "tag:yaml.org,2002:timestamp"
+    Loader.yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in found if tag != dates]
+        for first, found in base.yaml_implicit_resolvers.items()
+    }
+    try:
+        loader = Loader(text)
+        node = loader.get_single_node()
+        lines = list(_repeated(node)) if node is not None else []
+        value = loader.construct_document(node) if node is not None else None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        why = " ".join(str(error).split())
+        raise bad_request(f"error converting YAML to JSON: yaml: {why}") from None
+    return value, Repeats(lines, {}, yaml=True) if lines else None
+
+
+def _repeated(node: Any) -> Iterable[str]:
+    """Yield a complaint for every key that a mapping has twice."""
+    if node.id == "mapping":
+        seen = set()
+        for key, inner in node.value:
+            if key.id == "scalar":
+                if key.value in seen:
+                    yield f'line {key.start_mark.line + 1}: key "{key.value}" already set in map'
+                seen.add(key.value)
+            yield from _repeated(inner)
+    elif node.id == "sequence":
+        for inner in node.value:
+            yield from _repeated(inner)
+
+
+def quoted(raw: bytes) -> str:
+    """Quote the start of an unreadable body: objects as text, anything else in hex."""
+    if not raw:
+        return "<empty>"
+    start = raw[:SHOWN]
+    text = start.decode(errors="replace") if raw.startswith(b"{") else start.hex()
+    return f"{text} ..." if len(raw) > SHOWN else text
+
+
+def why_not_json(text: str) -> str:
+    """Say what is wrong with a JSON text, in the words of Go's encoding/json where they are known."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        if error.pos >= len(text.rstrip()):
+            return "unexpected end of JSON input"
+        where = "after top-level value" if error.msg == "Extra data" else "looking for beginning of value"
+        return f"invalid character '{text[error.pos]}' {where}"
+    except (ValueError, RecursionError):
+        return "exceeded max depth"
+    return "invalid JSON"
