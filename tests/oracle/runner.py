@@ -14,10 +14,11 @@ from pathlib import Path
 from tests.oracle import FOLDER, Result, Set
 
 MODULES = ("api", "scheduler", "controllers")
-ALL = (
-    "defaulting validation patch apply crd table discovery protocol admission rbac "
-    "placement feasible score message preemption volumes requeue rollouts controllers nodes"
-).split()
+ALL = [
+    *("defaulting", "validation", "patch", "apply", "crd", "table", "discovery", "protocol", "admission", "rbac"),
+    *("placement", "feasible", "score", "message", "preemption", "volumes", "requeue"),
+    *("rollouts", "controllers", "nodes"),
+]
 FLOORS = Path(__file__).with_name("floors.json")
 
 

@@ -86,10 +86,7 @@ def _limit(value: Obj) -> Obj:
         return out
     default = {**(out.get("max") or {}), **(out.get("default") or {})}
     request = {**(out.get("min") or {}), **default, **(out.get("defaultRequest") or {})}
-    for name, amount in (("default", default), ("defaultRequest", request)):
-        if amount:
-            out[name] = amount
-    return out
+    return {**out, **({"default": default} if default else {}), **({"defaultRequest": request} if request else {})}
 
 
 def resource_quota(obj: Obj) -> Obj:

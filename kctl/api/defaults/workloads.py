@@ -10,6 +10,7 @@ from kctl.api.defaults.storage import claim
 from kctl.api.objects import Obj
 
 QUARTER = "25%"
+TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 
 
 def deployment(obj: Obj) -> Obj:
@@ -49,6 +50,10 @@ def replica_set(obj: Obj) -> Obj:
 
 def daemon_set(obj: Obj) -> Obj:
     """Default a DaemonSet, as apps/v1 SetDefaults_DaemonSet."""
+    meta = obj.get("metadata") or {}
+    if TEMPLATE_GENERATION not in (meta.get("annotations") or {}):  # a field of the internal type
+        annotations = {**(meta.get("annotations") or {}), TEMPLATE_GENERATION: "0"}
+        obj = {**obj, "metadata": {**meta, "annotations": annotations}}
     spec = dict(obj.get("spec") or {})
     spec["template"] = template(spec.get("template"))
     strategy = dict(spec.get("updateStrategy") or {})

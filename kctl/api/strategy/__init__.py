@@ -55,8 +55,7 @@ EMPTY_STATUS: dict[str, Obj] = {
 }
 """The status a new object of each kind begins with, whatever the client sent."""
 
-KEPT_STATUS = {"Node"}
-"""Kinds with a status subresource whose creator may set the status."""
+AUTOSCALER_V1 = {"currentReplicas": 0, "desiredReplicas": 0}
 
 GENERATION: dict[str, tuple[str, ...]] = {
     "CronJob.batch": ("spec",),
@@ -122,7 +121,7 @@ def prepare_create(kind: Kind, obj: Obj, *, now: str = "") -> Obj:
         meta["generation"] = 1
     out = {**obj, "metadata": meta}
     if name in EMPTY_STATUS:
-        out["status"] = EMPTY_STATUS[name]
+        out["status"] = AUTOSCALER_V1 if _is_autoscaler_v1(kind) else EMPTY_STATUS[name]
     elif not builtin(kind) and has_status(kind):
         out.pop("status", None)
     rule = _create(name)
@@ -153,6 +152,11 @@ def prepare_update(kind: Kind, new: Obj, old: Obj, subresource: str = "") -> Obj
         meta = out["metadata"]
         out["metadata"] = {**meta, "generation": (old["metadata"].get("generation") or 0) + 1}
     return out
+
+
+def _is_autoscaler_v1(kind: Kind) -> bool:
+    """Say whether the kind is the autoscaler of autoscaling/v1, which counts other things."""
+    return (kind.group, kind.version, kind.kind) == ("autoscaling", "v1", "HorizontalPodAutoscaler")
 
 
 def _counts(kind: Kind, name: str, new: Obj, old: Obj) -> bool:

@@ -54,7 +54,7 @@ RULES: dict[str, Rules] = {
     "ReplicaSet.apps": Rules("workloads", "replica_set", "replica_set_update", status="replica_set_status"),
     "ReplicationController": Rules("workloads", "replication_controller", "replication_controller_update"),
     "Secret": Rules("core", "secret", "secret_update"),
-    "Service": Rules("services", "service", "", "update_first", again=True),
+    "Service": Rules("services", "service", "", "update_first"),
     "StatefulSet.apps": Rules("workloads", "stateful_set", "stateful_set_update"),
 }
 PATH_SEGMENT = {
@@ -66,12 +66,17 @@ PATH_SEGMENT = {
 NAMES: dict[str, Names] = {
     "Namespace": meta.LABEL,
     "Service": meta.LABEL,
+    "StatefulSet.apps": meta.LABEL,
     "Event": Names(lambda _: []),
     "Event.events.k8s.io": Names(lambda _: []),
 }
 """How names are checked where they are not DNS subdomains."""
 
-GENERIC = {"CustomResourceDefinition.apiextensions.k8s.io", "APIService.apiregistration.k8s.io"}
+GENERIC = {
+    "APIService.apiregistration.k8s.io",
+    "CustomResourceDefinition.apiextensions.k8s.io",
+    "Lease.coordination.k8s.io",
+}
 """Built-in kinds whose finalizers need no domain, like those of custom resources."""
 
 
@@ -92,11 +97,14 @@ def create(kind: Kind, obj: Obj) -> list[FieldError]:
 
 
 def update(kind: Kind, new: Obj, old: Obj) -> list[FieldError]:
-    """Return what is wrong with a changed object; upstream checks metadata twice, and so do we."""
+    """Return what is wrong with a changed object.
+
+    Upstream checks metadata up to four times, and an error is a cause each time; so here.
+    """
     out: Errors = []
     name = _name(kind)
     after, before = new.get("metadata") or {}, old["metadata"]
-    meta.update(after, before, out)
+    _metadata_first(kind, after, before, out)
     rules = RULES.get(name)
     _metadata_again(name, after, before, out)
     if rules is None:
@@ -118,6 +126,12 @@ def update(kind: Kind, new: Obj, old: Obj) -> list[FieldError]:
     return out
 
 
+def _metadata_first(kind: Kind, after: Obj, before: Obj, out: Errors) -> None:
+    """Check changed metadata as rest.BeforeUpdate does, whatever the kind."""
+    meta.create(after, namespaced=kind.namespaced, names=meta.PATH_SEGMENT, kube=False, out=out)
+    meta.update(after, before, out)
+
+
 def _metadata_again(name: str, after: Obj, before: Obj, out: Errors) -> None:
     """Check changed metadata as the kind's own rules do after rest.BeforeUpdate did."""
     meta.update(after, before, out)
@@ -130,7 +144,7 @@ def update_status(kind: Kind, new: Obj, old: Obj) -> list[FieldError]:
     out: Errors = []
     name = _name(kind)
     after, before = new.get("metadata") or {}, old["metadata"]
-    meta.update(after, before, out)
+    _metadata_first(kind, after, before, out)
     _metadata_again(name, after, before, out)
     rules = RULES.get(name)
     change: Change

@@ -16,6 +16,8 @@ from kctl.api.validation.meta import Errors, formatted
 
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 PROTOCOLS = ("SCTP", "TCP", "UDP")
+RECURSIVE = ("Disabled", "Enabled", "IfPossible")
+PROPAGATION = ("Bidirectional", "HostToContainer", "None")
 BLOCK_ONLY = "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode"
 
 
@@ -163,8 +165,8 @@ def _restart_policy(value: Obj, at: str, out: Errors) -> None:
     for n, rule in enumerate(rules):
         here = f"{at}.restartPolicyRules[{n}]"
         if rule.get("action") not in {"Restart", "RestartAllContainers"}:
-            supported = ("Restart", "RestartAllContainers")
-            out.append(errors.not_supported(f"{here}.action", rule.get("action") or "", supported))
+            action = rule.get("action") or ""
+            out.append(errors.not_supported(f"{here}.action", action, ("Restart", "RestartAllContainers")))
         codes = rule.get("exitCodes")
         if codes is None:
             out.append(errors.required(f"{here}.exitCodes", "must be specified"))
@@ -247,19 +249,17 @@ def no_backsteps(path: str, at: str, out: Errors) -> None:
 def _propagation(mount: Obj, container: Obj, at: str, out: Errors) -> None:
     """Check mount propagation, which needs privileges in one direction."""
     mode = mount.get("mountPropagation")
-    supported = ("Bidirectional", "HostToContainer", "None")
-    if mode is not None and mode not in supported:
-        out.append(errors.not_supported(f"{at}.mountPropagation", mode, supported))
+    if mode is not None and mode not in PROPAGATION:
+        out.append(errors.not_supported(f"{at}.mountPropagation", mode, PROPAGATION))
     privileged = (container.get("securityContext") or {}).get("privileged")
     if mode == "Bidirectional" and not privileged:
         text = "Bidirectional mount propagation is available only to privileged containers"
         out.append(errors.forbidden_field(f"{at}.mountPropagation", text))
     recursive = mount.get("recursiveReadOnly")
-    supported = ("Disabled", "Enabled", "IfPossible")
     if recursive is None or recursive == "Disabled":
         return
-    if recursive not in supported:
-        out.append(errors.not_supported(f"{at}.recursiveReadOnly", recursive, supported))
+    if recursive not in RECURSIVE:
+        out.append(errors.not_supported(f"{at}.recursiveReadOnly", recursive, RECURSIVE))
         return
     if not mount.get("readOnly"):
         text = "may only be specified when readOnly is true"

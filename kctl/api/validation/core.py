@@ -225,7 +225,7 @@ def _preemption(obj: Obj, out: Errors) -> None:
     """Check whether pods of the class preempt others."""
     policy = obj.get("preemptionPolicy")
     if policy is not None and policy not in {"Never", "PreemptLowerPriority"}:
-        supported = ("Never", "PreemptLowerPriority")
+        supported = ("PreemptLowerPriority", "Never")
         out.append(
             errors.not_supported("preemptionPolicy", policy, supported)
             if policy

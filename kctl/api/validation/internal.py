@@ -94,11 +94,23 @@ TYPES: dict[str, str] = {
         "PeriodSeconds:i SuccessThreshold:i FailureThreshold:i TerminationGracePeriodSeconds"
     ),
     "Volume": (
-        "Name:s HostPath:*HostPath EmptyDir:*EmptyDir GCEPersistentDisk AWSElasticBlockStore GitRepo "
-        "Secret:*SecretVolume NFS ISCSI Glusterfs PersistentVolumeClaim:*ClaimVolume RBD Quobyte FlexVolume "
+        "Name:s HostPath:*HostPath EmptyDir:*EmptyDir GCEPersistentDisk AWSElasticBlockStore GitRepo:*GitRepo "
+        "Secret:*SecretVolume NFS:*NFS ISCSI Glusterfs PersistentVolumeClaim:*ClaimVolume RBD Quobyte FlexVolume "
         "Cinder CephFS Flocker DownwardAPI:*DownwardVolume FC AzureFile ConfigMap:*ConfigMapVolume VsphereVolume "
-        "AzureDisk PhotonPersistentDisk Projected:*Projected PortworxVolume ScaleIO StorageOS CSI Ephemeral Image"
+        "AzureDisk PhotonPersistentDisk Projected:*Projected PortworxVolume ScaleIO StorageOS CSI:*CSI Ephemeral:*Ephemeral "
+        "Image:*Image"
     ),
+    "GitRepo": "Repository:s Revision:s Directory:s",
+    "NFS": "Server:s Path:s ReadOnly:b",
+    "CSI": "Driver:s ReadOnly FSType VolumeAttributes:m NodePublishSecretRef:*LocalObjectReference",
+    "Image": "Reference:s PullPolicy:s",
+    "Ephemeral": "VolumeClaimTemplate:*ClaimTemplate",
+    "ClaimTemplate": "Spec:@ClaimSpec",
+    "ClaimSpec": (
+        "AccessModes:m Selector Resources:@VolumeResources VolumeName:s StorageClassName VolumeMode DataSource "
+        "DataSourceRef VolumeAttributesClassName"
+    ),
+    "VolumeResources": "Limits:Q Requests:Q",
     "HostPath": "Path:s Type",
     "EmptyDir": "Medium:s SizeLimit",
     "SecretVolume": "SecretName:s Items:[]KeyToPath DefaultMode Optional",

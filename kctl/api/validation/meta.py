@@ -72,7 +72,7 @@ def common(meta: Obj, out: Errors) -> None:
     if (meta.get("generation") or 0) < 0:
         out.append(errors.invalid("metadata.generation", meta["generation"], formats.NEGATIVE))
     labels(meta.get("labels"), "metadata.labels", out)
-    annotations(meta.get("annotations"), "metadata.annotations", out)
+    check_annotations(meta.get("annotations"), "metadata.annotations", out)
     owners(meta.get("ownerReferences") or [], "metadata.ownerReferences", out)
     finalizers(meta.get("finalizers") or [], "metadata.finalizers", out)
 
@@ -104,7 +104,7 @@ def update(new: Obj, old: Obj, out: Errors) -> None:
             shown = new.get(name) or ("" if name in {"name", "namespace", "uid"} else None)
             out.append(errors.invalid(f"metadata.{name}", shown, formats.IMMUTABLE))
     labels(new.get("labels"), "metadata.labels", out)
-    annotations(new.get("annotations"), "metadata.annotations", out)
+    check_annotations(new.get("annotations"), "metadata.annotations", out)
     owners(new.get("ownerReferences") or [], "metadata.ownerReferences", out)
 
 
@@ -127,7 +127,7 @@ def labels(values: Obj | None, at: str, out: Errors) -> None:
         formatted(formats.label_value, value or "", at, out)
 
 
-def annotations(values: Obj | None, at: str, out: Errors) -> None:
+def check_annotations(values: Obj | None, at: str, out: Errors) -> None:
     """Check the keys of annotations (case does not matter) and their size in all."""
     total = 0
     for key, value in (values or {}).items():

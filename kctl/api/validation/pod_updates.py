@@ -53,7 +53,7 @@ def _annotations(new: Obj, old: Obj, out: Errors) -> None:
             out.append(errors.forbidden_field(f"{at}[{key}]", "may not add AppArmor annotations"))
         if key == MIRROR:
             out.append(errors.forbidden_field(f"{at}[{key}]", "may not add mirror pod annotation"))
-    pods.annotations(after, new.get("spec") or {}, at, out)
+    pods.check_annotations(after, new.get("spec") or {}, at, out)
 
 
 def _containers(new: list[Obj], old: list[Obj], at: str, out: Errors) -> bool:

@@ -37,7 +37,7 @@ def create(obj: Obj, out: Errors) -> None:
 def whole(obj: Obj, out: Errors) -> None:
     """Check what creation and updates of a Pod share (validatePodMetadataAndSpec)."""
     spec = obj.get("spec") or {}
-    annotations(obj["metadata"].get("annotations") or {}, spec, "metadata.annotations", out)
+    check_annotations(obj["metadata"].get("annotations") or {}, spec, "metadata.annotations", out)
     pod_spec(spec, "spec", out)
     if not spec.get("serviceAccountName"):
         for n, value in enumerate(spec.get("volumes") or ()):
@@ -57,15 +57,15 @@ def template(value: Obj, at: str, out: Errors) -> None:
     """Check a pod template; upstream reports its labels without ``metadata`` in the path."""
     metadata, spec = value.get("metadata") or {}, value.get("spec") or {}
     meta.labels(metadata.get("labels"), f"{at}.labels", out)
-    meta.annotations(metadata.get("annotations"), f"{at}.annotations", out)
-    annotations(metadata.get("annotations") or {}, spec, f"{at}.annotations", out)
-    pod_spec(spec, f"{at}.spec", out, numeric=False)
+    meta.check_annotations(metadata.get("annotations"), f"{at}.annotations", out)
+    check_annotations(metadata.get("annotations") or {}, spec, f"{at}.annotations", out)
+    pod_spec(spec, f"{at}.spec", out)
     if spec.get("ephemeralContainers"):
         text = "ephemeral containers not allowed in pod template"
         out.append(errors.forbidden_field(f"{at}.spec.ephemeralContainers", text))
 
 
-def annotations(values: Obj, spec: Obj, at: str, out: Errors) -> None:
+def check_annotations(values: Obj, spec: Obj, at: str, out: Errors) -> None:
     """Check the annotations that mean something for pods."""
     if "kubernetes.io/config.mirror" in values and not spec.get("nodeName"):
         text = "must set spec.nodeName if mirror pod annotation is set"
@@ -110,11 +110,10 @@ def _app_armor(value: str, at: str, out: Errors, spec: Obj, container: str) -> N
         out.append(errors.invalid(at, container, "container not found"))
 
 
-def pod_spec(spec: Obj, at: str, out: Errors, *, numeric: bool = False) -> None:
+def pod_spec(spec: Obj, at: str, out: Errors) -> None:
     """Check a pod spec, as ValidatePodSpec."""
+    # A negative period is taken as one second, for the sake of old objects.
     grace = spec.get("terminationGracePeriodSeconds") or 0
-    if grace < 0:
-        out.append(errors.invalid(f"{at}.terminationGracePeriodSeconds", grace, formats.NEGATIVE))
     known = volumes.volumes(spec.get("volumes") or (), f"{at}.volumes", out)
     claims = [value.get("name") or "" for value in spec.get("resourceClaims") or ()]
     _resource_claims(spec.get("resourceClaims") or (), f"{at}.resourceClaims", out)
@@ -145,7 +144,7 @@ def pod_spec(spec: Obj, at: str, out: Errors, *, numeric: bool = False) -> None:
     security.host_process(spec, at, out)
     _host_users(spec, at, out)
     _names(spec, at, out)
-    _rest(spec, at, out, numeric=numeric)
+    _rest(spec, at, out)
     security.operating_system(spec, at, out)
 
 
@@ -170,9 +169,9 @@ def _resource_claims(values: Sequence[Obj], at: str, out: Errors) -> None:
         if claim is None and claim_template is None:
             text = "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"
             out.append(errors.invalid(here, shown, text))
-        for field, text in (("resourceClaimName", claim), ("resourceClaimTemplateName", claim_template)):
-            if text is not None:
-                formatted(formats.dns_subdomain, text, f"{here}.{field}", out)
+        for field, given in (("resourceClaimName", claim), ("resourceClaimTemplateName", claim_template)):
+            if given is not None:
+                formatted(formats.dns_subdomain, given, f"{here}.{field}", out)
 
 
 def _host_network(spec: Obj, at: str, out: Errors) -> None:
@@ -267,9 +266,9 @@ def _names(spec: Obj, at: str, out: Errors) -> None:
             out.append(errors.forbidden_field(f"{at}.hostnameOverride", text))
 
 
-def _rest(spec: Obj, at: str, out: Errors, *, numeric: bool) -> None:
+def _rest(spec: Obj, at: str, out: Errors) -> None:
     """Check what comes last: tolerations, aliases, priority, overhead."""
-    scheduling.tolerations(spec.get("tolerations") or [], f"{at}.tolerations", out, numeric=numeric)
+    scheduling.tolerations(spec.get("tolerations") or [], f"{at}.tolerations", out)
     for alias in spec.get("hostAliases") or ():
         formatted(formats.ip, alias.get("ip") or "", f"{at}.hostAliases.ip", out)
         for name in alias.get("hostnames") or ():

@@ -196,7 +196,7 @@ def taints(values: list[Obj], at: str, out: Errors) -> None:
 
 def spread_constraints(values: list[Obj], at: str, out: Errors) -> None:
     """Check topology spread constraints, as validateTopologySpreadConstraints."""
-    pairs: set[str] = set()
+    pairs = [f"{{{row.get('topologyKey') or ''}, {row.get('whenUnsatisfiable') or ''}}}" for row in values]
     for n, value in enumerate(values):
         here = f"{at}[{n}]"
         skew, when, key = (
@@ -213,10 +213,8 @@ def spread_constraints(values: list[Obj], at: str, out: Errors) -> None:
         if when not in {"DoNotSchedule", "ScheduleAnyway"}:
             supported = ("DoNotSchedule", "ScheduleAnyway")
             out.append(errors.not_supported(f"{here}.whenUnsatisfiable", when, supported))
-        pair = f"{{{key}, {when}}}"
-        if pair in pairs:
-            out.append(errors.duplicate(f"{here}.{{topologyKey, whenUnsatisfiable}}", pair))
-        pairs.add(pair)
+        for _ in range(pairs[n + 1 :].count(pairs[n])):  # upstream reports the earlier of two
+            out.append(errors.duplicate(f"{here}.{{topologyKey, whenUnsatisfiable}}", pairs[n]))
         _min_domains(value, here, out)
         for name in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
             policy = value.get(name)

@@ -190,7 +190,7 @@ def _user_name(user: str, at: str, out: Errors) -> None:
         text = "runAsUserName cannot contain more than one backslash"
         out.append(errors.invalid(at, user, text))
         return
-    domain, backslash, name = user.rpartition("\\")
+    _, _, name = user.rpartition("\\")
     if not name:
         out.append(errors.invalid(at, user, "runAsUserName's User cannot be empty"))
     elif len(name) > 104:

@@ -24,7 +24,7 @@ KUBELET_PORT = 10250
 
 def is_headless(spec: Obj) -> bool:
     """Say whether the Service has no address on purpose."""
-    return (spec.get("clusterIPs") or [spec.get("clusterIP")])[0] == "None"
+    return bool((spec.get("clusterIPs") or [spec.get("clusterIP")])[0] == "None")
 
 
 def service(obj: Obj, out: Errors) -> None:
@@ -255,6 +255,7 @@ def update_first(new: Obj, old: Obj, out: Errors) -> None:
     both = spec.get("type") == before.get("type") == "LoadBalancer"
     if both and spec.get("loadBalancerClass") != before.get("loadBalancerClass"):
         out.append(errors.invalid("spec.loadBalancerClass", spec.get("loadBalancerClass"), ONCE))
+    _load_balancer_class(spec, spec.get("type") or "", out)
 
 
 def _kept_addresses(spec: Obj, before: Obj, out: Errors) -> None:

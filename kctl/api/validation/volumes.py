@@ -161,19 +161,22 @@ def _projected(value: Obj, at: str, out: Errors) -> None:
                 PROJECTIONS[name](source[name], f"{here}.{name}", out)
         if not given:
             out.append(errors.required(here, "must specify one of the volume types"))
-        for path in _paths(source):
+        for path, shown in _paths(source):
             if path in paths:
-                out.append(errors.invalid(at, path, "conflicting duplicate paths"))
+                out.append(errors.invalid(at, shown, "conflicting duplicate paths"))
             paths.add(path)
 
 
-def _paths(source: Obj) -> list[str]:
-    """Return the paths a projected source writes."""
-    out: list[str] = []
+def _paths(source: Obj) -> list[tuple[str, str]]:
+    """Return the paths a projected source writes, each with what a complaint about it shows."""
+    out: list[tuple[str, str]] = []
     for name in ("secret", "configMap", "downwardAPI"):
-        out += [item.get("path") or "" for item in (source.get(name) or {}).get("items") or ()]
+        part = source.get(name) or {}
+        for item in part.get("items") or ():
+            path = item.get("path") or ""
+            out.append((path, path if name == "downwardAPI" else part.get("name") or ""))
     token = source.get("serviceAccountToken")
-    return [*out, token.get("path") or ""] if token else out
+    return [*out, (token.get("path") or "", token.get("path") or "")] if token else out
 
 
 def _projected_keys(value: Obj, at: str, out: Errors) -> None:

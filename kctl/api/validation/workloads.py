@@ -9,7 +9,7 @@ from typing import Any
 
 from kctl.api import errors
 from kctl.api.objects import Obj
-from kctl.api.validation import formats, internal, meta, pods
+from kctl.api.validation import formats, internal, meta, pods, storage
 from kctl.api.validation.meta import Errors
 
 NO_MATCH = "`selector` does not match template `labels`"
@@ -249,9 +249,9 @@ def _daemon_rolling(value: Obj | None, at: str, out: Errors) -> None:
 
 
 def daemon_set_update(new: Obj, old: Obj, out: Errors) -> None:
-    """Check a changed DaemonSet."""
-    daemon_set(new, out)
+    """Check a changed DaemonSet: its selector first."""
     _same_selector(new, old, out)
+    daemon_set(new, out)
 
 
 def stateful_set(obj: Obj, out: Errors) -> None:
@@ -280,7 +280,7 @@ def stateful_set(obj: Obj, out: Errors) -> None:
     if _selector(spec, "statefulset", at, out):
         value = spec.get("template") or {}
         _labels_match(spec.get("selector"), value, f"{at}.template", out)
-        pods.template(value, f"{at}.template", out)
+        pods.template(_with_claims(value, spec.get("volumeClaimTemplates") or []), f"{at}.template", out)
     pod = (spec.get("template") or {}).get("spec") or {}
     if pod.get("restartPolicy") != "Always":
         here = f"{at}.template.spec.restartPolicy"
@@ -288,6 +288,19 @@ def stateful_set(obj: Obj, out: Errors) -> None:
     if pod.get("activeDeadlineSeconds") is not None:
         text = "activeDeadlineSeconds in StatefulSet is not Supported"
         out.append(errors.forbidden_field(f"{at}.template.spec.activeDeadlineSeconds", text))
+    for n, row in enumerate(spec.get("volumeClaimTemplates") or ()):
+        storage.claim_spec(row.get("spec") or {}, f"{at}.volumeClaimTemplates[{n}].spec", out)
+
+
+def _with_claims(template: Obj, claims: list[Obj]) -> Obj:
+    """Return the template with a volume in front for every claim, as the controller makes its pods."""
+    if not claims:
+        return template
+    names = [(row.get("metadata") or {}).get("name") or "" for row in claims]
+    spec = template.get("spec") or {}
+    made = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in names]
+    own = [row for row in spec.get("volumes") or () if row.get("name") not in names]
+    return {**template, "spec": {**spec, "volumes": [*made, *own]}}
 
 
 def _stateful_strategy(value: Obj, at: str, out: Errors) -> None:

@@ -1,0 +1,54 @@
+"""Recorded answers of a real control plane: rates may only rise (floors.json).
+
+The normal run takes a sample; ``pytest -m slow tests/oracle`` runs every case.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import pytest
+
+from tests.oracle import FOLDER, api, runner
+
+SAMPLE = {"defaulting": 15, "validation": 40, "patch": 10, "apply": 10, "protocol": 10, "admission": 10}
+FIRST = 10
+
+needs_recordings = pytest.mark.skipif(not FOLDER.is_dir(), reason="20 sets of recordings are not beside the checkout")
+
+
+def check(part: str, name: str, results: list) -> None:
+    floor = runner.floors().get(part, {}).get(name, 0.0)
+    wrong = [f"{result.id}: {result.why}" for result in results if not result.passed]
+    assert runner.rate(results) >= floor, f"{runner.line(name, results)}, floor {floor}\n" + "\n".join(wrong[:5])
+
+
+@needs_recordings
+@pytest.mark.parametrize("name", sorted(SAMPLE))
+def test_a_sample_of_the_answers_is_as_recorded(name):
+    check("sample", name, list(api.results(name, every=SAMPLE[name])(FOLDER)))
+
+
+@needs_recordings
+@pytest.mark.slow
+@pytest.mark.parametrize("name", runner.ALL)
+def test_the_answers_are_as_recorded(name):
+    runnable = runner.sets()
+    if name not in runnable:
+        pytest.skip(f"{name} has no runner yet")
+    check("whole", name, list(runnable[name](FOLDER)))
+
+
+@needs_recordings
+def test_a_broken_answer_fails_its_case():
+    case = next(islice(api.cases(FOLDER, "defaulting"), FIRST, None))
+    assert api.difference("defaulting", case) == ""
+    case["steps"][0]["response"]["body"]["spec"] = {"other": True}
+    assert api.difference("defaulting", case) != ""
+
+
+def test_floors_never_fall(tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "FLOORS", tmp_path / "floors.json")
+    runner.raise_floors("whole", {"patch": 0.5})
+    runner.raise_floors("whole", {"patch": 0.4, "crd": 0.1})
+    assert runner.floors()["whole"] == {"patch": 0.5, "crd": 0.1}
