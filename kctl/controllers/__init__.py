@@ -18,6 +18,7 @@ CONTROLLERS = {
     "node-lifecycle-controller": "nodelifecycle:NodeLifecycleController",
     "replicaset-controller": "replicaset:ReplicaSetController",
     "deployment-controller": "deployment:DeploymentController",
+    "endpoints-controller": "endpoints:EndpointsController",
     "endpointslice-controller": "endpointslice:EndpointSliceController",
     "garbage-collector-controller": "garbagecollector:GarbageCollector",
     "namespace-controller": "namespace:NamespaceController",

@@ -17,7 +17,7 @@ from kctl.api.objects import Key, Obj, dig, is_deleting, key_of, labels_of
 from kctl.api.selectors import from_labels
 from kctl.client.cache import Caches, Index
 from kctl.controllers.endpointslice_placement import Ports, place
-from kctl.controllers.pods import is_ready, is_terminal, ready_since
+from kctl.controllers.pods import is_ready, is_terminal
 from kctl.runtime.controller import Controller, Decision, Watch, keys_of_self
 
 SLICES = "endpointslices.discovery.k8s.io"
@@ -72,7 +72,7 @@ class EndpointSliceController(Controller):
         if spec.get("type") == "ExternalName" or not spec.get("selector"):
             return None
         selector = from_labels(spec["selector"])
-        found = pods_index(caches).get((key.namespace, *_rarest(spec["selector"])))
+        found = pods_index(caches).get((key.namespace, *rarest(spec["selector"])))
         pods = tuple(pod for pod in found if selector.matches(labels_of(pod)))
         nodes = {pod["spec"].get("nodeName") for pod in pods}
         zones = {}
@@ -97,7 +97,7 @@ def decide(seen: Seen) -> Decision:
         endpoint = endpoint_of(seen.service, pod, seen.zones)
         uid = pod["metadata"]["uid"]
         groups.setdefault(ports_of(seen.service, pod), {})[uid] = endpoint
-        since = ready_since(pod) or _not_ready_since(pod)
+        since = changed_at(pod)
         if since:
             triggers[uid] = since
     return Decision(tuple(place(seen.service, groups, seen.slices, triggers)))
@@ -192,14 +192,15 @@ def _target(port: Obj, pod: Obj) -> int | None:
     return None
 
 
-def _not_ready_since(pod: Obj) -> str:
+def changed_at(pod: Obj) -> str:
+    """Return when the pod last became Ready or ceased to be, "" if it does not say."""
     for found in dig(pod, "status", "conditions", default=()):
         if found.get("type") == "Ready":
             return str(found.get("lastTransitionTime") or "")
     return ""
 
 
-def _rarest(labels: dict[str, str]) -> tuple[str, str]:
+def rarest(labels: dict[str, str]) -> tuple[str, str]:
     """Return the pair of a selector by which it is indexed: one that few others are likely to have."""
     return min(labels.items(), key=lambda pair: (pair[0] in SHARED_KEYS, pair))
 
@@ -213,7 +214,7 @@ def _service_values(service: Obj) -> tuple[tuple[str, str, str], ...]:
     spec = service["spec"]
     if spec.get("type") == "ExternalName" or not spec.get("selector"):
         return ()
-    return ((key_of(service).namespace, *_rarest(spec["selector"])),)
+    return ((key_of(service).namespace, *rarest(spec["selector"])),)
 
 
 def pods_index(caches: Caches) -> Index:

@@ -32,6 +32,8 @@ from kctl.runtime.controller import Controller, Decision, Watch, keys_of_self
 REPLICASETS = "replicasets.apps"
 BURST = 500
 """As upstream: one sync never creates or deletes more pods than this."""
+BULK = 8
+"""Batches from this size on are created in one call."""
 OPTIONAL_COUNTS = ("fullyLabeledReplicas", "readyReplicas", "availableReplicas")
 
 
@@ -127,19 +129,39 @@ class ReplicaSetController(Controller):
         ]
         start, size = 0, 1
         while start < len(pairs):
-            refusals = []
-            for create, emit in pairs[start : start + size]:
-                try:
-                    carry_out(client, (create, emit), now=now, component=self.name)
-                except StatusError as error:
-                    if _namespace_is_terminating(error):
-                        return None  # nothing can be created there any more
-                    refusals.append(error)
-                    event = Emit(emit.regarding, "Warning", "FailedCreate", f"Error creating: {error.message}")
-                    carry_out_one(client, event, now=now, component=self.name)
-            if refusals:
-                return refusals[0]
+            batch = pairs[start : start + size]
+            if not self._create_alike(client, batch, now):
+                refusals = [error for pair in batch if (error := self._create_one(client, pair, now)) is not None]
+                if any(map(_namespace_is_terminating, refusals)):
+                    return None  # nothing can be created there any more
+                if refusals:
+                    return refusals[0]
             start, size = start + size, size * 2
+        return None
+
+    def _create_alike(self, client: Client, batch: Sequence[tuple[Create, Emit]], now: float) -> bool:
+        """Create the pods of a large batch in one call; say whether that worked, else they go one by one."""
+        if len(batch) < BULK:
+            return False
+        first = batch[0][0].obj
+        template = {name: value for name, value in first.items() if name != "metadata"}
+        try:
+            client.create_many("pods", template, [create.obj["metadata"] for create, _ in batch])
+        except StatusError:
+            return False
+        for _, emit in batch:
+            carry_out_one(client, emit, now=now, component=self.name)
+        return True
+
+    def _create_one(self, client: Client, pair: tuple[Create, Emit], now: float) -> StatusError | None:
+        """Create one pod and record how that went."""
+        try:
+            carry_out(client, pair, now=now, component=self.name)
+        except StatusError as error:
+            if not _namespace_is_terminating(error):
+                event = Emit(pair[1].regarding, "Warning", "FailedCreate", f"Error creating: {error.message}")
+                carry_out_one(client, event, now=now, component=self.name)
+            return error
         return None
 
     def _report_failure(self, client: Client, actions: Sequence[Action], error: StatusError, now: float) -> None:

@@ -161,8 +161,14 @@ class Refusing:
                 raise forbidden("pods", obj["metadata"]["name"], "exceeded quota: q")
         return self.client.create(resource, obj, **more)
 
+    def create_many(self, resource, template, metadata):
+        if self.asked + len(metadata) > self.allowed:
+            raise forbidden(resource, metadata[0]["name"], "exceeded quota: q")
+        self.asked += len(metadata)
+        return self.client.create_many(resource, template, metadata)
 
-@pytest.mark.parametrize(("allowed", "asked"), [(0, 1), (1, 3), (3, 7)])
+
+@pytest.mark.parametrize(("allowed", "asked"), [(0, 1), (1, 3), (3, 7), (10, 15), (16, 20)])
 def test_creation_starts_slowly_and_stops_with_the_batch_that_failed(make_world, replicaset, allowed, asked):
     world = make_world(("serviceaccount-controller",))
     world.create(replicaset(replicas=20))

@@ -38,6 +38,12 @@ WITHOUT_GENERATION = frozenset(
     )
 )
 DEFAULT_OBJECTS = {"serviceaccounts": "default", "configmaps": "kube-root-ca.crt"}
+KEPT = {
+    "controllerrevisions": ("revision",),
+    "endpoints": ("subsets",),
+    "endpointslices": ("addressType", "endpoints", "ports"),
+}
+"""Kinds of which the recording keeps these fields, null where there is none."""
 COMBINED = "(combined from similar events): "
 """What the recorder puts before the tenth message of a kind; the recording does not keep it."""
 TRIGGERED = "endpoints.kubernetes.io/last-change-trigger-time"
@@ -213,8 +219,8 @@ def reduced(scenario: Scenario, plural: str, obj: Obj) -> Obj:
         out["keys"] = sorted(obj.get("data") or {})
     elif plural in ("serviceaccounts", "storageclasses"):
         pass
-    elif plural == "controllerrevisions":
-        out["revision"] = obj["revision"]
+    elif plural in KEPT:
+        out |= {name: obj.get(name) for name in KEPT[plural]}
     elif plural == "pods":
         out |= {"spec": _pod_spec(obj), "status": _pod_status(obj)}
     else:
