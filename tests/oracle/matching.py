@@ -49,12 +49,7 @@ class Matcher:
             return ""
         if want == got and type(want) is type(got):
             return ""
-        if (
-            isinstance(want, int | float)
-            and isinstance(got, int | float)
-            and not isinstance(want, bool)
-            and want == got
-        ):
+        if _is_number(want) and _is_number(got) and want == got:
             return ""
         return f"{at or '.'}: want {_short(want)}, got {_short(got)}"
 
@@ -129,6 +124,11 @@ class Matcher:
         self.known[name] = value
         self.taken[_kind(name), value] = name
         return True
+
+
+def _is_number(value: Any) -> bool:
+    """Say whether the value is a number in JSON; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _kind(name: str) -> str:

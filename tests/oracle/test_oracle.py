@@ -5,14 +5,12 @@ The normal run takes a sample; ``pytest -m slow tests/oracle`` runs every case.
 
 from __future__ import annotations
 
-from itertools import islice
-
 import pytest
 
 from tests.oracle import FOLDER, api, runner
 
 SAMPLE = {"defaulting": 15, "validation": 40, "patch": 10, "apply": 10, "protocol": 10, "admission": 10}
-FIRST = 10
+PLAIN = "def-ContainerSolutions_kubernetes-examples-Pod-0f9f0008"
 
 needs_recordings = pytest.mark.skipif(not FOLDER.is_dir(), reason="20 sets of recordings are not beside the checkout")
 
@@ -41,7 +39,7 @@ def test_the_answers_are_as_recorded(name):
 
 @needs_recordings
 def test_a_broken_answer_fails_its_case():
-    case = next(islice(api.cases(FOLDER, "defaulting"), FIRST, None))
+    case = next(case for case in api.cases(FOLDER, "defaulting") if case["id"] == PLAIN)
     assert api.difference("defaulting", case) == ""
     case["steps"][0]["response"]["body"]["spec"] = {"other": True}
     assert api.difference("defaulting", case) != ""

@@ -44,7 +44,8 @@ def _selector(spec: Obj, kind: str, at: str, out: Errors) -> bool:
     if not selector.get("matchLabels") and not selector.get("matchExpressions"):
         out.append(errors.invalid(f"{at}.selector", {}, f"empty selector is invalid for {kind}"))
     if meta.selector_error(selector):
-        out.append(errors.invalid(f"{at}.selector", meta.shown_selector(selector), "invalid label selector"))
+        detail = "" if kind == "statefulset" else "invalid label selector"
+        out.append(errors.invalid(f"{at}.selector", meta.shown_selector(selector), detail))
         return False
     return True
 
