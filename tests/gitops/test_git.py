@@ -1,0 +1,325 @@
+"""Commits as sets, repositories that mean harm, and the post-commit hook."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kctl.api.errors import KctlError, Refused, UsageError
+from kctl.gitops import hooks, manifests
+from kctl.gitops.git import Repository
+from kctl.gitops.manifests import Options
+from kctl.gitops.parsed import ParseCache
+from kctl.gitops.sources import ManifestErrors
+from kctl.gitops.sync import Synced, sync_commit
+
+COMMAND = [sys.executable, "-m", "kctl"]
+
+
+def config_map(name: str) -> str:
+    return f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n"
+
+
+class Repo:
+    """A repository made with the git command."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir()
+        self.git("init", "-q", "-b", "main")
+
+    def git(self, *arguments: str, stdin: bytes = b"", check: bool = True, **env: str) -> str:
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=self.path,
+            input=stdin,
+            capture_output=True,
+            check=check,
+            env={
+                **os.environ,
+                "GIT_AUTHOR_NAME": "Ann",
+                "GIT_AUTHOR_EMAIL": "ann@example.com",
+                "GIT_COMMITTER_NAME": "Ann",
+                "GIT_COMMITTER_EMAIL": "ann@example.com",
+                "GIT_AUTHOR_DATE": "2026-02-03T04:05:06Z",
+                "GIT_CONFIG_GLOBAL": "/dev/null",
+                **env,
+            },
+        )
+        return (done.stdout + done.stderr).decode()
+
+    def commit(self, files: dict[str, str], message: str = "change") -> str:
+        for name, text in files.items():
+            (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.path / name).write_text(text, encoding="utf-8")
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", message)
+        return self.git("rev-parse", "HEAD").strip()
+
+    def commit_tree(self, entries: bytes) -> str:
+        """Commit a tree that git itself would not make."""
+        tree = self.git("mktree", "-z", "--missing", stdin=entries).strip()
+        return self.git("commit-tree", tree, "-m", "odd").strip()
+
+
+@pytest.fixture
+def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repo:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    return Repo(tmp_path / "shop")
+
+
+def names(synced: Synced) -> list[str]:
+    return [f"{manifest.place()} {manifest.object['metadata']['name']}" for manifest in synced.manifests]
+
+
+class TestSync:
+    def test_a_commit_is_read_and_not_the_working_tree(self, repo: Repo) -> None:
+        first = repo.commit(
+            {"a.yaml": config_map("a"), "deep/er/b.yml": config_map("b"), "notes.md": "x"}, "One\n\nmore"
+        )
+        repo.commit({"a.yaml": config_map("changed")})
+        (repo.path / "a.yaml").write_text("broken: [", encoding="utf-8")
+        synced = sync_commit(str(repo.path), first)
+        assert names(synced) == ["a.yaml:1 a", "deep/er/b.yml:1 b"]
+        assert synced.commit == (first, "Ann <ann@example.com>", "2026-02-03T04:05:06Z", "One")
+        assert synced.source["commit"] == first
+        assert names(sync_commit(str(repo.path)))[0] == "a.yaml:1 changed"
+
+    def test_a_folder_of_the_commit_is_a_set_of_its_own(self, repo: Repo) -> None:
+        repo.commit({"a.yaml": config_map("a"), "apps/b.yaml": config_map("b"), "apps2/c.yaml": config_map("c")})
+        synced = sync_commit(str(repo.path), path="./apps/")
+        assert names(synced) == ["apps/b.yaml:1 b"]
+        assert synced.set_name != sync_commit(str(repo.path)).set_name
+        assert names(sync_commit(str(repo.path), path="apps/b.yaml")) == ["apps/b.yaml:1 b"]
+
+    @pytest.mark.parametrize("ref", ["v1", "refs/tags/v1", "main~1", "HEAD^"])
+    def test_any_revision_can_be_named(self, repo: Repo, ref: str) -> None:
+        first = repo.commit({"a.yaml": config_map("a")})
+        repo.git("tag", "-a", "v1", "-m", "annotated")
+        repo.commit({"a.yaml": config_map("b")})
+        assert sync_commit(str(repo.path), ref).commit.sha == first
+
+    @pytest.mark.parametrize("ref", ["nope", "--help", "-x", "", "a\nb", "HEAD:a.yaml", "main..main", "a\0b"])
+    def test_what_names_no_commit_is_refused(self, repo: Repo, ref: str) -> None:
+        repo.commit({"a.yaml": config_map("a")})
+        with pytest.raises(KctlError, match="names no commit"):
+            sync_commit(str(repo.path), ref)
+
+    def test_errors_carry_the_file_in_the_commit(self, repo: Repo) -> None:
+        repo.commit({"b/x.yaml": "a: [\n", "a.yaml": "kind: Pod\n", "k/kustomization.yaml": "resources: []\n"})
+        with pytest.raises(ManifestErrors) as caught:
+            sync_commit(str(repo.path))
+        assert [str(error)[:24] for error in caught.value.errors] == [
+            "a.yaml:1: not a manifest",
+            "b/x.yaml:2:1: did not fi",
+            "k/kustomization.yaml: bu",
+        ]
+        assert "was not applied" in caught.value.hint
+
+    def test_a_bare_repository_and_a_worktree_do_too(self, repo: Repo, tmp_path: Path) -> None:
+        repo.commit({"a.yaml": config_map("a")})
+        repo.git("clone", "-q", "--bare", str(repo.path), str(tmp_path / "bare.git"))
+        repo.git("worktree", "add", "-q", str(tmp_path / "tree"))
+        for path in (tmp_path / "bare.git", tmp_path / "tree", repo.path / ".git"):
+            assert names(sync_commit(str(path))) == ["a.yaml:1 a"]
+
+    def test_the_environment_of_a_hook_does_not_mislead(
+        self, repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        repo.commit({"a.yaml": config_map("a")})
+        other = Repo(tmp_path / "other")
+        other.commit({"b.yaml": config_map("b")})
+        monkeypatch.setenv("GIT_DIR", str(other.path / ".git"))
+        monkeypatch.setenv("GIT_INDEX_FILE", "/nowhere")
+        assert names(sync_commit(str(repo.path))) == ["a.yaml:1 a"]
+        assert os.environ["GIT_DIR"] == str(other.path / ".git")
+
+    def test_a_blob_that_is_known_is_not_read_again(self, repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+        repo.commit({"a.yaml": config_map("a"), "b.yaml": config_map("b")})
+        options = Options(cache=ParseCache(repo.path / ".kctl"))
+        sync_commit(str(repo.path), options=options)
+        repo.commit({"b.yaml": config_map("c")})
+        read: list[str] = []
+        real = Repository.read
+        monkeypatch.setattr(Repository, "read", lambda self, sha: read.append(sha) or real(self, sha))
+        assert names(sync_commit(str(repo.path), options=options)) == ["a.yaml:1 a", "b.yaml:1 c"]
+        assert len(read) == 2  # the commit and the one blob
+
+    @pytest.mark.parametrize("path", ["https://example.com/x.git", "git@example.com:x.git", "ext::sh -c true"])
+    def test_nothing_is_fetched(self, path: str) -> None:
+        with pytest.raises(UsageError, match="clone it first"):
+            sync_commit(path)
+
+    def test_what_is_not_there_is_said(self, repo: Repo, tmp_path: Path) -> None:
+        repo.commit({"a.yaml": config_map("a")})
+        (tmp_path / "plain").mkdir()
+        for path, folder, message in (
+            (tmp_path / "gone", "", "no such directory"),
+            (tmp_path / "plain", "", "not a git repository"),
+            (repo.path, "apps", 'has no folder "apps"'),
+        ):
+            with pytest.raises(KctlError, match=message):
+                sync_commit(str(path), path=folder)
+        with pytest.raises(UsageError, match="leads out"):
+            sync_commit(str(repo.path), path="../other")
+        repo.commit({"empty/readme.md": "x"})
+        with pytest.raises(KctlError, match="holds no manifests in empty"):
+            sync_commit(str(repo.path), path="empty")
+
+
+class TestHostile:
+    def test_links_and_submodules_are_reported_and_not_followed(self, repo: Repo, tmp_path: Path) -> None:
+        (tmp_path / "secret.yaml").write_text(config_map("secret"), encoding="utf-8")
+        repo.commit({"a.yaml": config_map("a")})
+        (repo.path / "link.yaml").symlink_to("../secret.yaml")
+        (repo.path / "folder").symlink_to("..")
+        repo.git("update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},module")
+        repo.git("add", "link.yaml", "folder")
+        repo.git("commit", "-q", "-m", "links")
+        synced = sync_commit(str(repo.path))
+        assert names(synced) == ["a.yaml:1 a"]
+        assert synced.skipped == ["link.yaml: a link is not followed", "module: a submodule is not read"]
+
+    @pytest.mark.parametrize("name", [b"..", b".git", b".GIT"])
+    def test_paths_that_no_checkout_could_make_are_refused(self, repo: Repo, name: bytes) -> None:
+        repo.commit({"a.yaml": config_map("a")})
+        blob = repo.git("rev-parse", "HEAD:a.yaml").strip().encode()
+        inner = repo.git("mktree", "-z", stdin=b"100644 blob " + blob + b"\tevil.yaml\0").strip()
+        raw = b"40000 " + name + b"\0" + bytes.fromhex(inner)
+        tree = repo.git("hash-object", "-t", "tree", "-w", "--stdin", "--literally", stdin=raw).strip()
+        sha = repo.git("commit-tree", tree, "-m", "evil").strip()
+        with pytest.raises(KctlError, match="no checkout"):
+            sync_commit(str(repo.path), sha)
+
+    def test_no_command_of_the_configuration_runs(self, repo: Repo, tmp_path: Path) -> None:
+        sha = repo.commit({"a.yaml": config_map("a")})
+        trace = tmp_path / "ran"
+        evil = tmp_path / "evil"
+        evil.write_text(f"#!/bin/sh\ntouch {trace}\nexit 1\n", encoding="utf-8")
+        evil.chmod(0o755)
+        settings = {
+            "core.fsmonitor": evil,
+            "core.pager": evil,
+            "core.editor": evil,
+            "core.sshCommand": evil,
+            "core.askPass": evil,
+            "core.alternateRefsCommand": evil,
+            "gpg.program": evil,
+            "log.showSignature": "true",
+            "credential.helper": f"!{evil}",
+            "diff.external": evil,
+            "filter.x.smudge": evil,
+            "filter.x.process": evil,
+            "uploadpack.packObjectsHook": evil,
+            "remote.origin.url": f"ext::{evil}",
+            "remote.origin.promisor": "true",
+            "remote.origin.uploadpack": evil,
+            "extensions.partialClone": "origin",
+            "core.repositoryFormatVersion": "1",
+            "protocol.ext.allow": "always",
+        }
+        for name, value in settings.items():
+            repo.git("config", name, str(value))
+        (repo.path / ".gitattributes").write_text("* filter=x diff=x\n", encoding="utf-8")
+        assert names(sync_commit(str(repo.path), sha)) == ["a.yaml:1 a"]
+        blob = repo.git("rev-parse", f"{sha}:a.yaml").strip()
+        (repo.path / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+        with pytest.raises(KctlError):
+            sync_commit(str(repo.path), sha)
+        assert not trace.exists()
+
+    def test_a_huge_blob_is_not_taken_in(self, repo: Repo) -> None:
+        (repo.path / "big.yaml").write_bytes(b"#" * (33 << 20))
+        repo.commit({"a.yaml": config_map("a")})
+        with pytest.raises(ManifestErrors, match=r"^big\.yaml:1:1: larger than 32 MiB$"):
+            sync_commit(str(repo.path))
+
+
+class TestHook:
+    def install(self, repo: Repo, **more: str) -> hooks.Hook:
+        return hooks.install(str(repo.path), command=COMMAND, **more)
+
+    def test_installing_twice_changes_nothing(self, repo: Repo) -> None:
+        first = self.install(repo)
+        text = first.file.read_text(encoding="utf-8")
+        assert self.install(repo) == first
+        assert first.file.read_text(encoding="utf-8") == text
+        assert hooks.status(str(repo.path), command=COMMAND).state == "installed"
+        assert hooks.uninstall(str(repo.path)).state == "absent"
+        assert not first.file.exists()
+        assert hooks.uninstall(str(repo.path)).state == "absent"
+
+    def test_another_interpreter_or_path_replaces_the_block_alone(self, repo: Repo) -> None:
+        hook = self.install(repo)
+        hook.file.write_text(hook.file.read_text(encoding="utf-8") + "echo mine\n", encoding="utf-8")
+        assert hooks.status(str(repo.path), command=COMMAND, path="apps").state == "outdated"
+        self.install(repo, path="apps", state="/var/lib/state of mine")
+        text = hook.file.read_text(encoding="utf-8")
+        assert "--path apps" in text
+        assert "'/var/lib/state of mine'" in text
+        assert text.endswith("echo mine\n")
+        assert text.count(">>> kctl") == 1
+        assert hooks.uninstall(str(repo.path)).state == "foreign"
+        assert hook.file.read_text(encoding="utf-8") == "#!/bin/sh\necho mine\n"
+
+    def test_a_foreign_hook_is_left_alone(self, repo: Repo) -> None:
+        file = repo.path / ".git" / "hooks" / "post-commit"
+        file.write_text("#!/bin/sh\necho theirs\n", encoding="utf-8")
+        with pytest.raises(Refused) as caught:
+            self.install(repo)
+        assert "kctl_commit" in caught.value.hint
+        assert hooks.status(str(repo.path), command=COMMAND).state == "foreign"
+        assert hooks.uninstall(str(repo.path)).state == "foreign"
+        assert file.read_text(encoding="utf-8") == "#!/bin/sh\necho theirs\n"
+
+    def test_a_link_is_left_alone(self, repo: Repo, tmp_path: Path) -> None:
+        (repo.path / ".git" / "hooks" / "post-commit").symlink_to(tmp_path / "manager")
+        with pytest.raises(Refused, match="is a link"):
+            self.install(repo)
+
+    def test_a_folder_of_hooks_that_may_be_committed_is_refused(self, repo: Repo) -> None:
+        repo.git("config", "core.hooksPath", ".husky")
+        with pytest.raises(Refused, match="may share or commit"):
+            self.install(repo)
+        assert not (repo.path / ".husky").exists()
+
+    def test_worktrees_share_the_hook(self, repo: Repo, tmp_path: Path) -> None:
+        repo.commit({"a.yaml": config_map("a")})
+        repo.git("worktree", "add", "-q", str(tmp_path / "tree"))
+        hook = hooks.install(str(tmp_path / "tree"), command=COMMAND)
+        assert hook.file == (repo.path / ".git" / "hooks" / "post-commit").resolve()
+
+    @pytest.mark.parametrize(("type", "message"), [("pre-push", "not built yet"), ("nonsense", "no such hook")])
+    def test_other_hooks_are_refused(self, repo: Repo, type: str, message: str) -> None:
+        with pytest.raises(UsageError, match=message):
+            hooks.install(str(repo.path), type, command=COMMAND)
+
+    def test_the_hook_syncs_the_commit_that_was_made(self, repo: Repo, tmp_path: Path) -> None:
+        log = tmp_path / "log"
+        fake = tmp_path / "it's kctl"
+        fake.write_text(
+            f'#!/bin/sh\nenv | grep -c "^GIT_DIR=" >> {log}\necho "$PWD|$*" >> {log}\nexit 3\n', encoding="utf-8"
+        )
+        fake.chmod(0o755)
+        hooks.install(str(repo.path), command=[str(fake)], path="apps", state="/s t")
+        (repo.path / "a.yaml").write_text(config_map("a"), encoding="utf-8")
+        repo.git("add", "-A")
+        said = repo.git("commit", "-q", "-m", "one")
+        sha = repo.git("rev-parse", "HEAD").strip()
+        top = str(repo.path)
+        assert log.read_text(encoding="utf-8").splitlines() == [
+            "0",
+            f"{top}|--state /s t sync {top} --ref {sha} --path apps",
+        ]
+        assert "ended with exit code 3" in said
+
+
+def test_manifests_of_a_commit_can_be_planned_like_any_others(repo: Repo) -> None:
+    repo.commit({"a.yaml": config_map("a")})
+    (manifest,) = sync_commit(str(repo.path)).manifests
+    assert manifest.place("metadata.name") == "a.yaml:4"
+    assert isinstance(manifest, manifests.Manifest)
