@@ -1,59 +1,39 @@
-"""The scheduling framework: extension points, and the cycle that decides for one pod.
+"""The scheduling cycle: decide for one pod.
 
-In: a :class:`~kctl.scheduler.cluster.Cluster` and a pod. Out: a :class:`Outcome`: the node, or why there
-is none, with everything needed to explain it. Nothing is written and nothing is assumed here.
-
-A plugin has a ``name`` and whichever extension points it defines; plugins keep no state of their own
-between calls, what they work out for a pod goes into the :class:`Cycle`. A refusal is a value
-(:class:`No`), not an error. The extension points, order and arithmetic are kube-scheduler's; all
-nodes are filtered and scored, where upstream samples clusters of 100 nodes or more.
+In: a :class:`~kctl.scheduler.cluster.Cluster` and a pod. Out: an :class:`Outcome`: the node, or why there
+is none, with everything needed to explain it. Nothing is written and nothing is assumed here. The order of
+the steps and their arithmetic are kube-scheduler's; all nodes are filtered and scored, where upstream
+samples clusters of 100 nodes or more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from kctl.scheduler.cluster import Cluster
+from kctl.scheduler.extension import (
+    NOT_FOUND,
+    SKIP,
+    Bind,
+    Checks,
+    Cycle,
+    Filter,
+    No,
+    NormalizeScore,
+    PostFilter,
+    Preemption,
+    PreEnqueue,
+    PreFilter,
+    PreFilterExtensions,
+    PreScore,
+    QueueSort,
+    Refused,
+    Score,
+    Skip,
+)
 from kctl.scheduler.nodeinfo import NodeInfo
 from kctl.scheduler.podinfo import PodInfo
-
-MAX_SCORE = 100
-
-
-class No(NamedTuple):
-    """A refusal. ``unresolvable``: removing pods would not help (UnschedulableAndUnresolvable)."""
-
-    plugin: str
-    reasons: tuple[str, ...]
-    unresolvable: bool = False
-
-
-class Skip:
-    """The type of :data:`SKIP`."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "SKIP"
-
-
-SKIP: Final = Skip()
-"""Returned by PreFilter or PreScore: the plugin has nothing to say about this pod."""
-
-
-class Preemption(NamedTuple):
-    """What a PostFilter plugin achieved: room on ``node`` once ``victims`` are gone.
-
-    ``candidates`` are all nodes it tried with success, ``message`` says why there is none.
-    """
-
-    node: str = ""
-    victims: tuple[PodInfo, ...] = ()
-    candidates: dict[str, tuple[PodInfo, ...]] = {}  # noqa: RUF012 never written to
-    message: str = ""
-    clears: bool = True
-    """Whether an older nomination of the pod is withdrawn when there is no node."""
 
 
 class Outcome(NamedTuple):
@@ -77,139 +57,6 @@ class Outcome(NamedTuple):
     preemption: Preemption | None = None
 
 
-Checks = Sequence[Callable[["Cycle", NodeInfo], No | None]]
-"""The filters that have something to say about a pod, in order."""
-
-
-class Cycle:
-    """One pod's way through the framework; plugins keep their findings in ``data``."""
-
-    __slots__ = ("cluster", "data", "pod")
-
-    def __init__(self, cluster: Cluster, pod: PodInfo, data: dict[str, Any] | None = None) -> None:
-        self.cluster = cluster
-        self.pod = pod
-        self.data: dict[str, Any] = {} if data is None else data
-
-    def clone(self) -> Cycle:
-        """Return a copy to try things on; entries that change have a ``clone`` of their own."""
-        data = {name: value.clone() if hasattr(value, "clone") else value for name, value in self.data.items()}
-        return Cycle(self.cluster, self.pod, data)
-
-
-@runtime_checkable
-class PreEnqueue(Protocol):
-    """Keeps a pod out of the queue altogether."""
-
-    def pre_enqueue(self, pod: PodInfo) -> No | None:
-        """Refuse the pod, or None."""
-        ...
-
-
-@runtime_checkable
-class QueueSort(Protocol):
-    """Orders the queue."""
-
-    def sort_key(self, pod: PodInfo, since: float) -> tuple[Any, ...]:
-        """Return what to order by; ``since`` is when the pod was queued."""
-        ...
-
-
-@runtime_checkable
-class PreFilter(Protocol):
-    """Looks at the pod once, before any node."""
-
-    name: str
-
-    def pre_filter(self, cycle: Cycle) -> No | Skip | frozenset[str] | None:
-        """Refuse the pod, step aside, name the only nodes to look at, or None."""
-        ...
-
-
-@runtime_checkable
-class PreFilterExtensions(Protocol):
-    """Keeps what PreFilter found true while preemption tries pods out."""
-
-    name: str
-
-    def add_pod(self, cycle: Cycle, pod: PodInfo, node: NodeInfo) -> None:
-        """Take in that ``pod`` runs on ``node``."""
-        ...
-
-    def remove_pod(self, cycle: Cycle, pod: PodInfo, node: NodeInfo) -> None:
-        """Take in that ``pod`` does not run on ``node``."""
-        ...
-
-
-@runtime_checkable
-class Filter(Protocol):
-    """Looks at one node."""
-
-    name: str
-
-    def filter(self, cycle: Cycle, node: NodeInfo) -> No | None:
-        """Refuse the node, or None."""
-        ...
-
-
-@runtime_checkable
-class PostFilter(Protocol):
-    """Has a last word when no node passed."""
-
-    name: str
-
-    def post_filter(self, framework: Framework, cycle: Cycle, refused: Refused) -> Preemption:
-        """Make room, or say why not."""
-        ...
-
-
-@runtime_checkable
-class PreScore(Protocol):
-    """Looks at the feasible nodes once, before they are scored."""
-
-    name: str
-
-    def pre_score(self, cycle: Cycle, nodes: Sequence[NodeInfo]) -> Skip | None:
-        """Prepare, or step aside."""
-        ...
-
-
-@runtime_checkable
-class Score(Protocol):
-    """Rates one node."""
-
-    name: str
-
-    def score(self, cycle: Cycle, node: NodeInfo) -> int:
-        """Return the raw score."""
-        ...
-
-
-@runtime_checkable
-class NormalizeScore(Protocol):
-    """Brings raw scores into 0..100."""
-
-    name: str
-
-    def normalize(self, cycle: Cycle, scores: list[int], nodes: Sequence[NodeInfo]) -> list[int]:
-        """Return the scores normalised, in the same order."""
-        ...
-
-
-class Refused(NamedTuple):
-    """Which nodes said no, and why; ``absent`` speaks for those not looked at."""
-
-    nodes: Sequence[NodeInfo]
-    refusals: dict[str, No]
-    absent: No | None
-    pod_refused: bool = False
-    """PreFilter refused the pod before any node was looked at."""
-
-    def of(self, node: str) -> No | None:
-        """Return the node's refusal."""
-        return self.refusals.get(node, self.absent)
-
-
 class Framework:
     """A profile: plugins in their order, with weights."""
 
@@ -217,6 +64,7 @@ class Framework:
         self.plugins = tuple(plugins)
         self.weights = weights
         self.sort_key = next(p.sort_key for p in plugins if isinstance(p, QueueSort))
+        self.binding = next(p.binding for p in plugins if isinstance(p, Bind))
         self.pre_enqueue: list[PreEnqueue] = [p for p in plugins if isinstance(p, PreEnqueue)]
         self.pre_filters: list[PreFilter] = [p for p in plugins if isinstance(p, PreFilter)]
         self.filters: list[Filter] = [p for p in plugins if isinstance(p, Filter)]
@@ -425,10 +273,6 @@ class Framework:
             if last.message == NOT_FOUND:
                 break
         return last, ", ".join(said)
-
-
-NOT_FOUND = "not found"
-"""What DynamicResources answers, ending PostFilter, when PreFilter never came to it."""
 
 
 def names_of(nodes: Sequence[NodeInfo]) -> tuple[str, ...]:

@@ -147,7 +147,7 @@ class SchedulerLoop:
         """Bind pods together; when that fails, one by one, so that one refusal stops no other."""
         if not bound:
             return
-        bindings = [(queued.pod.key, queued.pod.uid, outcome.node) for queued, outcome in bound]
+        bindings = [self._framework.binding(queued.pod, outcome.node) for queued, outcome in bound]
         failed: set[Key] = set()
         try:
             self._client.bind_many(bindings)

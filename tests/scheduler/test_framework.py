@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kctl.scheduler.cluster import Cluster
-from kctl.scheduler.framework import No, Refused, fit_error
+from kctl.scheduler.extension import No, Refused
+from kctl.scheduler.framework import fit_error
 from kctl.scheduler.podinfo import PodInfo
 from kctl.scheduler.profile import default_profile
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from kctl.scheduler.cluster import Cluster
-from kctl.scheduler.framework import Preemption
+from kctl.scheduler.extension import Preemption
 from kctl.scheduler.podinfo import PodInfo
 from kctl.scheduler.profile import default_profile
 

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from kctl.api.objects import Obj, condition
 from kctl.scheduler.cluster import Cluster
-from kctl.scheduler.framework import Cycle, Framework, No, Preemption, Refused, fit_error
+from kctl.scheduler.extension import Cycle, No, Preemption, Refused
+from kctl.scheduler.framework import Framework, fit_error
 from kctl.scheduler.match import labels_matching
 from kctl.scheduler.nodeinfo import NodeInfo
 from kctl.scheduler.podinfo import PodInfo

@@ -7,7 +7,8 @@ score of 0 and its word in FailedScheduling.
 
 from __future__ import annotations
 
-from kctl.scheduler.framework import NOT_FOUND, Cycle, Framework, Preemption, Refused
+from kctl.scheduler.extension import NOT_FOUND, Cycle, Preemption, Refused
+from kctl.scheduler.framework import Framework
 from kctl.scheduler.nodeinfo import NodeInfo
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kctl.scheduler.framework import MAX_SCORE, Cycle
+from kctl.scheduler.extension import MAX_SCORE, Cycle
 from kctl.scheduler.nodeinfo import NodeInfo
 
 MIB = 1024 * 1024

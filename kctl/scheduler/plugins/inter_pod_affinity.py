@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from kctl.scheduler.framework import MAX_SCORE, SKIP, Cycle, No, Skip
+from kctl.scheduler.extension import MAX_SCORE, SKIP, Cycle, No, Skip
 from kctl.scheduler.nodeinfo import NodeInfo
 from kctl.scheduler.podinfo import AffinityTerm, PodInfo
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kctl.api.objects import Obj
-from kctl.scheduler.framework import SKIP, Cycle, No, Skip
+from kctl.scheduler.extension import SKIP, Cycle, No, Skip
 from kctl.scheduler.match import NodeMatch, node_selector_term
 from kctl.scheduler.nodeinfo import NodeInfo
 from kctl.scheduler.plugins.taint_toleration import normalized

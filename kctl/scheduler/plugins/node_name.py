@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kctl.scheduler.framework import SKIP, Cycle, No, Skip
+from kctl.scheduler.extension import SKIP, Cycle, No, Skip
 from kctl.scheduler.nodeinfo import NodeInfo
 
 REFUSAL = No("NodeName", ("node(s) didn't match the requested node name",), True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kctl.scheduler.framework import SKIP, Cycle, No, Skip
+from kctl.scheduler.extension import SKIP, Cycle, No, Skip
 from kctl.scheduler.nodeinfo import NodeInfo
 
 REFUSAL = No("NodePorts", ("node(s) didn't have free ports for the requested pod ports",))

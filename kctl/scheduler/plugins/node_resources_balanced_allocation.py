@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kctl.scheduler.framework import MAX_SCORE, SKIP, Cycle, Skip
+from kctl.scheduler.extension import MAX_SCORE, SKIP, Cycle, Skip
 from kctl.scheduler.nodeinfo import NodeInfo
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kctl.scheduler.framework import MAX_SCORE, Cycle, No
+from kctl.scheduler.extension import MAX_SCORE, Cycle, No
 from kctl.scheduler.nodeinfo import NodeInfo
 from kctl.scheduler.requests import Requests
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kctl.scheduler.framework import Cycle, No
+from kctl.scheduler.extension import Cycle, No
 from kctl.scheduler.match import tolerates
 from kctl.scheduler.nodeinfo import NodeInfo
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from kctl.scheduler.framework import MAX_SCORE, SKIP, Cycle, No, Skip
+from kctl.scheduler.extension import MAX_SCORE, SKIP, Cycle, No, Skip
 from kctl.scheduler.nodeinfo import NodeInfo
 from kctl.scheduler.plugins.spread_constraints import (
     HOSTNAME,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kctl.scheduler.framework import No
+from kctl.scheduler.extension import No
 from kctl.scheduler.podinfo import PodInfo
 
 GATED = No("SchedulingGates", ("Scheduling is blocked due to non-empty scheduling gates",), True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kctl.scheduler.framework import MAX_SCORE, Cycle, No
+from kctl.scheduler.extension import MAX_SCORE, Cycle, No
 from kctl.scheduler.match import tolerates, untolerated
 from kctl.scheduler.nodeinfo import NodeInfo
 
