@@ -62,6 +62,14 @@ def worth_trying(cluster: Cluster, pod: PodInfo, plugins: frozenset[str], event:
     return False
 
 
+def interested(kind: str) -> list[str]:
+    """Return the plugins that registered this kind of event; "" stands for pods that nobody refused."""
+    return [
+        *(plugin for plugin, registered in HINTS.items() if kind in registered),
+        *([""] if kind == NODE_ADD else ()),
+    ]
+
+
 def node_events(old: Obj, new: Obj) -> list[str]:
     """Name what changed about a node, as NodeSchedulingPropertiesChange; heartbeats name nothing."""
     found = []

@@ -277,8 +277,7 @@ class SchedulerLoop:
 
     def _happened(self, event: Event, at_most: float = float("inf")) -> None:
         """Requeue the unschedulable pods, of a priority up to ``at_most``, that the event may help."""
-        for key in sorted(self._queue.unschedulable):
-            queued = self._queue.unschedulable[key]
+        for queued in self._queue.refused_by(hints.interested(event.kind)):
             if queued.pod.priority <= at_most and hints.worth_trying(self._cluster, queued.pod, queued.plugins, event):
                 self._queue.requeue(queued, self._now)
 

@@ -12,7 +12,7 @@ Nothing looks at a clock: ``now`` comes with each call.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from kctl.api.objects import Key
@@ -51,6 +51,8 @@ class SchedulingQueue:
         self._errors: list[tuple[Any, ...]] = []
         self._ticket = 0
         self.unschedulable: dict[Key, Queued] = {}
+        self._waiting: dict[str, dict[Key, Queued]] = {}
+        """Unschedulable pods by each plugin that refused them, "" for pods that nobody refused."""
         self.gated: dict[Key, Queued] = {}
 
     def __len__(self) -> int:
@@ -112,12 +114,21 @@ class SchedulingQueue:
         queued.plugins = plugins
         queued.place = "unschedulable"
         self.unschedulable[queued.pod.key] = queued
+        for plugin in plugins or ("",):
+            self._waiting.setdefault(plugin, {})[queued.pod.key] = queued
 
     def failed(self, queued: Queued, now: float) -> None:
         """Let a pod wait after an error of the API server."""
         self._note_attempt(queued, now)
         self._leave(queued)
         self._push(self._errors, "error", queued, (queued.backoff_until,))
+
+    def refused_by(self, plugins: Iterable[str]) -> list[Queued]:
+        """Return the unschedulable pods that any of the plugins refused, in order of their keys."""
+        found: dict[Key, Queued] = {}
+        for plugin in plugins:
+            found.update(self._waiting.get(plugin, {}))
+        return [found[key] for key in sorted(found)]
 
     def pop(self) -> Queued | None:
         """Take the next pod; it is in no place until it is refused, failed or removed."""
@@ -161,6 +172,8 @@ class SchedulingQueue:
         key = queued.pod.key
         if queued.place == "unschedulable":
             del self.unschedulable[key]
+            for plugin in queued.plugins or ("",):
+                del self._waiting[plugin][key]
         elif queued.place == "gated":
             del self.gated[key]
         queued.place = ""
