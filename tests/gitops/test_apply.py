@@ -10,7 +10,7 @@ import pytest
 from kctl import ControlPlane
 from kctl.api.errors import Refused, StatusError, conflict, unavailable
 from kctl.api.objects import Key, Obj
-from kctl.gitops import apply, intent, inventory, manifests
+from kctl.gitops import applied, apply, intent, inventory, manifests, unified
 from kctl.gitops.apply import Options, Plan
 from kctl.gitops.sources import ManifestErrors, Source
 
@@ -252,6 +252,41 @@ class TestCommit:
         cluster.client.patch("deployments.apps", Key("default", "web"), {"spec": {"replicas": 7}})
         status = cluster.run(DEPLOYMENT, Options(force=True))
         assert status["results"][0]["fields"] == [{"path": "spec.replicas", "from": 7, "to": 2}]
+
+
+class TestWhatWasApplied:
+    def test_every_set_can_be_read_back(self, cluster: Cluster) -> None:
+        cluster.run(SHOP)
+        cluster.write(DEPLOYMENT, name="other")
+        first, second = applied.sets(cluster.client)
+        assert (first.name, first.phase, first.manifests[0].place()) == ("other", "Pending", "x.yaml:1")
+        assert (second.name, second.phase, len(second.manifests)) == ("test", "Done", 3)
+        assert applied.unfinished(cluster.client) == ["other"]
+
+    def test_drift_is_what_planning_it_again_would_change(self, cluster: Cluster) -> None:
+        cluster.run(DEPLOYMENT)
+        cluster.client.patch("deployments.apps", Key("default", "web"), {"spec": {"replicas": 7}})
+        (found,) = applied.sets(cluster.client)
+        server = cluster.plane.server
+        planned = apply.plan(
+            cluster.client,
+            found.manifests,
+            set_name=found.name,
+            registry=server.registry,
+            fork=server.fork,
+            options=Options(force=True),
+        )
+        assert [line for line in unified.text(planned.changes).splitlines() if line[0] in "+-"] == [
+            "--- live/deployments.apps/default/web",
+            "+++ applied/deployments.apps/default/web",
+            "-  replicas: 7",
+            "+  replicas: 2",
+        ]
+
+    def test_unified_yaml_masks_secrets(self, cluster: Cluster) -> None:
+        planned = cluster.plan("apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {a: geheim}\n")
+        assert "+  a: '***'" in unified.text(planned.changes)
+        assert "Z2VoZWlt" in unified.text(planned.changes, secrets=True)
 
 
 class Flaky:

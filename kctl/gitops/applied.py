@@ -1,0 +1,53 @@
+"""What was last applied: the manifests of every set, as its intent has them.
+
+Planning them again (:func:`kctl.gitops.apply.plan_changes`) shows drift: where the cluster is
+no longer what was asked for.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from kctl.api.objects import Obj
+from kctl.client.client import Client
+from kctl.gitops import inventory
+from kctl.gitops.intent import INTENTS, RENDERED_SETS, is_finished
+from kctl.gitops.manifests import Manifest
+from kctl.gitops.positions import Place, Positions
+
+
+class AppliedSet(NamedTuple):
+    """One set as it was last applied."""
+
+    name: str
+    source: Obj
+    phase: str
+    manifests: list[Manifest]
+    results: list[Obj]
+
+
+def sets(client: Client) -> list[AppliedSet]:
+    """Return every set that was applied, in order of name."""
+    found = []
+    for intent in client.list(INTENTS).items:
+        spec, status = intent["spec"], intent.get("status") or {}
+        rendered = inventory.read(client, RENDERED_SETS, spec["renderedSet"])
+        if rendered is None:
+            continue
+        is_current = status.get("observedSerial") == spec["serial"]
+        phase = status.get("phase", "Pending") if is_current else "Pending"
+        manifests = [_manifest(entry) for entry in rendered["spec"]["objects"]]
+        results = status.get("results") or [] if is_current else []
+        found.append(AppliedSet(spec["set"], spec["source"], phase, manifests, results))
+    return found
+
+
+def unfinished(client: Client) -> list[str]:
+    """Return the names of the sets whose intent has not been carried out."""
+    return [intent["metadata"]["name"] for intent in client.list(INTENTS).items if not is_finished(intent)]
+
+
+def _manifest(entry: Obj) -> Manifest:
+    """Return the manifest of an applied object; of its places only the first is known."""
+    place = Place(entry["line"], 1)
+    return Manifest(entry["file"], entry["line"], entry["object"], Positions(place, lambda: None))
