@@ -60,7 +60,7 @@ class Allocator:
 
     def for_create(self, service: Obj, *, dry_run: bool = False) -> Obj:
         """Return a new Service with all that is allocated for it; Invalid when it cannot be."""
-        spec = with_ip_fields(dict(service.get("spec") or {}))
+        spec = with_ip_fields(dict(service.get("spec") or {}), service["metadata"].get("name", ""))
         errors: list[FieldError] = []
         if spec.get("type", "ClusterIP") in WITH_IP and spec.get("clusterIP") != "None":
             self._allocate_ip(spec, errors)
@@ -76,7 +76,7 @@ class Allocator:
         errors: list[FieldError] = []
         patch_fields(spec, before)
         if type_ in WITH_IP:
-            spec = with_ip_fields(spec)
+            spec = with_ip_fields(spec, new["metadata"]["name"])
             if spec.get("clusterIP") != "None" and (was not in WITH_IP or not before.get("clusterIP")):
                 self._allocate_ip(spec, errors)
         else:
@@ -224,7 +224,7 @@ def wants_ports(spec: Obj) -> bool:
     return type_ == "NodePort" or (type_ == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts", True))
 
 
-def with_ip_fields(spec: Obj) -> Obj:
+def with_ip_fields(spec: Obj, name: str) -> Obj:
     """Fill in clusterIPs, ipFamilies and ipFamilyPolicy for a single IPv4 stack."""
     if spec.get("type", "ClusterIP") not in WITH_IP:
         return spec
@@ -235,7 +235,7 @@ def with_ip_fields(spec: Obj) -> Obj:
     headless = spec.get("clusterIP") == "None"
     families, policy = spec.get("ipFamilies"), spec.get("ipFamilyPolicy")
     if policy == "RequireDualStack" or len(families or ()) > 1 or "IPv6" in (families or ()):
-        refuse_families(spec, headless=headless)
+        refuse_families(spec, name, headless=headless)
     if not policy:
         spec["ipFamilyPolicy"] = "RequireDualStack" if headless and not spec.get("selector") else "SingleStack"
     if not families:
@@ -244,7 +244,7 @@ def with_ip_fields(spec: Obj) -> Obj:
     return spec
 
 
-def refuse_families(spec: Obj, *, headless: bool) -> None:
+def refuse_families(spec: Obj, name: str, *, headless: bool) -> None:
     """Refuse what a single IPv4 stack cannot give; headless without selector is free to ask."""
     if headless and not spec.get("selector"):
         return
@@ -257,7 +257,7 @@ def refuse_families(spec: Obj, *, headless: bool) -> None:
             why = "not configured on this cluster"
             errors.append(invalid(f"spec.ipFamilies[{n}]", family, why))
     if errors:
-        raise unprocessable("Service", "", "", errors)
+        raise unprocessable("Service", "", name, errors)
 
 
 def patch_fields(spec: Obj, before: Obj) -> None:

@@ -48,17 +48,32 @@ def unrecognized(kind: Kind, body: Any) -> StatusError:
     )
 
 
+GONE_VERSIONS = {
+    "apps/v1beta1": ("ControllerRevision", "Deployment", "StatefulSet"),
+    "apps/v1beta2": ("ControllerRevision", "DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"),
+    "extensions/v1beta1": ("DaemonSet", "Deployment", "Ingress", "NetworkPolicy", "ReplicaSet"),
+}
+"""Versions that are served no more, but still known to the decoder."""
+SCHEMES = {
+    "apiregistration.k8s.io": "pkg/apiserver/scheme/scheme.go:28",
+    "apiextensions.k8s.io": "pkg/apiserver/apiserver.go:52",
+}
+"""Where groups with an API server of their own register their kinds."""
+
+
 def other_kind(kind: Kind, api_version: str, name: str) -> StatusError:
     """400 for an object of another kind or version than the path names."""
-    version = (api_version or kind.api_version).rpartition("/")[2]
-    if builtin().by_kind(api_version or kind.api_version, name or kind.kind) is None:
-        scheme = "pkg/api/legacyscheme/scheme.go:30"
-        why = f'no kind "{name or kind.kind}" is registered for version "{api_version}" in scheme "{scheme}"'
-        return bad_request(f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {why}')
-    if name in ("", kind.kind):
+    sent_version, sent = api_version or kind.api_version, name or kind.kind
+    version = sent_version.rpartition("/")[2]
+    if sent in GONE_VERSIONS.get(sent_version, ()) or (
+        sent == kind.kind and builtin().by_path(kind.group, kind.version, kind.plural) is None
+    ):
         return bad_request(
-            f"the API version in the data ({api_version}) does not match the expected API version ({kind.api_version})"
+            f"the API version in the data ({sent_version}) does not match the expected API version ({kind.api_version})"
         )
+    what = f'{sent} in version "{version}" cannot be handled as a {kind.kind}'
+    if builtin().by_kind(sent_version, sent) is None:
+        scheme = SCHEMES.get(kind.group, "pkg/api/legacyscheme/scheme.go:30")
+        return bad_request(f'{what}: no kind "{sent}" is registered for version "{sent_version}" in scheme "{scheme}"')
     internal = kind.group.partition(".")[0] or "core"
-    why = f"converting ({version}.{name}) to ({internal}.{kind.kind}): unknown conversion"
-    return bad_request(f'{name} in version "{version}" cannot be handled as a {kind.kind}: {why}')
+    return bad_request(f"{what}: converting ({version}.{sent}) to ({internal}.{kind.kind}): unknown conversion")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 MAX_BODY = 3 * 1024 * 1024
+"""As kube-apiserver's MaxRequestBodyBytes."""
 DEPRECATED = {"endpoints": "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"}
 """What is said about a kind whatever is asked of it."""
 PATCHES = {
@@ -196,6 +197,9 @@ def _check_form(kind: Kind, verb: str, route: paths.Route) -> None:
 def _with_body(request: Request, verb: str, body: Any, content_type: str, route: paths.Route) -> Request:
     """Read the body in its content type; delete options may come in it."""
     media = content_type.partition(";")[0].strip().lower()
+    if isinstance(body, bytes | str) and len(body) > MAX_BODY:
+        message = f"Request entity too large: limit is {MAX_BODY}"
+        raise StatusError(413, "RequestEntityTooLarge", message)
     if verb == "patch":
         return negotiate.patch_body(request, body, media)
     if verb == "delete":

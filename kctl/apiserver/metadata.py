@@ -89,7 +89,11 @@ def check_preconditions(resource: str, name: str, sent: Obj, old: Obj) -> None:
     """Conflict when the client changed another object, or another state of it, than this one."""
     uid = sent.get("uid")
     if uid and uid != old["metadata"]["uid"]:
-        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old['metadata']['uid']}"
+        where = "/" + "/".join(filter(None, (resource.partition(".")[0], old["metadata"].get("namespace"), name)))
+        why = (
+            f"StorageError: invalid object, Code: 4, Key: {where}, ResourceVersion: 0, AdditionalErrorMsg: "
+            f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old['metadata']['uid']}"
+        )
         raise conflict(resource, name, why)
     version = sent.get("resourceVersion")
     if version and version != "0" and version != old["metadata"]["resourceVersion"]:

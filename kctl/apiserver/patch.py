@@ -110,6 +110,10 @@ def check_identity(request: Request, obj: Obj) -> Obj:
     from kctl.apiserver.body import other_kind
 
     kind = request.kind
+    if not isinstance(obj.get("metadata"), dict):
+        obj = {**obj, "metadata": {}}
+    if "kind" not in obj and "apiVersion" not in obj:
+        metadata.check_name(request, obj)
     if obj.get("apiVersion") != kind.api_version or obj.get("kind") != kind.kind:
         raise other_kind(kind, str(obj.get("apiVersion") or ""), str(obj.get("kind") or ""))
     if isinstance(obj.get("metadata"), dict):

@@ -7,8 +7,8 @@ issued, so none is good.
 from __future__ import annotations
 
 from kctl.api.clock import rfc3339
-from kctl.api.errors import unprocessable
-from kctl.api.objects import Obj
+from kctl.api.errors import bad_request, unprocessable
+from kctl.api.objects import Obj, dig
 from kctl.apiserver import metadata, rules
 from kctl.apiserver.body import checked
 from kctl.apiserver.request import Request, User
@@ -40,6 +40,8 @@ def handle(server: APIServer, request: Request) -> Obj:
     if kind.kind == "SelfSubjectReview":
         return {**obj, "metadata": {"creationTimestamp": rfc3339(now)}, "status": {"userInfo": user_info(request.user)}}
     if kind.kind == "SelfSubjectRulesReview":
+        if not dig(obj, "spec", "namespace"):
+            raise bad_request("no namespace on request")
         return {**obj, "spec": {}, "status": RULES}
     errors = rules.validate_create(kind, obj)
     if errors:
