@@ -43,6 +43,7 @@ NODE_LABELS = {
     "failure-domain.beta.kubernetes.io/zone": 'deprecated since v1.17; use "topology.kubernetes.io/zone" instead',
     "beta.kubernetes.io/instance-type": 'deprecated since v1.17; use "node.kubernetes.io/instance-type" instead',
 }
+INT64 = 1 << 63
 APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
 STORAGE_CLASS = "volume.beta.kubernetes.io/storage-class"
 INGRESS_CLASS = "kubernetes.io/ingress.class"
@@ -160,20 +161,20 @@ def _quantities(resources: Obj, at: str) -> Iterator[str]:
     for field in ("limits", "requests"):
         for name in ("memory", "ephemeral-storage"):
             value = (resources.get(field) or {}).get(name)
-            if value is not None and _fractional(value):
+            if value is not None and _fractional(value, milli=name == "memory"):
                 where = f"{at}.resources.{field}[{name}]"
                 yield f"{where}: fractional byte value {_quote(value)} is invalid, must be an integer"
 
 
-def _fractional(value: object) -> bool:
-    """Say whether a number of bytes is no whole number, or more than 64 bits can count."""
+def _fractional(value: object, *, milli: bool = True) -> bool:
+    """Say whether a number of bytes is no whole number; ``milli`` counts thousandths in 64 bits."""
     from kctl.api import quantity
 
     try:
         number = quantity.parse(str(value))
     except ValueError:
         return False
-    return number.denominator != 1 or number >= 1 << 63 or number <= -(1 << 63)
+    return number.denominator != 1 or (milli and not -INT64 < number * 1000 < INT64)
 
 
 def _environment(env: list[Obj], at: str) -> Iterator[str]:

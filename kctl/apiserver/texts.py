@@ -13,6 +13,8 @@ from typing import Any
 
 from kctl.api.errors import bad_request
 
+MAX_DEPTH = 1000
+MAX_NODES = 2_000_000
 SHOWN = 30
 """So many bytes of an unreadable body are quoted."""
 
@@ -100,6 +102,7 @@ def read_yaml(text: bytes | str) -> tuple[Any, Repeats | None]:
         for first, found in base.yaml_implicit_resolvers.items()
     }
     try:
+        _check_size(yaml.parse(text, Loader=base))
         loader = Loader(text)
         node = loader.get_single_node()
         lines = list(_repeated(node)) if node is not None else []
@@ -108,6 +111,28 @@ def read_yaml(text: bytes | str) -> tuple[Any, Repeats | None]:
         why = " ".join(str(error).split())
         raise bad_request(f"error converting YAML to JSON: yaml: {why}") from None
     return value, Repeats(lines, {}, yaml=True) if lines else None
+
+
+def _check_size(events: Iterable[Any]) -> None:
+    """Refuse what is nested too deeply, or becomes too large when its aliases are followed."""
+    sizes: dict[str, int] = {}
+    open_: list[tuple[str | None, int]] = []
+    total = 0
+    for event in events:
+        what = type(event).__name__
+        if what in ("MappingStartEvent", "SequenceStartEvent"):
+            open_.append((event.anchor, total))
+            if len(open_) > MAX_DEPTH:
+                raise ValueError("exceeded max depth")
+        elif what in ("MappingEndEvent", "SequenceEndEvent"):
+            anchor, before = open_.pop()
+            if anchor:
+                sizes[anchor] = total - before
+        elif what == "AliasEvent":
+            total += sizes.get(event.anchor, 1)
+        total += 1
+        if total > MAX_NODES:
+            raise ValueError("document contains excessive aliasing")
 
 
 def _repeated(node: Any) -> Iterable[str]:

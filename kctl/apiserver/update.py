@@ -94,6 +94,8 @@ def replace(server: APIServer, request: Request, obj: Obj, old: Obj, *, owned: b
     """Write ``obj`` in the place of ``old``; ``owned`` when its managedFields are final."""
     kind, sub = request.kind, request.subresource
     obj = metadata.carry_over(obj, old)
+    if sub in POD_PARTS:
+        return _pod_part(server, request, obj, old)
     obj = rules.prepare_update(kind, obj, old, sub)
     if not owned:
         now = server.clock.now()
@@ -109,6 +111,23 @@ def replace(server: APIServer, request: Request, obj: Obj, old: Obj, *, owned: b
     if not sub:
         remark(request, obj, old)
     return store(server, request, obj, old)
+
+
+POD_PARTS = ("ephemeralcontainers", "resize")
+
+
+def _pod_part(server: APIServer, request: Request, obj: Obj, old: Obj) -> Obj:
+    """Write the part of a pod that its subresource is for."""
+    from kctl.apiserver import pods
+
+    changed = pods.PARTS[request.subresource](obj, old)
+    now = server.clock.now()
+    changed = rules.owned(request.kind, changed, old, manager=request.manager, now=now, subresource=request.subresource)
+    errors = pods.check(request.kind, request.subresource, changed, old)
+    if errors:
+        raise unprocessable("Pod", "", request.name, errors)
+    server.admission.validate(request, changed, old)
+    return store(server, request, changed, old)
 
 
 def store(server: APIServer, request: Request, obj: Obj, old: Obj) -> Obj:

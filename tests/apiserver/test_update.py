@@ -141,3 +141,37 @@ def test_a_patched_label_keeps_the_rest_shared(client: LocalClient) -> None:
     before = deployment(client)
     after = client.patch("deployments.apps", Key("default", "web"), {"metadata": {"labels": {"a": "b"}}})
     assert after["spec"] == before["spec"]
+
+
+class TestPodParts:
+    P = Key("default", "p")
+
+    def pod(self, client: LocalClient) -> Obj:
+        body = {"requests": {"cpu": "1"}, "limits": {"cpu": "2"}}
+        spec = {"containers": [{"name": "c", "image": "i", "resources": body}]}
+        meta = {"namespace": "default", "name": "p"}
+        return client.create("pods", {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec})
+
+    def test_ephemeral_containers_are_added_and_then_stay(self, client: LocalClient) -> None:
+        self.pod(client)
+        part = "ephemeralcontainers"
+        added = {"spec": {"ephemeralContainers": [{"name": "e", "image": "i"}], "priority": 7}}
+        new = client.patch("pods", self.P, added, subresource=part)
+        assert [c["name"] for c in new["spec"]["ephemeralContainers"]] == ["e"]
+        assert (new["metadata"]["generation"], new["spec"]["priority"]) == (2, 0)
+        other = {"spec": {"ephemeralContainers": [{"name": "e", "image": "j"}]}}
+        error = refusal(client.patch, "pods", self.P, other, subresource=part)
+        assert 'existing ephemeral containers "e" may not be changed' in error.message
+        error = refusal(client.patch, "pods", self.P, {"spec": {"ephemeralContainers": []}}, subresource=part)
+        assert 'existing ephemeral containers "e" may not be removed' in error.message
+
+    def test_resize_changes_resources_and_nothing_else(self, client: LocalClient) -> None:
+        self.pod(client)
+        smaller = {"name": "c", "image": "other", "resources": {"requests": {"cpu": "500m"}, "limits": {"cpu": "2"}}}
+        new = client.patch("pods", self.P, {"spec": {"containers": [smaller]}}, subresource="resize")
+        assert new["spec"]["containers"][0]["resources"]["requests"] == {"cpu": "500m"}
+        assert new["spec"]["containers"][0]["image"] == "i"
+        assert new["metadata"]["generation"] == 2
+        wrong = {"name": "c", "resources": {"requests": {"cpu": "5"}, "limits": {"cpu": "2"}}}
+        error = refusal(client.patch, "pods", self.P, {"spec": {"containers": [wrong]}}, subresource="resize")
+        assert "must be less than or equal to cpu limit of 2" in error.message

@@ -1,0 +1,63 @@
+"""What the subresources ``ephemeralcontainers`` and ``resize`` may change of a pod.
+
+As the pod strategies of those names: everything else is taken from the pod as it is, the
+generation counts the change, and the outcome is validated like a pod.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kctl.api.errors import FieldError, forbidden_field
+from kctl.api.objects import Obj
+from kctl.api.registry import Kind
+from kctl.apiserver import rules
+
+
+def with_ephemeral_containers(new: Obj, old: Obj) -> Obj:
+    """Return the pod with the ephemeral containers of ``new``."""
+    return _changed(old, {"ephemeralContainers": (new.get("spec") or {}).get("ephemeralContainers") or []})
+
+
+def resized(new: Obj, old: Obj) -> Obj:
+    """Return the pod with the resources of the containers of ``new``."""
+    spec: Obj = {}
+    for field in ("containers", "initContainers"):
+        wanted = {c.get("name"): c for c in (new.get("spec") or {}).get(field) or ()}
+        spec[field] = [
+            {**c, **{k: wanted[c["name"]][k] for k in ("resources", "resizePolicy") if k in wanted[c["name"]]}}
+            if c["name"] in wanted
+            else c
+            for c in old["spec"].get(field) or ()
+        ]
+    return _changed(old, spec)
+
+
+PARTS: dict[str, Callable[[Obj, Obj], Obj]] = {
+    "ephemeralcontainers": with_ephemeral_containers,
+    "resize": resized,
+}
+
+
+def _changed(old: Obj, fields: Obj) -> Obj:
+    spec = {**old["spec"], **{name: value for name, value in fields.items() if value or name in old["spec"]}}
+    if spec == old["spec"]:
+        return old
+    generation = (old["metadata"].get("generation") or 0) + 1
+    return {**old, "metadata": {**old["metadata"], "generation": generation}, "spec": spec}
+
+
+def check(kind: Kind, subresource: str, new: Obj, old: Obj) -> list[FieldError]:
+    """Return what is wrong with the changed pod; existing ephemeral containers stay as they are."""
+    found = [e for e in rules.validate_create(kind, new) if not e.field.startswith("metadata")]
+    if subresource != "ephemeralcontainers":
+        return found
+    at = "spec.ephemeralContainers"
+    now = {c.get("name"): c for c in new["spec"].get("ephemeralContainers") or ()}
+    for container in old["spec"].get("ephemeralContainers") or ():
+        name = container["name"]
+        if name not in now:
+            found.append(forbidden_field(at, f'existing ephemeral containers "{name}" may not be removed\n'))
+        elif now[name] != container:
+            found.append(forbidden_field(at, f'existing ephemeral containers "{name}" may not be changed\n'))
+    return found
