@@ -99,7 +99,7 @@ class ControlPlane:
         plane = cls(store or open_store(folder), folder, shape)
         if nodes:
             plane.shape_nodes(clusters.default(nodes=nodes, cloud=cloud))
-            plane.commit()
+        plane.commit()
         return plane
 
     @classmethod
