@@ -175,6 +175,10 @@ class TestRefusals:
         ]
         assert "example.com/v9" in cluster.refused("apiVersion: example.com/v9\nkind: Pod\nmetadata: {name: a}\n")[0]
 
+    def test_an_object_is_named_once(self, cluster: Cluster) -> None:
+        (message,) = cluster.refused(SHOP.replace("name: bare", "name: Bare"))
+        assert message.startswith('x.yaml:3: pods "Bare": metadata.name: Invalid value: "Bare": ')
+
     def test_a_bad_namespace_does_not_drown_the_reason(self, cluster: Cluster) -> None:
         (message,) = cluster.refused(SHOP.replace("{name: shop}", "{name: shop, labels: {a: '/'}}"))
         assert message.startswith('x.yaml:9: namespaces "shop": metadata.labels: Invalid value: "/"')
