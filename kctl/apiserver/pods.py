@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kctl.api.errors import FieldError, forbidden_field
+from kctl.api.errors import FieldError, duplicate, forbidden_field, required
 from kctl.api.objects import Obj
 from kctl.api.registry import Kind
 from kctl.apiserver import rules
@@ -47,13 +47,29 @@ def _changed(old: Obj, fields: Obj) -> Obj:
     return {**old, "metadata": {**old["metadata"], "generation": generation}, "spec": spec}
 
 
+def _names(ephemeral: list[Obj], taken: set[str]) -> list[FieldError]:
+    """Return which ephemeral containers lack a name or image, or share a name."""
+    found = []
+    for n, container in enumerate(ephemeral):
+        at, name = f"spec.ephemeralContainers[{n}]", container.get("name") or ""
+        if not name:
+            found.append(required(f"{at}.name"))
+        elif name in taken:
+            found.append(duplicate(f"{at}.name", name))
+        taken = taken | {name}
+        if not container.get("image"):
+            found.append(required(f"{at}.image"))
+    return found
+
+
 def check(kind: Kind, subresource: str, new: Obj, old: Obj) -> list[FieldError]:
     """Return what is wrong with the changed pod; existing ephemeral containers stay as they are."""
-    found = [e for e in rules.validate_create(kind, new) if not e.field.startswith("metadata")]
     if subresource != "ephemeralcontainers":
-        return found
+        return [e for e in rules.validate_create(kind, new) if not e.field.startswith("metadata")]
     at = "spec.ephemeralContainers"
-    now = {c.get("name"): c for c in new["spec"].get("ephemeralContainers") or ()}
+    ephemeral = new["spec"].get("ephemeralContainers") or []
+    now = {c.get("name"): c for c in ephemeral}
+    found = _names(ephemeral, {c["name"] for f in ("containers", "initContainers") for c in new["spec"].get(f) or ()})
     for container in old["spec"].get("ephemeralContainers") or ():
         name = container["name"]
         if name not in now:
