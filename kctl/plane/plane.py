@@ -129,10 +129,24 @@ class ControlPlane:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        try:
+            if error is None:
+                self._flush()
+        finally:
+            self.close()
+
+    def _flush(self) -> None:
+        """Make what went through :attr:`client` durable; KctlError when another process was faster."""
+        from kctl.store.errors import HeadMoved
+
+        try:
+            self.server.commit()
+        except HeadMoved:
+            self.refresh()
+            raise KctlError("another process wrote to this cluster first; nothing was changed", hint="try again") from None
 
     def close(self) -> None:
-        """Let go of the store. What was acknowledged is durable; what was not is dropped."""
+        """Let go of the store. What was committed is durable; what was not is dropped."""
         if self._converger is not None:
             self._converger.drop()
         self.store.close()
@@ -214,6 +228,7 @@ class ControlPlane:
         self, *, within: float = HORIZON, advance: float | None = None, progress: Progress | None = None
     ) -> Outcome:
         """Run the loops until nothing would change any more; say how it ended."""
+        self._flush()
         return self.converger.run(within=within, advance=advance, progress=progress)
 
     def scheduling(self, namespace: str, name: str) -> Obj:

@@ -62,7 +62,9 @@ def test_a_commit_changes_the_cluster(kctl: Any, repository: Repository) -> None
 def test_a_commit_that_breaks_a_manifest_is_reported_and_changes_nothing(kctl: Any, repository: Repository) -> None:
     repository.commit("red")
     before = kctl.revision()
-    assert "settings.yaml:6:" in repository.commit("[1, 2")
+    said = repository.commit("[1, 2")
+    assert "settings.yaml:7:1: " in said
+    assert "was not applied" in said
     assert colour(kctl) == "red"
     assert kctl.revision() == before
     assert "Converged" in repository.commit("green")

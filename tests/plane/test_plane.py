@@ -120,6 +120,17 @@ def test_a_request_after_a_run_on_a_new_plane_finds_the_bootstrap_objects() -> N
         assert cp.request("GET", "/api/v1/namespaces/default").status == 200
 
 
+def test_what_goes_through_the_client_is_kept(tmp_path: Path) -> None:
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "default"}}
+    with ControlPlane.open(tmp_path / "state") as cp:
+        cp.client.create("configmaps", config)
+        cp.converge()
+        cp.client.create("configmaps", {**config, "metadata": {"name": "d", "namespace": "default"}})
+    with ControlPlane.open(tmp_path / "state") as cp:
+        names = [found["metadata"]["name"] for found in cp.client.list("configmaps", "default").items]
+        assert names == ["c", "d", "kube-root-ca.crt"]
+
+
 def test_only_the_named_controllers_run() -> None:
     with ControlPlane.open(None, nodes=1, controllers=["deployment-controller"]) as cp:
         cp.request("POST", DEPLOYMENTS, body=deployment())
