@@ -61,6 +61,11 @@ class HTTPResponse:
         if self._stream is not None:
             yield from self._stream.events()
 
+    def close(self) -> None:
+        """End a watch; other answers have nothing to end."""
+        if self._stream is not None:
+            self._stream.stop()
+
     def header(self, name: str) -> str:
         """Return the first header of that name, "" when there is none."""
         return next((v for n, v in self.headers if n.lower() == name.lower()), "")

@@ -1,7 +1,6 @@
 """Representations: reading bodies in their content type, writing answers as accepted.
 
-JSON throughout; YAML through the converter given at the edge is read and written when PyYAML's
-JSON subset suffices; protobuf is refused in words.
+JSON and YAML are read and written; protobuf is refused in words.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 BODY_TYPES = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
 JSON_TYPES = ("", "application/json")
-TEXT = "tag:yaml.org,2002:str"
 
 
 def read_body(request: Request, body: Any, media: str) -> Request:
@@ -28,7 +26,9 @@ def read_body(request: Request, body: Any, media: str) -> Request:
     if isinstance(body, dict | list):
         return request._replace(body=body)
     if media == "application/yaml":
-        value, repeats = texts.read_yaml(body or b"")
+        from kctl.apiserver import yaml
+
+        value, repeats = yaml.read(body or b"")
     elif media in JSON_TYPES:
         value, repeats = _json(request, body)
     else:
@@ -63,9 +63,11 @@ def patch_body(request: Request, body: Any, media: str) -> Request:
         error = forbidden_field("force", "may not be specified for non-apply patch")
         raise unprocessable("PatchOptions", "meta.k8s.io", "", [error])
     if not isinstance(body, dict | list):
+        from kctl.apiserver import yaml
+
         raw = body.encode() if isinstance(body, str) else body or b""
         try:
-            body, repeats = texts.read_yaml(raw) if kind == "apply" else texts.read_json(raw)
+            body, repeats = yaml.read(raw) if kind == "apply" else texts.read_json(raw)
         except ValueError:
             why = texts.why_not_json(raw.decode(errors="replace"))
             raise bad_request(f"error decoding patch: {why}") from None
@@ -138,27 +140,10 @@ def respond(status: int, value: Any, accept: str, warnings: list[str]) -> HTTPRe
     media, _ = accepted(accept)
     heads = [("Warning", f"299 - {json.dumps(text, ensure_ascii=False)}") for text in warnings]
     if media == "application/yaml":
-        import yaml
+        from kctl.apiserver import yaml
 
-        text = yaml.dump(value, Dumper=_dumper(), default_flow_style=False, allow_unicode=True)
-        return HTTPResponse(status, text.encode(), [("Content-Type", "application/yaml"), *heads])
+        return HTTPResponse(status, yaml.write(value).encode(), [("Content-Type", "application/yaml"), *heads])
     return HTTPResponse(status, dumps(value), [("Content-Type", "application/json"), *heads])
-
-
-def _dumper() -> Any:
-    import yaml
-
-    class Dumper(yaml.SafeDumper):
-        """Writes text that would read as something else in double quotes, as go-yaml."""
-
-    def write_text(dumper: Any, text: str) -> Any:
-        plain = dumper.resolve(yaml.ScalarNode, text, (True, False))
-        return dumper.represent_scalar(TEXT, text, style=None if plain == TEXT else '"')
-
-    Dumper.add_representer(str, write_text)
-    Dumper.add_multi_representer(dict, yaml.SafeDumper.represent_dict)
-    Dumper.add_multi_representer(list, yaml.SafeDumper.represent_list)
-    return Dumper
 
 
 def status_response(error: StatusError, accept: str, warnings: list[str]) -> HTTPResponse:

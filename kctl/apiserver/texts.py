@@ -1,4 +1,4 @@
-"""Bodies as text: JSON and YAML read into values, with what the text says twice.
+"""Bodies as text: JSON read into values, with what the text says twice.
 
 A value alone cannot tell that a field was given twice, so reading finds it: out come the value
 (objects given twice are merged, as Go decodes into what is there) and :class:`Repeats`, which
@@ -11,10 +11,6 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from kctl.api.errors import bad_request
-
-MAX_DEPTH = 1000
-MAX_NODES = 2_000_000
 SHOWN = 30
 """So many bytes of an unreadable body are quoted."""
 
@@ -85,69 +81,6 @@ def _merge(value: Any, at: str, order: dict[str, int], found: list[str]) -> Any:
     if isinstance(value, list):
         return [_merge(inner, f"{at}[{n}]", order, found) for n, inner in enumerate(value)]
     return value
-
-
-def read_yaml(text: bytes | str) -> tuple[Any, Repeats | None]:
-    """Read YAML as sigs.k8s.io/yaml mostly does; BadRequest when it is none."""
-    import yaml
-
-    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-    class Loader(base):  # type: ignore[misc]
-        """Reads dates and times as text."""
-
-    dates = "tag:yaml.org,2002:timestamp"
-    Loader.yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in found if tag != dates]
-        for first, found in base.yaml_implicit_resolvers.items()
-    }
-    try:
-        _check_size(yaml.parse(text, Loader=base))
-        loader = Loader(text)
-        node = loader.get_single_node()
-        lines = list(_repeated(node)) if node is not None else []
-        value = loader.construct_document(node) if node is not None else None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        why = " ".join(str(error).split())
-        raise bad_request(f"error converting YAML to JSON: yaml: {why}") from None
-    return value, Repeats(lines, {}, yaml=True) if lines else None
-
-
-def _check_size(events: Iterable[Any]) -> None:
-    """Refuse what is nested too deeply, or becomes too large when its aliases are followed."""
-    sizes: dict[str, int] = {}
-    open_: list[tuple[str | None, int]] = []
-    total = 0
-    for event in events:
-        what = type(event).__name__
-        if what in ("MappingStartEvent", "SequenceStartEvent"):
-            open_.append((event.anchor, total))
-            if len(open_) > MAX_DEPTH:
-                raise ValueError("exceeded max depth")
-        elif what in ("MappingEndEvent", "SequenceEndEvent"):
-            anchor, before = open_.pop()
-            if anchor:
-                sizes[anchor] = total - before
-        elif what == "AliasEvent":
-            total += sizes.get(event.anchor, 1)
-        total += 1
-        if total > MAX_NODES:
-            raise ValueError("document contains excessive aliasing")
-
-
-def _repeated(node: Any) -> Iterable[str]:
-    """Yield a complaint for every key that a mapping has twice."""
-    if node.id == "mapping":
-        seen = set()
-        for key, inner in node.value:
-            if key.id == "scalar":
-                if key.value in seen:
-                    yield f'line {key.start_mark.line + 1}: key "{key.value}" already set in map'
-                seen.add(key.value)
-            yield from _repeated(inner)
-    elif node.id == "sequence":
-        for inner in node.value:
-            yield from _repeated(inner)
 
 
 def quoted(raw: bytes) -> str:

@@ -286,3 +286,10 @@ def test_no_request_makes_the_server_fail(method: str, parts: list[str], query: 
     answer = server.http(method, "/" + "/".join(parts) + query, body, media)
     assert 200 <= answer.status < 600
     assert b"Internal error occurred" not in answer.body
+
+
+def test_a_closed_watch_hears_no_more(five: APIServer) -> None:
+    watch = get(five, f"{MAPS}?watch=1&resourceVersion={five.revision}")
+    watch.close()
+    post(five, config("late"))
+    assert list(watch.events()) == []

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from kctl.api.errors import StatusError
 from kctl.apiserver.server import APIServer
-from kctl.apiserver.texts import quoted, read_json, read_yaml
+from kctl.apiserver.texts import quoted, read_json
+from kctl.apiserver.yaml import read as read_yaml
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 
