@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from kctl.api.objects import Obj, is_deleting, key_of
 from kctl.client.client import Client
+from kctl.gitops.applied import sets
+from kctl.gitops.intent import FINISHED
 from kctl.plan import health
 from kctl.plan.ownership import Owners, Ref, ref_of
 
@@ -97,13 +99,16 @@ def _warnings(events: Iterable[Obj]) -> dict[str, tuple[str, str]]:
 
 
 def _intents(client: Client) -> list[tuple[Ref, Ref, str, str]]:
-    """Return what of an intent the API server refused when it was carried out."""
+    """Return what of the applied sets was refused, or has not been carried out yet."""
     found = []
-    for intent in client.list("intents.kctl.dev").items:
-        status = intent.get("status") or {}
-        if status.get("phase") in ("Failed", "Pending", "Applying"):
-            message = status.get("message") or "not carried out yet"
-            found.append((ref_of(intent), ref_of(intent), f"Intent{status['phase']}", message))
+    for applied in sets(client):
+        source = Ref("", f"intent.kctl.dev/{applied.name}")
+        if applied.phase not in FINISHED:
+            found.append((source, source, "NotApplied", "the set has not been carried out to its end yet"))
+        for result in applied.results:
+            if result["change"] == "failed":
+                ref = ref_of({**result, "metadata": {"namespace": result["namespace"], "name": result["name"]}})
+                found.append((ref, ref, "Refused", f"{result['file']}:{result['line']}: {result['message']}"))
     return found
 
 

@@ -1,0 +1,84 @@
+"""The third layer, told from real clusters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kctl import ControlPlane
+from kctl.gitops import apply
+from kctl.gitops.manifests import Manifest
+from kctl.gitops.positions import Place, Positions
+from kctl.plan import residual
+
+
+def manifest(obj: dict[str, Any]) -> Manifest:
+    return Manifest("a.yaml", 3, obj, Positions(Place(3, 1), lambda: None))
+
+
+def config(name: str, **data: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": "default"},
+        "data": data,
+    }
+
+
+def deployment(name: str, replicas: int, **spec: Any) -> dict[str, Any]:
+    template = {
+        "metadata": {"labels": {"app": name}},
+        "spec": {"containers": [{"name": "c", "image": "example/c:1", **spec}]},
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template},
+    }
+
+
+def ask(cp: ControlPlane, obj: dict[str, Any]) -> None:
+    planned = apply.plan(cp.client, [manifest(obj)], set_name="s", registry=cp.server.registry, fork=cp.server.fork)
+    apply.commit(cp.client, planned, source={"paths": ["a.yaml"]})
+
+
+def test_an_intent_that_nobody_carries_out_is_said() -> None:
+    with ControlPlane.open(None, controllers=[]) as cp:
+        ask(cp, config("c"))
+        report = cp.converge()
+        assert [entry["reason"] for entry in report["residual"]] == ["NotApplied"]
+        assert report["verdict"] == "Settled"
+
+
+def test_a_refusal_that_came_after_planning_names_its_manifest() -> None:
+    with ControlPlane.open(None, controllers=["intent-controller"]) as cp:
+        ask(cp, config("c", colour="red"))
+        other = {**config("c", colour="blue"), "immutable": True}
+        cp.request("POST", "/api/v1/namespaces/default/configmaps", body=other)
+        [entry] = cp.converge()["residual"]
+        assert (entry["object"], entry["reason"]) == ("configmap/c", "Refused")
+        assert entry["message"].startswith("a.yaml:3: ")
+
+
+def test_the_leaves_of_a_blocked_deployment_stand_for_it() -> None:
+    with ControlPlane.open(None, nodes=1) as cp:
+        cp.client.create("deployments.apps", deployment("big", 3, resources={"requests": {"cpu": "99"}}))
+        cp.converge()
+        [blocker] = residual.blockers(cp.client)
+        assert (blocker.owner, blocker.reason, blocker.size) == ("deployment.apps/big", "Unschedulable", 3)
+
+
+def test_what_kubelet_said_last_stands_for_a_container_that_does_not_start() -> None:
+    with ControlPlane.open(None, nodes=1) as cp:
+        reference = {"envFrom": [{"secretRef": {"name": "absent"}}]}
+        cp.client.create("deployments.apps", deployment("web", 1, **reference))
+        cp.converge()
+        [blocker] = residual.blockers(cp.client)
+        assert 'secret "absent" not found' in blocker.message
+
+
+def test_a_healthy_cluster_has_no_residual() -> None:
+    with ControlPlane.open(None, nodes=1) as cp:
+        cp.client.create("deployments.apps", deployment("web", 2))
+        cp.converge()
+        assert residual.blockers(cp.client) == []
