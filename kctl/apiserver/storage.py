@@ -197,7 +197,7 @@ class Storage:
         self._take_back(self._mark)
         self.revision = self.head.revision
         head = self.store.head()
-        if head.index != self.head.index:
+        if head != self.head:
             known = self.head.revision
             self.head = head
             self.revision = head.revision
@@ -217,12 +217,22 @@ class Storage:
             self._take_back(mark)
             self.revision = revision
 
-    def move(self, store: Store) -> None:
-        """Go over to an empty store: everything written so far is committed to it next."""
+    def move(self, store: Store) -> bool:
+        """Go over to an empty store: everything written so far is committed to it next.
+
+        When the store is not empty (another process made it meanwhile) what was written here is
+        dropped for what is there; say which it was.
+        """
         if self._mark:
             raise RuntimeError("what is committed already cannot be moved")
         self.store = store
         self.head = store.head()
+        if not self.head.revision:
+            return True
+        self._take_back(0)
+        self.revision = self.head.revision
+        self._take_in(0)
+        return False
 
     def compact(self) -> None:
         """Forget every past state; watches and lists from before now are Expired."""
@@ -326,6 +336,8 @@ class Storage:
         except Compacted:
             self._reload()
             return
+        if any(_key(change.key)[0] not in self._tables for change in changes):
+            self._oldest = self.revision  # the history has gaps: the store tells what was before
         for change in changes:
             resource, key = _key(change.key)
             table = self._tables.get(resource)

@@ -44,16 +44,16 @@ def carry_out(
     opened: Opened, manifests: Sequence[Manifest], job: Job, output: str | None, *, show_diff: bool = True
 ) -> int:
     """Plan, write the intent durably, converge and print the report; return the exit code."""
-    from kctl.cli.run import finish
-    from kctl.cli.session import progress
+    from kctl.cli.run import finish, run
 
     plane = opened.plane
     planned = plan(plane, manifests, job)
     if job.dry_run:
         return _print_plan(planned, output, show_diff)
-    opened.settle()
+    if not opened.settle():
+        planned = plan(plane, manifests, job)
     planned = _commit(plane, planned, manifests, job)
-    outcome = plane.run(within=job.within, progress=progress())
+    outcome = run(plane, within=job.within)
     used = [(target.resource, target.object) for stage in planned.stages for target in stage]
     return finish(plane, outcome, output, intent=planned.data(), used=used, show_diff=show_diff)
 

@@ -11,7 +11,6 @@ from kctl.plane import state
 
 if TYPE_CHECKING:
     from kctl.plane.cluster import Cluster
-    from kctl.plane.converger import Progress
     from kctl.plane.plane import ControlPlane
 
 
@@ -53,12 +52,18 @@ class Opened(NamedTuple):
     plane: ControlPlane
     folder: Path | None
 
-    def settle(self) -> None:
-        """Create the state folder of a new cluster, and say so on stderr."""
-        if self.folder is not None:
-            self.plane.settle(self.folder)
-            count = len(self.plane.client.list("instances.cloud.kctl.dev").items)
-            print(f"created a cluster of {count} nodes in {shown(self.folder)}", file=sys.stderr)
+    def settle(self) -> bool:
+        """Create the state folder of a new cluster, and say so on stderr.
+
+        Returns False when another process was faster and what was planned has to be planned anew.
+        """
+        if self.folder is None:
+            return True
+        if not self.plane.settle(self.folder):
+            return False
+        count = len(self.plane.client.list("instances.cloud.kctl.dev").items)
+        print(f"created a cluster of {count} nodes in {shown(self.folder)}", file=sys.stderr)
+        return True
 
 
 def open_or_draft(settings: Settings) -> Opened:
@@ -117,10 +122,3 @@ def shown(path: Path) -> str:
         return str(path)
 
 
-def progress() -> Progress | None:
-    """Return a reporter of progress on stderr, None when that is no terminal."""
-    if not sys.stderr.isatty():
-        return None
-    from kctl.cli.progress import Reporter
-
-    return Reporter(sys.stderr).report

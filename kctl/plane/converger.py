@@ -32,10 +32,14 @@ Progress = Callable[[float, int], None]
 
 
 class Options(NamedTuple):
-    """What a run may do: where its lock is (None: no other process can see the plane), its loops."""
+    """What a run may do: where its lock is (None: no other process can see the plane), its loops.
+
+    ``quiet_for`` says which loops those are: what other loops found quiet is not marked for these.
+    """
 
     folder: Path | None
     build: Callable[[Manager], None]
+    quiet_for: str = ""
 
 
 class Converger:
@@ -50,6 +54,7 @@ class Converger:
         self._lease = ConvergerLease(self._client, "kctl")
         self.trace: list[WatchEvent] = []
         self.times: list[float] = []
+        self._durable = 0
         self.has_run = False
         self.use_mark = True
 
@@ -81,23 +86,31 @@ class Converger:
             noted = json.loads(mark) if mark else {}
         except ValueError:
             return False
-        return isinstance(noted, dict) and noted.get("revision") == self._server.revision
+        return bool(noted == self._mark())
+
+    def _mark(self) -> dict[str, Any]:
+        return {"revision": self._server.revision, "by": self._options.quiet_for}
 
     def run(self, *, within: float, advance: float | None = None, progress: Progress | None = None) -> Outcome:
         """Converge for at most ``within`` virtual seconds; with ``advance`` let that much time pass."""
-        self.trace, self.times = [], []
+        self.trace, self.times, self._durable = [], [], 0
         if advance is None and self.is_marked():
             now = self._clock.now()
             return Outcome("Quiet", now, now, 0, 0)
         self.has_run = True
         with self._lock():
-            self._server.refresh()
+            self._refresh()
             outcome = self._run(within, advance, progress)
             if advance is not None:
                 self._server.commit(cause="advance", always=True)
         if outcome.end == "Quiet":
-            self._server.storage.store.set_hint(MARK, json.dumps({"revision": self._server.revision}).encode())
+            self._server.storage.store.set_hint(MARK, json.dumps(self._mark()).encode())
         return outcome
+
+    def _refresh(self) -> None:
+        """Take in what others committed, and the time they reached: it never runs backwards."""
+        self._server.refresh()
+        self._clock.set(self._server.storage.head.now)
 
     def _run(self, within: float, advance: float | None, progress: Progress | None) -> Outcome:
         timeline = Timeline(self._clock.now, self._clock.set)
@@ -114,8 +127,9 @@ class Converger:
                     periodic_until=until,
                 )._replace(started=started)
             except HeadMoved:
-                self._server.refresh()
                 self.drop()
+                self._refresh()
+                del self.trace[self._durable :], self.times[self._durable :]  # it did not happen
         raise KctlError("other processes keep writing to this cluster; convergence gave up", hint="run it again")
 
     def _commit(self) -> None:
@@ -123,6 +137,7 @@ class Converger:
         if self._is_dirty():
             self._lease.take(self._clock.now())
             self._server.commit(cause="converge")
+        self._durable = len(self.trace)
 
     def _is_dirty(self) -> bool:
         storage = self._server.storage

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from kctl.api import durations
 from kctl.api.clock import EPOCH, FixedClock
@@ -51,6 +51,8 @@ class ControlPlane:
 
     store: Store
     folder: Path | None
+    frozen: ClassVar[bool] = False
+    """Whether stored objects refuse to be changed in place; tests set it."""
 
     def __init__(self, store: Store, folder: Path | None, shape: Shape) -> None:
         from kctl.api.registry import builtin
@@ -62,7 +64,7 @@ class ControlPlane:
         self.shape = shape
         self.clock = FixedClock(store.head().now or EPOCH)
         self.server: APIServer = APIServer(
-            store, clock=self.clock, registry=builtin(), seed=shape.seed, admission=shape.admission
+            store, clock=self.clock, registry=builtin(), seed=shape.seed, admission=shape.admission, frozen=self.frozen
         )
         self.client: Client = LocalClient(self.server, user=ADMIN, field_manager="kctl")
         self._converger: Converger | None = None
@@ -97,17 +99,14 @@ class ControlPlane:
         shape = Shape(None if controllers is None else tuple(controllers), cloud, Profile(), seed, admission)
         folder = None if path is None else Path(path)
         plane = cls(store or open_store(folder), folder, shape)
-        if nodes:
-            plane.shape_nodes(clusters.default(nodes=nodes, cloud=cloud))
-        plane.commit()
+        plane._begin(clusters.default(nodes=nodes, cloud=cloud) if nodes else None)
         return plane
 
     @classmethod
     def for_cluster(cls, folder: Path | None, cluster: clusters.Cluster, *, seed: int = 0) -> Self:
         """Open the plane of a cluster: its nodes are made where they are missing."""
         plane = cls(open_store(folder), folder, Shape(None, cluster.cloud, cluster.profile, seed))
-        plane.shape_nodes(cluster)
-        plane.commit()
+        plane._begin(cluster)
         return plane
 
     @classmethod
@@ -117,11 +116,16 @@ class ControlPlane:
         plane.shape_nodes(cluster)
         return plane
 
-    def settle(self, folder: Path) -> None:
-        """Give a drafted plane its folder; what was written so far becomes durable with the next commit."""
+    def settle(self, folder: Path) -> bool:
+        """Give a drafted plane its folder; what was written so far becomes durable with the next commit.
+
+        Returns False when another process has made the cluster meanwhile: the draft was dropped then.
+        """
         self.store = open_store(folder)
         self.folder = folder
-        self.server.storage.move(self.store)
+        is_ours = self.server.storage.move(self.store)
+        self.clock.set(self.store.head().now)
+        return is_ours
 
     def __enter__(self) -> Self:
         return self
@@ -143,7 +147,9 @@ class ControlPlane:
             self.server.commit()
         except HeadMoved:
             self.refresh()
-            raise KctlError("another process wrote to this cluster first; nothing was changed", hint="try again") from None
+            raise KctlError(
+                "another process wrote to this cluster first; nothing was changed", hint="try again"
+            ) from None
 
     def close(self) -> None:
         """Let go of the store. What was committed is durable; what was not is dropped."""
@@ -167,8 +173,15 @@ class ControlPlane:
         if self._converger is None:
             from kctl.plane.converger import Converger, Options
 
-            self._converger = Converger(self.server, self.clock, Options(self.folder, self._build))
+            self._converger = Converger(self.server, self.clock, Options(self.folder, self._build, self._loops()))
         return self._converger
+
+    def _loops(self) -> str:
+        """Say which loops run here and in which version, for the mark of the converger."""
+        from kctl import __version__
+
+        names = "all" if self.shape.controllers is None else ",".join(sorted(self.shape.controllers))
+        return f"{__version__} {self.shape.cloud} {names}"
 
     def _build(self, manager: Manager) -> None:
         from kctl.plane.loops import build
@@ -201,12 +214,30 @@ class ControlPlane:
     def refresh(self) -> None:
         """Take in what other processes committed; uncommitted writes are dropped."""
         self.server.refresh()
+        self.clock.set(self.server.storage.head.now)
         if self._converger is not None:
             self._converger.drop()
 
     def commit(self) -> None:
         """Make everything written so far durable; HeadMoved when another process wrote first."""
         self.server.commit()
+
+    def _begin(self, cluster: clusters.Cluster | None) -> None:
+        """Make what every cluster has, and the nodes of the shape, durable; two that do it at once agree."""
+        from kctl.store.errors import HeadMoved
+
+        try:
+            for _ in range(RETRIES):
+                if cluster is not None:
+                    self.shape_nodes(cluster)
+                try:
+                    return self.server.commit()
+                except HeadMoved:
+                    self.refresh()
+            raise KctlError("other processes keep writing to this cluster", hint="run it again")
+        except BaseException:
+            self.store.close()
+            raise
 
     def shape_nodes(self, cluster: clusters.Cluster) -> list[str]:
         """Create the instances of the shape that are missing; return those it no longer has.

@@ -137,6 +137,43 @@ def test_refresh_without_news_says_so() -> None:
     assert storage.revision == 0
 
 
+@pytest.mark.parametrize("is_loaded", [True, False], ids=["seen before", "first touched afterwards"])
+def test_past_states_and_changes_of_what_another_process_wrote_are_known(is_loaded: bool) -> None:
+    store = MemoryStore()
+    ours, theirs = opened(store), opened(store)
+    if is_loaded:
+        ours.objects(THINGS)
+    write(theirs, "a", 1)
+    theirs.commit()
+    ours.refresh()
+    middle = ours.revision
+    write(theirs, "a", 2)
+    theirs.commit()
+    ours.refresh()
+    assert [obj["data"]["v"] for obj in ours.at(THINGS, middle).values()] == ["1"]
+    assert ours.at(THINGS, 0) == {}
+    assert [event.object["data"]["v"] for event in ours.since(THINGS, 0)][-1] == "2"
+    assert [event.type for event in ours.since(THINGS, middle)] == ["MODIFIED"]
+
+
+def test_moving_to_a_store_that_is_not_empty_drops_the_draft_and_tells_subscribers() -> None:
+    store = MemoryStore()
+    theirs = opened(store)
+    for value in range(9):
+        write(theirs, "theirs", value)
+    theirs.commit()
+    draft = opened()
+    write(draft, "mine")
+    known: dict[str, object] = {"mine": 1}
+    draft.subscribe(THINGS, lambda e: known.update({e.object["metadata"]["name"]: e.type != "DELETED"}))
+    assert not draft.move(store)
+    assert known == {"mine": False, "theirs": True}
+    assert state(draft) == {"theirs": "8"}
+    write(draft, "mine")
+    draft.commit()
+    assert state(opened(store)) == {"theirs": "8", "mine": "0"}
+
+
 def test_nothing_written_in_a_fork_remains() -> None:
     storage = opened()
     write(storage, "a", 1)
