@@ -1,27 +1,37 @@
-"""Where the command starts. The two commonest calls are answered before anything is imported."""
+"""Where the command starts. The commonest calls are answered before anything is imported."""
 
 from __future__ import annotations
 
+import os
 import sys
 
 from kctl import __version__
+
+BROKEN_PIPE = 141
+"""As a shell says of a program that SIGPIPE ended; kctl's own codes mean other things."""
 
 
 def main() -> None:
     """Run the command line; exits with its code."""
     args = sys.argv[1:]
-    if args in ([], ["--help"], ["-h"]):
-        from pathlib import Path
-
-        page = Path(__file__).with_name("cli") / "help.txt"
-        sys.stdout.write(page.read_text(encoding="utf-8"))
-        return
-    if args == ["--version"]:
-        sys.stdout.write(f"kctl {__version__}\n")
-        return
+    if "_KCTL_COMPLETE" not in os.environ:  # a completion call has no arguments either
+        if args in ([], ["--help"], ["-h"]):
+            with open(os.path.join(os.path.dirname(__file__), "cli", "help.txt"), encoding="utf-8") as page:  # noqa: PTH118, PTH120, PTH123
+                return _print(page.read())
+        if args == ["--version"]:
+            return _print(f"kctl {__version__}\n")
     from kctl.cli.main import run
 
     sys.exit(run(args))
+
+
+def _print(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(BROKEN_PIPE)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from kctl.cli import options
 @click.command("api-resources", short_help="List the kinds the API server has.")
 @click.option("--api-group", default=None, metavar="GROUP", help='Only this group; "" is the core group.')
 @click.option("--namespaced", type=bool, default=None, metavar="BOOL", help="Only namespaced kinds, or only others.")
-@click.option("--no-headers", is_flag=True, help="Leave the head of the table out.")
+@options.no_headers
 @options.output("wide", "name", "json", "yaml")
 def command(api_group: str | None, namespaced: bool | None, no_headers: bool, output: str | None) -> None:
     """List every kind with its short names, group and scope, and whether kctl simulates it."""

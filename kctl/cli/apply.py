@@ -13,16 +13,16 @@ from kctl.cli.session import Settings
 @click.command("apply", short_help="Apply manifests, run the control plane, show what became of it.")
 @options.filenames(required=True)
 @options.namespace
-@click.option("--prune", is_flag=True, help="Delete what an earlier apply of these paths brought and this one lacks.")
-@click.option("--prune-confirm", is_flag=True, help="Prune also everything, and Namespaces, CRDs, PVCs with content.")
-@click.option("--force-conflicts", is_flag=True, help="Take fields over that other managers own.")
+@options.prune
+@options.prune_confirm
+@options.force_conflicts
 @click.option("--server-side", is_flag=True, hidden=True, help="Always so.")
 @options.validate
 @options.dry_run
 @options.timeout
-@click.option("--no-diff", is_flag=True, help="Leave the field changes out.")
+@options.no_diff
 @options.show_secrets
-@options.output("json", "yaml", "name", "wide")
+@options.output("json", "yaml", "name")
 @click.pass_obj
 def command(
     settings: Settings,

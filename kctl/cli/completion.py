@@ -10,19 +10,28 @@ SHELLS = ("bash", "zsh", "fish")
 @click.command("completion", short_help="Print the completion script of a shell.")
 @click.argument("shell", type=click.Choice(SHELLS))
 def command(shell: str) -> None:
-    """Print the completion script of a shell: add ``eval "$(kctl completion bash)"`` to its start-up file."""
+    r"""Print the completion script of a shell.
+
+    \b
+    bash  eval "$(kctl completion bash)"            in ~/.bashrc
+    zsh   eval "$(kctl completion zsh)"             in ~/.zshrc
+    fish  kctl completion fish | source             in ~/.config/fish/config.fish
+    """
     from kctl.cli.output import write
 
     write(script(shell))
 
 
 def script(shell: str) -> str:
-    """Return the completion script, made by click from its own template."""
-    from click.shell_completion import get_completion_class
+    """Return the completion script, made by click from its own template.
+
+    click would ask the bash that is installed for its version first; the script does not depend on it.
+    """
+    from click.shell_completion import ShellComplete, get_completion_class
 
     from kctl.cli.main import root
 
     found = get_completion_class(shell)
     if found is None:
         raise click.UsageError(f"no completion for {shell}")
-    return found(root, {}, "kctl", "_KCTL_COMPLETE").source() + "\n"
+    return ShellComplete.source(found(root, {}, "kctl", "_KCTL_COMPLETE")).strip("\n") + "\n"

@@ -15,11 +15,11 @@ from kctl.cli.session import Settings
 @click.pass_obj
 def command(settings: Settings, timeout: str, full: bool, output: str | None) -> int:
     """Run every loop until none has work; print what it did and what is still not as desired."""
-    from kctl.cli.run import finish
-    from kctl.cli.session import open_existing, progress
+    from kctl.cli.run import finish, run
+    from kctl.cli.session import open_existing
     from kctl.plane.plane import parse_duration
 
     with open_existing(settings) as plane:
         plane.use_mark(not full)
-        outcome = plane.run(within=parse_duration(timeout), progress=progress())
+        outcome = run(plane, within=parse_duration(timeout))
         return finish(plane, outcome, output)

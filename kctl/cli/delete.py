@@ -20,18 +20,24 @@ CASCADES: dict[str, Propagation] = {"background": "Background", "foreground": "F
 
 
 @click.command("delete", short_help="Delete objects by file, name or label.")
-@click.argument("resources", nargs=-1, metavar="[TYPE [NAME...] | TYPE/NAME...]")
+@options.resources("[TYPE [NAME...] | TYPE/NAME...]", required=False)
 @options.filenames()
 @options.namespace
 @options.all_namespaces
 @options.selector
 @click.option("--all", "everything", is_flag=True, help="All objects of the kinds named.")
-@click.option("--cascade", type=click.Choice(tuple(CASCADES)), default="background", show_default=True)
+@click.option(
+    "--cascade",
+    type=click.Choice(tuple(CASCADES)),
+    default="background",
+    show_default=True,
+    help="What becomes of what the objects own.",
+)
 @click.option("--grace-period", type=int, default=-1, help="Seconds a pod has to end; -1 for its own.")
 @click.option("--now", "at_once", is_flag=True, help="The same as --grace-period=1.")
-@click.option("--ignore-not-found", is_flag=True, help="What is not there is no error.")
+@options.ignore_not_found
 @click.option("--wait/--no-wait", default=True, help="Run the control plane until they are gone (default).")
-@click.option("--dry-run", type=click.Choice(("none", "client", "server")), default="none", show_default=True)
+@options.dry_run
 @options.output("name")
 @click.pass_obj
 def command(
@@ -55,7 +61,8 @@ def command(
 ) -> int:
     """Delete objects and run the control plane until they are gone."""
     from kctl.api.errors import UsageError
-    from kctl.cli.session import open_existing, progress
+    from kctl.cli.run import run
+    from kctl.cli.session import open_existing
 
     options.refuse_kustomize(kustomize)
     if bool(paths) == bool(resources):
@@ -74,7 +81,7 @@ def command(
         if dry_run == "none":
             plane.commit()
             if wait and targets:
-                plane.run(progress=progress())
+                run(plane)
     return 1 if failures else 0
 
 

@@ -17,7 +17,7 @@ HIDDEN = {"managedFields", "name", "namespace", "labels", "annotations", "selfLi
 
 
 @click.command("describe", short_help="Show objects in detail.")
-@click.argument("resources", nargs=-1, required=True, metavar="TYPE [NAME...] | TYPE/NAME...")
+@options.resources("TYPE[,TYPE] [NAME...] | TYPE/NAME...")
 @options.namespace
 @options.all_namespaces
 @options.selector

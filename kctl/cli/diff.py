@@ -14,14 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kctl.gitops.changes import Change
-    from kctl.plane.plane import ControlPlane
 
 
 @click.command("diff", short_help="Show what apply would change, or what has drifted since.")
 @options.filenames()
 @options.namespace
-@click.option("--prune", is_flag=True, help="Show also what apply --prune would delete.")
-@click.option("--force-conflicts", is_flag=True, help="Take fields over that other managers own.")
+@options.prune
+@options.force_conflicts
 @options.validate
 @options.show_secrets
 @options.output("json", "yaml", "name")
@@ -91,8 +90,8 @@ def unified(change: Change, *, secrets: bool = False) -> Iterator[str]:
     if not secrets:
         before, after = fielddiff.masked(before, after)
     name = f"{change.api_version.replace('/', '.')}.{change.kind}.{change.namespace}.{change.name}"
-    texts = [dump(value).splitlines(keepends=True) if value else [] for value in (before, after)]
-    for line in unified_diff(*texts, fromfile=f"live/{name}", tofile=f"merged/{name}"):
+    old, new = (dump(value).splitlines(keepends=True) if value else [] for value in (before, after))
+    for line in unified_diff(old, new, f"live/{name}", f"merged/{name}"):
         yield _coloured(line)
 
 

@@ -9,29 +9,56 @@ import click
 
 from kctl.api.errors import KctlError, StatusError
 
+INTERRUPTED = 130
+WITH_VALUE = ("--state", "--seed", "--namespace", "-n")
+"""The options that may stand before the command's name and take a value."""
+
 
 def exit_code_of(error: BaseException, args: Sequence[str]) -> int:
     """Print the error as the user should see it and return the exit code."""
-    is_diff = next((arg for arg in args if not arg.startswith("-")), "") == "diff"
+    failed = 2 if command_of(args) == "diff" else 1
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
     if isinstance(error, click.ClickException):
-        error.show(sys.stderr)
+        _say(usage(error))
         return 2
     if isinstance(error, click.Abort | KeyboardInterrupt):
-        print("interrupted", file=sys.stderr)
-        return 130
-    if isinstance(error, BrokenPipeError):
-        sys.stderr.close()
-        return 141
+        _say("interrupted")
+        return INTERRUPTED
     if isinstance(error, KctlError):
-        print(text_of(error), file=sys.stderr)
-        return 2 if is_diff else error.exit_code
+        _say(text_of(error))
+        return error.exit_code if failed == 1 else failed
     if isinstance(error, OSError):
-        print(f"error: {error.filename or 'file'}: {error.strerror or error}", file=sys.stderr)
-        return 2 if is_diff else 1
-    print(internal_error(error), file=sys.stderr)
-    return 2 if is_diff else 1
+        _say(f"error: {error.filename or 'file'}: {error.strerror or error}")
+        return failed
+    _say(internal_error(error))
+    return failed
+
+
+def command_of(args: Sequence[str]) -> str:
+    """Return the name of the command that a command line calls, "" for none."""
+    words = iter(args)
+    for word in words:
+        if word in WITH_VALUE:
+            next(words, None)
+        elif not word.startswith("-"):
+            return word
+    return ""
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def usage(error: click.ClickException) -> str:
+    """Return the lines to print for a command line that cannot be understood."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return error.format_message()
+    lines = [f"error: {error.format_message()}"]
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is not None:
+        lines.append(f'hint: see "{context.command_path} -h"')
+    return "\n".join(lines)
 
 
 def internal_error(error: BaseException) -> str:

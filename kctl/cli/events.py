@@ -13,7 +13,7 @@ from kctl.cli.session import Settings
 @options.all_namespaces
 @click.option("--for", "about", default=None, metavar="TYPE/NAME", help="Only events about this object.")
 @click.option("--types", default=None, metavar="TYPES", help="Only these types: Normal, Warning.")
-@click.option("--no-headers", is_flag=True, help="Leave the head of the table out.")
+@options.no_headers
 @options.output("json", "yaml")
 @click.pass_obj
 def command(

@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 @click.command("get", short_help="List objects.")
-@click.argument("resources", nargs=-1, required=True, metavar="TYPE[,TYPE] [NAME...] | TYPE/NAME...")
+@options.resources("TYPE[,TYPE] [NAME...] | TYPE/NAME...")
 @options.namespace
 @options.all_namespaces
 @options.selector
 @click.option("--field-selector", default="", metavar="SELECTOR", help="Only objects with these fields.")
 @options.output("wide", "json", "yaml", "name")
-@click.option("--no-headers", is_flag=True, help="Leave the head of the table out.")
+@options.no_headers
 @click.option("--show-labels", is_flag=True, help="Add a column with all labels.")
 @click.option("--show-managed-fields", is_flag=True, help="Keep managedFields in documents.")
-@click.option("--ignore-not-found", is_flag=True, help="Say nothing when a named object is not there.")
+@options.ignore_not_found
 @options.show_secrets
 @click.pass_obj
 def command(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -15,6 +16,10 @@ from kctl.cli.errors import exit_code_of
 EXIT_CODES = """\
 Exit codes: 0 ok; 1 failed (diff: differences); 2 usage (diff: error); 3 not converged, or
 settled with failures; 4 refused by a safety guard."""
+HELP = ["-h", "--help"]
+CONTAINER_COMMANDS = ("attach", "cp", "debug", "exec", "logs", "port-forward")
+STATE_HELP = "The cluster's state folder; else KCTL_STATE, else the nearest .kctl."
+SEED_HELP = "Vary what is legitimately random; default 0."
 
 
 class LazyGroup(click.Group):
@@ -25,12 +30,22 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return one command."""
+        """Import and return one command, with the options that every command takes."""
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
         command: click.Command = importlib.import_module(f"kctl.cli.{entry.module}").command
+        _add_common(command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; say what was perhaps meant, and what kctl cannot do by its nature."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            raise _unknown(ctx, name)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the groups from the table; no command is imported."""
@@ -45,31 +60,74 @@ class LazyGroup(click.Group):
         return [CompletionItem(name, help=e.help) for name, e in COMMANDS.items() if name.startswith(incomplete)]
 
 
+def _add_common(command: click.Command) -> None:
+    """Give a command, and those below it, the options that may stand anywhere."""
+    if not any(param.name == "state" for param in command.params):
+        command.params += [state_option(), seed_option()]
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            _add_common(below)
+
+
+def _unknown(ctx: click.Context, name: str) -> Exception:
+    """Return the error of a command that is not there."""
+    if name in CONTAINER_COMMANDS:
+        from kctl.api.errors import KctlError
+
+        return KctlError("kctl simulates pods and runs no containers")
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, COMMANDS, n=1)
+    return click.UsageError(f"no such command: {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""), ctx)
+
+
+def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    """Note an option that may stand before or behind the command's name; the nearer to the end wins."""
+    from kctl.cli.session import Settings
+
+    settings = ctx.obj or Settings(None, 0)
+    if value is not None:
+        settings = settings._replace(**{str(param.name): value})
+    ctx.obj = settings
+
+
+def state_option() -> click.Option:
+    """Return ``--state``."""
+    folder = click.Path(file_okay=False)
+    return click.Option(
+        ["--state"], metavar="DIR", type=folder, help=STATE_HELP, callback=_keep, expose_value=False, is_eager=True
+    )
+
+
+def seed_option() -> click.Option:
+    """Return ``--seed``."""
+    return click.Option(["--seed"], type=int, help=SEED_HELP, callback=_keep, expose_value=False, is_eager=True)
+
+
 @click.group(
     cls=LazyGroup,
     name="kctl",
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": HELP, "max_content_width": 100},
     epilog=EXIT_CODES,
+    params=[state_option(), seed_option()],
 )
 @click.version_option(__version__, message="kctl %(version)s")
-@click.option("--state", metavar="DIR", help="The cluster's state folder; else KCTL_STATE, else the nearest .kctl.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Vary what is legitimately random.")
+@click.option("-n", "--namespace", metavar="NS", help="The namespace, for commands that take one.")
 @click.pass_context
-def root(ctx: click.Context, state: str | None, seed: int) -> None:
+def root(ctx: click.Context, namespace: str | None) -> None:
     """A Kubernetes control plane in a folder.
 
     Apply a directory of manifests and see what the cluster becomes and why: pods and where
     they run, what stays pending, rollouts, load balancers. Nothing is run for real: kubelets
     are simulated, on a virtual clock.
     """
-    from kctl.cli.session import Settings
-
-    ctx.obj = Settings(state, seed)
+    if namespace is not None:
+        ctx.default_map = {ctx.invoked_subcommand or "": {"namespace": namespace}}
 
 
 def help_page() -> str:
     """Return the page ``kctl --help`` prints, at 80 columns."""
-    context = click.Context(root, info_name="kctl", terminal_width=80, max_content_width=80)
+    context = click.Context(root, info_name="kctl", terminal_width=80, max_content_width=80, help_option_names=HELP)
     return root.get_help(context) + "\n"
 
 

@@ -9,28 +9,67 @@ import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-namespace = click.option("-n", "--namespace", metavar="NS", help="The namespace; default is the default.")
+
+def _names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from kctl.cli import complete
+
+    return complete.resources(ctx, param, incomplete)
+
+
+def _namespaces(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from kctl.cli import complete
+
+    return complete.namespaces(ctx, param, incomplete)
+
+
+def _validation(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """Read the two words that kubectl took before there were three."""
+    return {"true": "strict", "false": "ignore"}.get(value, value)
+
+
+namespace = click.option(
+    "-n", "--namespace", metavar="NS", shell_complete=_namespaces, help="The namespace; default is the default."
+)
 all_namespaces = click.option("-A", "--all-namespaces", is_flag=True, help="All namespaces.")
-selector = click.option("-l", "--selector", default="", metavar="SELECTOR", help="Only objects with these labels.")
+selector = click.option(
+    "-l", "--selector", default="", metavar="SELECTOR", help="Only objects with these labels: app=web,tier!=db."
+)
 show_secrets = click.option("--show-secrets", is_flag=True, help="Show the values of Secrets.")
+no_headers = click.option("--no-headers", is_flag=True, help="Leave the head of the table out.")
+prune = click.option("--prune", is_flag=True, help="Delete what this set brought earlier and has no longer.")
+prune_confirm = click.option(
+    "--prune-confirm", is_flag=True, help="Prune also everything, and Namespaces, CRDs, PVCs with content."
+)
+no_diff = click.option("--no-diff", is_flag=True, help="Leave the field changes out.")
+ignore_not_manifest = click.option("--ignore-not-manifest", is_flag=True, help="Skip files that hold no manifest.")
+force_conflicts = click.option("--force-conflicts", is_flag=True, help="Take fields over that other managers own.")
+ignore_not_found = click.option("--ignore-not-found", is_flag=True, help="What is not there is no error.")
 timeout = click.option(
     "--timeout", default="1h", show_default=True, metavar="DURATION", help="Virtual time after which to give up."
 )
-
 validate = click.option(
     "--validate",
-    type=click.Choice(("strict", "warn", "ignore")),
+    type=click.Choice(("strict", "warn", "ignore", "true", "false")),
     default="strict",
     show_default=True,
+    metavar="[strict|warn|ignore]",
+    callback=_validation,
     help="What unknown fields are: errors, warnings, or nothing.",
 )
 dry_run = click.option(
     "--dry-run",
     type=click.Choice(("none", "client", "server")),
+    is_flag=False,
+    flag_value="client",
     default="none",
     show_default=True,
     help="Only say what would change.",
 )
+
+
+def resources(metavar: str, *, required: bool = True) -> Callable[[F], F]:
+    """Return the argument that names objects; the shell completes it."""
+    return click.argument("resources", nargs=-1, required=required, metavar=metavar, shell_complete=_names)
 
 
 def output(*formats: str) -> Callable[[F], F]:
@@ -48,14 +87,21 @@ def filenames(*, required: bool = False) -> Callable[[F], F]:
                     "-f",
                     "--filename",
                     "paths",
+                    type=click.Path(allow_dash=True),
                     multiple=True,
                     required=required,
                     metavar="PATH",
                     help="A file, a directory, or - for standard input; may be repeated.",
                 ),
                 click.option("-R", "--recursive", is_flag=True, help="Directories with everything below them."),
-                click.option("-k", "--kustomize", metavar="DIR", help="A kustomization (not built yet)."),
-                click.option("--ignore-not-manifest", is_flag=True, help="Skip files that hold no manifest."),
+                click.option(
+                    "-k",
+                    "--kustomize",
+                    type=click.Path(file_okay=False),
+                    metavar="DIR",
+                    help="A kustomization (not built yet).",
+                ),
+                ignore_not_manifest,
             )
         ):
             function = option(function)

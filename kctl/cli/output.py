@@ -10,6 +10,7 @@ import click
 
 from kctl.api.objects import Obj, evolve
 
+BROKEN_PIPE = 141  # as a shell says of a program that SIGPIPE ended
 MASK = "***"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -51,5 +52,13 @@ def masked(secret: Obj) -> Obj:
 
 
 def write(text: str) -> None:
-    """Write to standard output as it is."""
-    click.echo(text, nl=False)
+    """Write to standard output; end quietly when nobody reads it any more."""
+    import sys
+
+    try:
+        click.echo(text, nl=False)
+    except BrokenPipeError:
+        import os
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter complains at its end
+        raise click.exceptions.Exit(BROKEN_PIPE) from None

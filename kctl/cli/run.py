@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,19 @@ if TYPE_CHECKING:
     from kctl.runtime.converge import Outcome
 
 NOT_CONVERGED = 3
+
+
+def run(plane: ControlPlane, *, within: float | None = None, advance: float | None = None) -> Outcome:
+    """Run the control plane; on a terminal say on stderr how far it is, and at the end how long it took."""
+    from kctl.plane.plane import HORIZON
+
+    within = HORIZON if within is None else within
+    if not sys.stderr.isatty():
+        return plane.run(within=within, advance=advance)
+    from kctl.cli.progress import Reporter
+
+    with Reporter(sys.stderr) as reporter:
+        return plane.run(within=within, advance=advance, progress=reporter.report)
 
 
 def finish(

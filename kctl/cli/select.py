@@ -56,3 +56,9 @@ def full_name(kind: Kind, name: str) -> str:
     """Return ``deployment.apps/web``, as ``-o name`` prints it."""
     singular = kind.kind.lower()
     return f"{singular}.{kind.group}/{name}" if kind.group else f"{singular}/{name}"
+
+
+def type_name(registry: Registry, kind: Kind) -> str:
+    """Return the shortest word that means the kind: ``pods``, or ``deployments.apps`` where that is taken."""
+    found = registry.find(kind.plural)
+    return kind.plural if found is not None and found.resource == kind.resource else kind.resource

@@ -11,19 +11,22 @@ from kctl.cli.session import Settings
 
 
 @click.command("sync", short_help="Apply the manifests of a git commit.")
-@click.argument("repository", default=".", metavar="[REPO]")
+@click.argument("repository", default=".", type=click.Path(file_okay=False), metavar="[REPO]")
 @click.option("--ref", default="HEAD", show_default=True, metavar="REV", help="The commit, branch or tag.")
-@click.option("--path", default="", metavar="DIR", help="Only this folder of the commit.")
+@click.option(
+    "--path", default="", type=click.Path(file_okay=False), metavar="DIR", help="Only this folder of the commit."
+)
 @options.namespace
-@click.option("--ignore-not-manifest", is_flag=True, help="Skip files that hold no manifest.")
-@click.option("--prune", is_flag=True, help="Delete what an earlier commit brought and this one lacks.")
-@click.option("--prune-confirm", is_flag=True, help="Prune also everything, and Namespaces, CRDs, PVCs with content.")
-@click.option("--force-conflicts", is_flag=True, help="Take fields over that other managers own.")
+@options.ignore_not_manifest
+@options.prune
+@options.prune_confirm
+@options.force_conflicts
 @options.validate
 @options.dry_run
 @options.timeout
-@click.option("--no-diff", is_flag=True, help="Leave the field changes out.")
-@options.output("json", "yaml", "name", "wide")
+@options.no_diff
+@options.show_secrets
+@options.output("json", "yaml", "name")
 @click.pass_obj
 def command(
     settings: Settings,
@@ -39,6 +42,7 @@ def command(
     dry_run: str,
     timeout: str,
     no_diff: bool,
+    show_secrets: bool,
     output: str | None,
 ) -> int:
     """Apply what a commit holds, whatever the working tree looks like, and converge.
@@ -69,6 +73,7 @@ def command(
                 prune=prune,
                 prune_confirm=prune_confirm,
                 validate=validate,
+                secrets=show_secrets,
             ),
             within=parse_duration(timeout),
             dry_run=dry_run != "none",

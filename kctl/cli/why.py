@@ -10,11 +10,11 @@ from kctl.cli.session import Settings
 
 
 @click.command("why", short_help="Explain why an object is as it is.")
-@click.argument("resource", nargs=-1, required=True, metavar="TYPE/NAME | TYPE NAME")
+@options.resources("TYPE/NAME | TYPE NAME")
 @options.namespace
 @options.output("json", "yaml")
 @click.pass_obj
-def command(settings: Settings, resource: tuple[str, ...], namespace: str | None, output: str | None) -> int:
+def command(settings: Settings, resources: tuple[str, ...], namespace: str | None, output: str | None) -> int:
     """Say how an object is and why: who wrote it, what it made, what blocks it.
 
     For a pod that has no node, and for what owns one, the scheduler's view of every node follows.
@@ -26,7 +26,7 @@ def command(settings: Settings, resource: tuple[str, ...], namespace: str | None
     from kctl.plan import why
 
     with open_reader(settings) as plane:
-        chosen = select.parse(plane.server.registry, resource)
+        chosen = select.parse(plane.server.registry, resources)
         if len(chosen) != 1 or len(chosen[0].names) != 1:
             raise UsageError("name exactly one object, for example deploy/web")
         kind, (name,) = chosen[0]
