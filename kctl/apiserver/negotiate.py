@@ -6,11 +6,12 @@ JSON and YAML are read and written; protobuf is refused in words.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from kctl.api.errors import StatusError, bad_request, not_supported, unprocessable, unsupported_media_type
 from kctl.api.objects import Obj
-from kctl.apiserver import texts
+from kctl.apiserver import table, texts
 from kctl.apiserver.request import GenericError, Listing, Request
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from kctl.apiserver.server import APIServer
 
 BODY_TYPES = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+TRANSFORMS = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
 JSON_TYPES = ("", "application/json")
 
 
@@ -109,14 +111,15 @@ def delete_options(request: Request, body: Any, media: str) -> Request:
 
 def accepted(accept: str) -> tuple[str, dict[str, str]]:
     """Return the first media type the server can write, with its parameters; "" for none."""
+    refused = ""
     for clause in (accept or "*/*").split(","):
         media, *params = [part.strip() for part in clause.split(";")]
         given = dict(p.partition("=")[::2] for p in params)
         if media in ("*/*", "application/*", "application/json", "application/yaml"):
-            if given.get("as") in (None, "Table", "PartialObjectMetadata", "PartialObjectMetadataList"):
+            if "as" not in given or (given["as"] in TRANSFORMS and table.is_served(given)):
                 return ("application/json" if "*" in media else media), given
-            return "as", given
-    return "", {}
+            refused = "as"
+    return refused, {}
 
 
 def check_accept(accept: str) -> None:
@@ -167,10 +170,8 @@ def object_response(
     if params.get("as") == "PartialObjectMetadata":
         obj = partial(obj)
     elif params.get("as") == "Table":
-        table = _table(server, request, [obj], {"resourceVersion": obj["metadata"].get("resourceVersion", "")})
-        if table is not None:
-            return respond(status, table, accept, warnings)
-        return respond(status, obj, accept, warnings)
+        meta = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
+        obj = table.build(server, request, [obj], meta, version=params["v"])
     return respond(status, obj, accept, warnings)
 
 
@@ -193,9 +194,7 @@ def list_response(
         }
         return respond(200, value, accept, warnings)
     if params.get("as") == "Table":
-        table = _table(server, request, found.items, meta)
-        if table is not None:
-            return respond(200, table, accept, warnings)
+        return respond(200, table.build(server, request, found.items, meta, version=params["v"]), accept, warnings)
     return respond(
         200, {**list_head(request), "metadata": meta, "items": _items(request, found.items)}, accept, warnings
     )
@@ -220,6 +219,9 @@ def partial(obj: Obj) -> Obj:
     return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}
 
 
-def _table(server: APIServer, request: Request, items: list[Obj], meta: Obj) -> Obj | None:
-    """Return the Table of the objects; None while the kind's columns are unknown."""
-    return None
+def representation(server: APIServer, request: Request, accept: str) -> Callable[[Obj], Obj]:
+    """Return how a watch shows its objects: whole, their metadata alone, or as Tables."""
+    _, params = accepted(accept)
+    if params.get("as") == "Table":
+        return table.events(server, request, params["v"])
+    return partial if params.get("as") == "PartialObjectMetadata" else lambda obj: obj

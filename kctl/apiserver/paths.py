@@ -110,6 +110,7 @@ def options(verb: str, route: Route) -> Options:
         field_selector=route.value("fieldSelector"),
         propagation=route.value("propagationPolicy"),
         grace=_integer(route, "gracePeriodSeconds"),
+        include_object=route.value("includeObject"),
     )
     errors = _option_errors(verb, route, found)
     if errors:
@@ -148,6 +149,7 @@ def _list_options(route: Route) -> Options:
         resource_version_match=route.value("resourceVersionMatch"),
         limit=limit,
         continue_=route.value("continue"),
+        include_object=route.value("includeObject"),
     )
 
 

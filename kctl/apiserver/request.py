@@ -63,6 +63,7 @@ class Options(NamedTuple):
     propagation: str = ""
     uid: str = ""
     precondition_version: str = ""
+    include_object: str = ""
 
 
 DEFAULTS = Options()

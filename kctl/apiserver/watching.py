@@ -6,7 +6,7 @@ watch cache does it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from kctl.api.errors import StatusError, forbidden_field, unprocessable
@@ -23,7 +23,12 @@ class WatchStream:
     """The events of one watch; asking again yields what has happened since."""
 
     def __init__(
-        self, server: APIServer, request: Request, first: list[Obj], subscription: Subscription | None, *, partial: bool
+        self,
+        server: APIServer,
+        request: Request,
+        first: list[Obj],
+        subscription: Subscription | None,
+        represent: Callable[[Obj], Obj],
     ) -> None:
         options = request.options
         self._server = server
@@ -31,7 +36,7 @@ class WatchStream:
         self._matches = fields.matcher(request.kind, options.label_selector, options.field_selector)
         self._first = first
         self._subscription = subscription
-        self._partial = partial
+        self._represent = represent
 
     def events(self) -> Iterator[Obj]:
         """Yield ``{"type", "object"}`` of what has happened up to now."""
@@ -59,7 +64,7 @@ class WatchStream:
                 meta = {**event.old["metadata"], "resourceVersion": obj["metadata"]["resourceVersion"]}
                 obj = {**event.old, "metadata": meta}
         obj = self._server.in_version(self._request.kind, obj)
-        return {"type": kind, "object": negotiate.partial(obj) if self._partial else obj}
+        return {"type": kind, "object": self._represent(obj)}
 
     def selects(self, obj: Obj) -> bool:
         """Say whether the watch is about the object."""
@@ -75,7 +80,7 @@ class WatchStream:
 def open_stream(server: APIServer, request: Request, route: paths.Route, accept: str) -> WatchStream:
     """Begin a watch; what is too old is told as an ERROR event, as upstream."""
     check(route)
-    partial = negotiate.accepted(accept)[1].get("as") == "PartialObjectMetadata"
+    represent = negotiate.representation(server, request, accept)
     version = request.options.resource_version
     initial = route.flag("sendInitialEvents")
     resource = server.stored_as(request.kind.resource)
@@ -93,28 +98,25 @@ def open_stream(server: APIServer, request: Request, route: paths.Route, accept:
             subscription = server.storage.watch(resource, int(version))
     except StatusError as error:
         expired = {k: v for k, v in error.status().items() if k != "details"}
-        return WatchStream(server, request, [{"type": "ERROR", "object": expired}], None, partial=partial)
-    stream = WatchStream(server, request, [], subscription, partial=partial)
+        return WatchStream(server, request, [{"type": "ERROR", "object": expired}], None, represent)
+    stream = WatchStream(server, request, [], subscription, represent)
     if version in ("", "0") or initial:
         bookmark = initial and route.flag("allowWatchBookmarks")
-        stream._first = list(_initial(server, request, stream, bookmark=bookmark, partial=partial))
+        stream._first = list(_initial(server, request, stream, represent, bookmark=bookmark))
     return stream
 
 
 def _initial(
-    server: APIServer, request: Request, stream: WatchStream, *, bookmark: bool, partial: bool
+    server: APIServer, request: Request, stream: WatchStream, represent: Callable[[Obj], Obj], *, bookmark: bool
 ) -> Iterator[Obj]:
     current = server.storage.objects(server.stored_as(request.kind.resource))
     for key in sorted(current):
         if stream.selects(current[key]):
-            obj = server.in_version(request.kind, current[key])
-            yield {"type": "ADDED", "object": negotiate.partial(obj) if partial else obj}
+            yield {"type": "ADDED", "object": represent(server.in_version(request.kind, current[key]))}
     if bookmark:
         meta = {"resourceVersion": str(server.revision), "annotations": {"k8s.io/initial-events-end": "true"}}
-        yield {
-            "type": "BOOKMARK",
-            "object": {"kind": request.kind.kind, "apiVersion": request.kind.api_version, "metadata": meta},
-        }
+        head = {"kind": request.kind.kind, "apiVersion": request.kind.api_version}
+        yield {"type": "BOOKMARK", "object": represent({**head, "metadata": meta})}
 
 
 def check(route: paths.Route) -> None:

@@ -1,9 +1,10 @@
-"""Rows of pods and of what makes pods."""
+"""Rows of what makes pods."""
 
 from __future__ import annotations
 
+from kctl.api import durations
 from kctl.api.clock import parse_time
-from kctl.api.objects import Obj, condition, dig
+from kctl.api.objects import Obj, controller_of, dig, is_condition_true
 from kctl.api.printers import (
     AGE,
     NAME,
@@ -11,278 +12,198 @@ from kctl.api.printers import (
     Printer,
     age,
     columns,
-    human_duration,
-    joined,
     label_selector,
+    name,
     plain_selector,
+    row,
     since,
+    spec_of,
+    status_of,
 )
+from kctl.api.printers.pods import CONTAINERS, IMAGES, containers_of
+
+TEMPLATE = (f"Containers/1 | {CONTAINERS}", f"Images/1 | {IMAGES}")
 
 
-def _pod(pod: Obj, now: float) -> list[Cell]:
-    spec, status = pod["spec"], pod.get("status") or {}
-    reason, ready, restarts, last = pod_status(pod)
-    shown = f"{restarts} ({human_duration(now - last)} ago)" if restarts and last else str(restarts)
-    gates = spec.get("readinessGates") or ()
-    passed = sum((condition(pod, gate["conditionType"]) or {}).get("status") == "True" for gate in gates)
-    sidecars = sum(c.get("restartPolicy") == "Always" for c in spec.get("initContainers") or ())
-    total = len(spec["containers"]) + sidecars
-    ips = status.get("podIPs") or ()
+def _made_of(obj: Obj) -> list[Cell]:
+    """Return containers, images and selector: the wide columns of most workloads."""
+    spec = spec_of(obj)
+    return [*containers_of(spec.get("template")), label_selector(spec.get("selector"))]
+
+
+def _deployment(obj: Obj) -> list[Cell]:
+    status = status_of(obj)
+    return [_ready(obj), status.get("updatedReplicas", 0), status.get("availableReplicas", 0)]
+
+
+def _ready(obj: Obj) -> str:
+    return f"{status_of(obj).get('readyReplicas', 0)}/{spec_of(obj).get('replicas', 0)}"
+
+
+def _replicas(obj: Obj) -> list[Cell]:
+    status = status_of(obj)
+    return [spec_of(obj).get("replicas", 0), status.get("replicas", 0), status.get("readyReplicas", 0)]
+
+
+def _made_of_labels(obj: Obj) -> list[Cell]:
+    """Return the wide columns of a ReplicationController, whose selector is plain labels."""
+    spec = spec_of(obj)
+    return [*containers_of(spec.get("template")), plain_selector(spec.get("selector"))]
+
+
+def _daemonset(obj: Obj) -> list[Cell]:
+    status = status_of(obj)
+    counts = (
+        "desiredNumberScheduled",
+        "currentNumberScheduled",
+        "numberReady",
+        "updatedNumberScheduled",
+        "numberAvailable",
+    )
     return [
-        pod["metadata"]["name"],
-        f"{ready}/{total}",
-        reason,
-        shown,
-        age(pod, now),
-        (ips[0].get("ip") if ips else status.get("podIP")) or "<none>",
-        spec.get("nodeName") or "<none>",
-        status.get("nominatedNodeName") or "<none>",
-        f"{passed}/{len(gates)}" if gates else "<none>",
-    ]
-
-
-def pod_status(pod: Obj) -> tuple[str, int, int, float]:
-    """Return what kubectl shows as STATUS, ready containers, restarts, the last restart's instant."""
-    status = pod.get("status") or {}
-    reason = status.get("reason") or status.get("phase") or ""
-    scheduled = condition(pod, "PodScheduled")
-    if scheduled and scheduled.get("reason") == "SchedulingGated":
-        reason = "SchedulingGated"
-    init = {c["name"]: c for c in pod["spec"].get("initContainers") or ()}
-    blocked, ready, restarts, last = _init_reason(status, init)
-    if blocked:
-        reason = blocked
-    if not blocked or _is_initialized(pod):
-        found, more_ready, own, own_last = _container_reason(status)
-        restarts, last, ready = own + restarts * bool(init), max(last, own_last), ready + more_ready
-        reason = found or reason
-        if reason == "Completed" and any(_is_running(c) for c in status.get("containerStatuses") or ()):
-            reason = "Running" if (condition(pod, "Ready") or {}).get("status") == "True" else "NotReady"
-    if pod["metadata"].get("deletionTimestamp"):
-        if status.get("reason") == "NodeLost":
-            reason = "Unknown"
-        elif status.get("phase") not in ("Succeeded", "Failed"):
-            reason = "Terminating"
-    return reason, ready, restarts, last
-
-
-def _is_initialized(pod: Obj) -> bool:
-    return (condition(pod, "Initialized") or {}).get("status") == "True"
-
-
-def _is_running(container: Obj) -> bool:
-    return bool(container.get("ready")) and dig(container, "state", "running") is not None
-
-
-def _init_reason(status: Obj, init: dict[str, Obj]) -> tuple[str, int, int, float]:
-    """Return what the init containers wait for, ready sidecars, restarts, the last restart."""
-    restarts, sidecar_restarts, ready, last = 0, 0, 0, 0.0
-    statuses = status.get("initContainerStatuses") or ()
-    for n, found in enumerate(statuses):
-        restarts += found.get("restartCount", 0)
-        last = max(last, _finished(found))
-        is_sidecar = init.get(found["name"], {}).get("restartPolicy") == "Always"
-        if is_sidecar:
-            sidecar_restarts += found.get("restartCount", 0)
-        terminated, waiting = dig(found, "state", "terminated"), dig(found, "state", "waiting")
-        if terminated and terminated.get("exitCode", 0) == 0:
-            continue
-        if is_sidecar and found.get("started"):
-            ready += bool(found.get("ready"))
-            continue
-        if terminated:
-            return f"Init:{_ended(terminated)}", ready, restarts, last
-        if waiting and waiting.get("reason") and waiting["reason"] != "PodInitializing":
-            return f"Init:{waiting['reason']}", ready, restarts, last
-        return f"Init:{n}/{len(init)}", ready, restarts, last
-    return "", ready, sidecar_restarts, last
-
-
-def _container_reason(status: Obj) -> tuple[str, int, int, float]:
-    """Return the reason the last listed container gives first, ready ones, restarts, the last restart."""
-    reason, ready, restarts, last = "", 0, 0, 0.0
-    for found in reversed(status.get("containerStatuses") or ()):
-        restarts += found.get("restartCount", 0)
-        last = max(last, _finished(found))
-        waiting, terminated = dig(found, "state", "waiting"), dig(found, "state", "terminated")
-        if waiting and waiting.get("reason"):
-            reason = waiting["reason"]
-        elif terminated:
-            reason = _ended(terminated)
-        elif _is_running(found):
-            ready += 1
-    return reason, ready, restarts, last
-
-
-def _ended(terminated: Obj) -> str:
-    if terminated.get("reason"):
-        return str(terminated["reason"])
-    if terminated.get("signal"):
-        return f"Signal:{terminated['signal']}"
-    return f"ExitCode:{terminated.get('exitCode', 0)}"
-
-
-def _finished(container: Obj) -> float:
-    text = dig(container, "lastState", "terminated", "finishedAt")
-    return parse_time(text) if text else 0.0
-
-
-def _names(template: Obj) -> tuple[str, str]:
-    containers = dig(template, "spec", "containers", default=())
-    return joined((c["name"] for c in containers), ""), joined((c.get("image", "") for c in containers), "")
-
-
-def _deployment(obj: Obj, now: float) -> list[Cell]:
-    status = obj.get("status") or {}
-    return [
-        obj["metadata"]["name"],
-        f"{status.get('readyReplicas', 0)}/{obj['spec'].get('replicas', 0)}",
-        status.get("updatedReplicas", 0),
-        status.get("availableReplicas", 0),
-        age(obj, now),
-        *_names(obj["spec"]["template"]),
-        label_selector(obj["spec"].get("selector")),
-    ]
-
-
-def _replicaset(obj: Obj, now: float) -> list[Cell]:
-    status, selector = obj.get("status") or {}, obj["spec"].get("selector")
-    shown = plain_selector(selector) if obj["kind"] == "ReplicationController" else label_selector(selector)
-    return [
-        obj["metadata"]["name"],
-        obj["spec"].get("replicas", 0),
-        status.get("replicas", 0),
-        status.get("readyReplicas", 0),
-        age(obj, now),
-        *_names(obj["spec"].get("template") or {}),
-        shown,
-    ]
-
-
-def _statefulset(obj: Obj, now: float) -> list[Cell]:
-    ready = f"{dig(obj, 'status', 'readyReplicas', default=0)}/{obj['spec'].get('replicas', 0)}"
-    return [obj["metadata"]["name"], ready, age(obj, now), *_names(obj["spec"]["template"])]
-
-
-def _daemonset(obj: Obj, now: float) -> list[Cell]:
-    status = obj.get("status") or {}
-    fields = ("desired", "current")
-    return [
-        obj["metadata"]["name"],
-        *(status.get(f"{field}NumberScheduled", 0) for field in fields),
-        status.get("numberReady", 0),
-        status.get("updatedNumberScheduled", 0),
-        status.get("numberAvailable", 0),
+        *(status.get(field, 0) for field in counts),
         plain_selector(dig(obj, "spec", "template", "spec", "nodeSelector")),
-        age(obj, now),
-        *_names(obj["spec"]["template"]),
-        label_selector(obj["spec"].get("selector")),
     ]
+
+
+def _revision(obj: Obj) -> list[Cell]:
+    owner = controller_of(obj)
+    if owner is None:
+        return ["<none>", obj.get("revision", 0)]
+    group = owner["apiVersion"].rpartition("/")[0]
+    kind = f"{owner['kind']}.{group}" if group else owner["kind"]
+    return [f"{kind.lower()}/{owner['name']}", obj.get("revision", 0)]
 
 
 def _job(obj: Obj, now: float) -> list[Cell]:
-    spec, status = obj["spec"], obj.get("status") or {}
-    succeeded, parallelism = status.get("succeeded", 0), spec.get("parallelism")
-    if spec.get("completions") is not None:
-        completions = f"{succeeded}/{spec['completions']}"
-    elif (parallelism or 0) > 1:
-        completions = f"{succeeded}/1 of {parallelism}"
-    else:
-        completions = f"{succeeded}/1"
+    spec, status = spec_of(obj), status_of(obj)
+    succeeded, parallelism = status.get("succeeded", 0), spec.get("parallelism") or 0
+    completions = f"{succeeded}/{spec['completions']}" if spec.get("completions") is not None else f"{succeeded}/1"
+    if spec.get("completions") is None and parallelism > 1:
+        completions += f" of {parallelism}"
     started, ended = status.get("startTime"), status.get("completionTime")
-    duration = ""
-    if started:
-        end = parse_time(ended) if ended else now
-        duration = human_duration(end - parse_time(started))
-    return [
-        obj["metadata"]["name"],
-        _job_status(obj),
-        completions,
-        duration,
-        age(obj, now),
-        *_names(spec["template"]),
-        label_selector(spec.get("selector")),
-    ]
+    duration = durations.age((parse_time(ended) if ended else now) - parse_time(started)) if started else ""
+    return [name(obj), _job_status(obj), completions, duration, age(obj, now), *_made_of(obj)]
 
 
 def _job_status(job: Obj) -> str:
-    for type_, shown in (("Complete", "Complete"), ("Failed", "Failed")):
-        if (condition(job, type_) or {}).get("status") == "True":
-            return shown
+    for type_ in ("Complete", "Failed"):
+        if is_condition_true(job, type_):
+            return type_
     if job["metadata"].get("deletionTimestamp"):
         return "Terminating"
     for type_ in ("Suspended", "FailureTarget", "SuccessCriteriaMet"):
-        if (condition(job, type_) or {}).get("status") == "True":
+        if is_condition_true(job, type_):
             return type_
     return "Running"
 
 
 def _cronjob(obj: Obj, now: float) -> list[Cell]:
-    spec, status = obj["spec"], obj.get("status") or {}
-    last = status.get("lastScheduleTime")
-    template = dig(spec, "jobTemplate", "spec", default={})
+    spec, status = spec_of(obj), status_of(obj)
+    last, job = status.get("lastScheduleTime"), dig(spec, "jobTemplate", "spec", default={})
+    suspend = spec.get("suspend")
     return [
-        obj["metadata"]["name"],
-        spec["schedule"],
-        spec.get("timeZone") or "<none>",
-        str(bool(spec.get("suspend"))),
+        name(obj),
+        spec.get("schedule", ""),
+        spec.get("timeZone", "<none>"),
+        # text, although the column is a boolean
+        "<unset>" if suspend is None else str(suspend),
         len(status.get("active") or ()),
         since(last, now) if last else "<none>",
         age(obj, now),
-        *_names(template.get("template") or {}),
-        label_selector(template.get("selector")),
+        *containers_of(job.get("template")),
+        label_selector(job.get("selector")),
     ]
 
 
-_SET = ("Desired:integer", "Current:integer", "Ready:integer", AGE, "Containers/1", "Images/1", "Selector/1")
-
 PRINTERS = {
-    "pods": Printer(
-        columns(
-            NAME, "Ready", "Status", "Restarts", AGE, "IP/1", "Node/1", "Nominated Node/1", "Readiness Gates/1"
-        ),
-        _pod,
-    ),
     "deployments.apps": Printer(
         columns(
-            NAME, "Ready", "Up-to-date:integer", "Available:integer", AGE, "Containers/1", "Images/1", "Selector/1"
+            NAME,
+            "Ready | Number of the pod with ready state",
+            "Up-to-date | @apps.v1.DeploymentStatus.updatedReplicas",
+            "Available | @apps.v1.DeploymentStatus.availableReplicas",
+            AGE,
+            *TEMPLATE,
+            "Selector/1 | @apps.v1.DeploymentSpec.selector",
         ),
-        _deployment,
+        row(_deployment, _made_of),
     ),
-    "replicasets.apps": Printer(columns(NAME, *_SET), _replicaset),
-    "replicationcontrollers": Printer(columns(NAME, *_SET), _replicaset),
-    "statefulsets.apps": Printer(columns(NAME, "Ready", AGE, "Containers/1", "Images/1"), _statefulset),
+    "replicasets.apps": Printer(
+        columns(
+            NAME,
+            "Desired:integer | @apps.v1.ReplicaSetSpec.replicas",
+            "Current:integer | @apps.v1.ReplicaSetStatus.replicas",
+            "Ready:integer | @apps.v1.ReplicaSetStatus.readyReplicas",
+            AGE,
+            *TEMPLATE,
+            "Selector/1 | @apps.v1.ReplicaSetSpec.selector",
+        ),
+        row(_replicas, _made_of),
+    ),
+    "replicationcontrollers": Printer(
+        columns(
+            NAME,
+            "Desired:integer | @core.v1.ReplicationControllerSpec.replicas",
+            "Current:integer | @core.v1.ReplicationControllerStatus.replicas",
+            "Ready:integer | @core.v1.ReplicationControllerStatus.readyReplicas",
+            AGE,
+            *TEMPLATE,
+            "Selector/1 | @core.v1.ReplicationControllerSpec.selector",
+        ),
+        row(_replicas, _made_of_labels),
+    ),
+    "statefulsets.apps": Printer(
+        columns(NAME, "Ready | Number of the pod with ready state", AGE, *TEMPLATE),
+        row(lambda obj: [_ready(obj)], lambda obj: containers_of(spec_of(obj).get("template"))),
+    ),
     "daemonsets.apps": Printer(
         columns(
             NAME,
-            "Desired:integer",
-            "Current:integer",
-            "Ready:integer",
-            "Up-to-date:integer",
-            "Available:integer",
-            "Node Selector",
+            "Desired:integer | @apps.v1.DaemonSetStatus.desiredNumberScheduled",
+            "Current:integer | @apps.v1.DaemonSetStatus.currentNumberScheduled",
+            "Ready:integer | @apps.v1.DaemonSetStatus.numberReady",
+            "Up-to-date:integer | @apps.v1.DaemonSetStatus.updatedNumberScheduled",
+            "Available:integer | @apps.v1.DaemonSetStatus.numberAvailable",
+            "Node Selector | @core.v1.PodSpec.nodeSelector",
             AGE,
-            "Containers/1",
-            "Images/1",
-            "Selector/1",
+            *TEMPLATE,
+            "Selector/1 | @apps.v1.DaemonSetSpec.selector",
         ),
-        _daemonset,
+        row(_daemonset, _made_of),
+    ),
+    "controllerrevisions.apps": Printer(
+        columns(
+            NAME,
+            "Controller | Controller of the object",
+            "Revision | @apps.v1.ControllerRevision.revision",
+            AGE,
+        ),
+        row(_revision),
     ),
     "jobs.batch": Printer(
-        columns(NAME, "Status", "Completions", "Duration", AGE, "Containers/1", "Images/1", "Selector/1"), _job
+        columns(
+            NAME,
+            "Status | Status of the job.",
+            "Completions | @batch.v1.JobStatus.succeeded",
+            "Duration | Time required to complete the job.",
+            AGE,
+            *TEMPLATE,
+            "Selector/1 | @batch.v1.JobSpec.selector",
+        ),
+        _job,
     ),
     "cronjobs.batch": Printer(
         columns(
             NAME,
-            "Schedule",
-            "Timezone",
-            "Suspend:boolean",
-            "Active:integer",
-            "Last Schedule",
+            "Schedule | @batch.v1.CronJobSpec.schedule",
+            "Timezone | @batch.v1.CronJobSpec.timeZone",
+            "Suspend:boolean | @batch.v1.CronJobSpec.suspend",
+            "Active:integer | @batch.v1.CronJobStatus.active",
+            "Last Schedule | @batch.v1.CronJobStatus.lastScheduleTime",
             AGE,
-            "Containers/1",
-            "Images/1",
-            "Selector/1",
+            *TEMPLATE,
+            "Selector/1 | @batch.v1.JobSpec.selector",
         ),
         _cronjob,
     ),
