@@ -55,7 +55,9 @@ def carry_out(
     planned = _commit(plane, planned, manifests, job)
     outcome = run(plane, within=job.within)
     used = [(target.resource, target.object) for stage in planned.stages for target in stage]
-    return finish(plane, outcome, output, intent=planned.data(), used=used, show_diff=show_diff)
+    return finish(
+        plane, outcome, output, intent=planned.data(), warnings=planned.warnings, used=used, show_diff=show_diff
+    )
 
 
 def _commit(plane: ControlPlane, planned: Plan, manifests: Sequence[Manifest], job: Job) -> Plan:
@@ -78,14 +80,17 @@ def _commit(plane: ControlPlane, planned: Plan, manifests: Sequence[Manifest], j
 
 def _print_plan(planned: Plan, output: str | None, show_diff: bool) -> int:
     from kctl.cli import layers
-    from kctl.cli.output import document, write
+    from kctl.cli.output import document, warn, write
 
     entries = planned.data()
     if output in ("json", "yaml"):
-        write(document({"apiVersion": "kctl.dev/v1", "kind": "Changes", "intent": entries}, output))
-    elif output == "name":
+        changes = {"apiVersion": "kctl.dev/v1", "kind": "Changes", "intent": entries, "warnings": [*planned.warnings]}
+        write(document(changes, output))
+        return 0
+    warn(planned.warnings)
+    if output == "name":
         write("".join(f"{entry['object']}\n" for entry in entries))
     else:
-        lines = layers.intent_lines(entries, show_diff=show_diff)
-        write("".join(f"{line} (dry run)\n" if "  (" in line else f"{line}\n" for line in lines))
+        lines = layers.intent_lines(entries, show_diff=show_diff, suffix=" (dry run)")
+        write("".join(f"{line}\n" for line in lines))
     return 0

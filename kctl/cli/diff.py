@@ -46,7 +46,7 @@ def command(
     """
     from kctl.cli import carry, drift
     from kctl.cli.manifests import load, set_name
-    from kctl.cli.output import document, write
+    from kctl.cli.output import document, warn, write
     from kctl.cli.session import open_existing, open_for_diff
     from kctl.gitops.apply import Options
 
@@ -65,7 +65,9 @@ def command(
                 plane, paths, recursive=recursive, ignore_not_manifest=ignore_not_manifest, namespace=namespace
             )
             base = (plane.folder or Path.cwd() / ".kctl").resolve().parent
-            changes = carry.plan(plane, manifests, carry.Job(set_name(base, paths), {}, how, 0.0)).changes
+            planned = carry.plan(plane, manifests, carry.Job(set_name(base, paths), {}, how, 0.0))
+            warn(planned.warnings)
+            changes = planned.changes
         else:
             changes = drift.changes(plane, how)
     differing = [change for change in changes if change.change != "unchanged"]

@@ -40,14 +40,14 @@ def verdict_line(report: Obj) -> str:
     return f"{verdict}{why} after {report['virtualSeconds']:g} s (virtual), revision {report['revision']}"
 
 
-def intent_lines(intent: Sequence[Obj], *, show_diff: bool) -> list[str]:
-    """Return a line per object, its field changes below it."""
+def intent_lines(intent: Sequence[Obj], *, show_diff: bool, suffix: str = "") -> list[str]:
+    """Return a line per object, its field changes below it; ``suffix`` stands behind the change."""
     lines = []
     for entry in intent:
         change = click.style(entry["change"], fg=COLOURS.get(entry["change"]))
         name = f"{entry['namespace']}/{entry['object']}" if _is_elsewhere(entry) else entry["object"]
         place = f"  ({entry['file']}:{entry['line']})" if entry.get("file") else ""
-        lines.append(f"{name} {change}{place}")
+        lines.append(f"{name} {change}{suffix}{place}")
         if show_diff and entry["change"] in ("configured", "replaced"):
             lines += [f"{INDENT}{line}" for field in entry.get("fields", ()) for line in field_lines(field)]
     return lines

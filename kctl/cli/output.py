@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
@@ -49,6 +49,14 @@ def masked(secret: Obj) -> Obj:
     if LAST_APPLIED in (secret["metadata"].get("annotations") or {}):
         changes["metadata"] = {"annotations": {LAST_APPLIED: MASK}}
     return evolve(secret, changes)
+
+
+def warn(warnings: Iterable[str]) -> None:
+    """Say on standard error what the API server remarked."""
+    import sys
+
+    for text in warnings:
+        print(f"Warning: {text}", file=sys.stderr)
 
 
 def write(text: str) -> None:

@@ -48,6 +48,7 @@ def finish(
     if form in ("json", "yaml"):
         out.write(out.document(built, form))
     elif form == "name":
+        out.warn(built["warnings"])
         out.write("".join(f"{entry['object']}\n" for entry in built["intent"]))
     else:
         from kctl.cli import layers

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from kctl.api.objects import Key, Obj
 
 Propagation = Literal["Background", "Foreground", "Orphan"]
+Warnings = list[str]
 PatchType = Literal["merge", "json", "strategic"]
 EventType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
 
@@ -95,8 +96,12 @@ class Client(Protocol):
         force: bool = False,
         subresource: str = "",
         dry_run: bool = False,
+        warnings: Warnings | None = None,
     ) -> Obj:
-        """Server-side apply; Conflict names the fields that other managers own."""
+        """Server-side apply; Conflict names the fields that other managers own.
+
+        What the server remarks (its Warning headers) is added to ``warnings``.
+        """
         ...
 
     def delete(

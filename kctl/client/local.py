@@ -12,7 +12,7 @@ from kctl.api.objects import Key, Obj
 from kctl.api.registry import Kind
 from kctl.apiserver.request import ADMIN, Options, Request, component
 from kctl.apiserver.request import Listing as ServerListing
-from kctl.client.client import Listing, PatchType, Propagation, Watch
+from kctl.client.client import Listing, PatchType, Propagation, Warnings, Watch
 
 if TYPE_CHECKING:
     from kctl.apiserver.server import APIServer
@@ -144,6 +144,7 @@ class LocalClient:
         force: bool = False,
         subresource: str = "",
         dry_run: bool = False,
+        warnings: Warnings | None = None,
     ) -> Obj:
         """Server-side apply; Conflict names the fields that other managers own."""
         kind = self._kind(resource, obj.get("apiVersion", ""))
@@ -158,6 +159,7 @@ class LocalClient:
                 subresource=subresource,
                 body=obj,
                 options=options,
+                warnings=warnings,
             )
         )
 

@@ -46,6 +46,7 @@ class Plan(NamedTuple):
     owned: list[Entry]
     force: bool
     prune: bool
+    warnings: tuple[str, ...] = ()
 
     @property
     def changes_anything(self) -> bool:
@@ -85,9 +86,11 @@ def plan(
     Raises ManifestErrors with everything the API server would refuse, Refused when a prune
     needs to be confirmed.
     """
-    targets = resolve(manifests, registry, namespace=options.namespace)
+    resolved = resolve(manifests, registry, namespace=options.namespace)
+    targets, unknown = refusals.pruned(resolved, validate=options.validate)
     stages = order.stages(targets)
-    changes = plan_changes(client, stages, fork=fork, options=options)
+    trial = run_trial(client, stages, fork=fork, options=options)
+    changes = trial.sorted_changes()
     gone = inventory.leftovers(client, set_name, targets)
     pruned: list[Entry] = []
     if options.prune:
@@ -96,7 +99,16 @@ def plan(
         changes += [pruned_change(entry, inventory.read_at(client, entry.resource, entry.key)) for entry in pruned]
     kept = [] if options.prune else gone
     owned = sorted({*map(inventory.entry_of, targets), *kept})
-    return Plan(set_name, stages, changes, pruned, owned, options.force, options.prune)
+    return Plan(
+        set_name,
+        stages,
+        changes,
+        pruned,
+        owned,
+        options.force,
+        options.prune,
+        tuple(map(str, sorted({*unknown, *trial.warnings}))),
+    )
 
 
 def commit(client: Client, planned: Plan, *, source: Obj) -> str | None:
@@ -121,27 +133,38 @@ def plan_changes(
     client: Client, stages: Iterable[Sequence[Target]], *, fork: Fork, options: Options = DEFAULTS
 ) -> list[Change]:
     """Return what becomes of each object, in order of file and line; ManifestErrors when any is refused."""
+    return run_trial(client, stages, fork=fork, options=options).sorted_changes()
+
+
+def run_trial(client: Client, stages: Iterable[Sequence[Target]], *, fork: Fork, options: Options = DEFAULTS) -> Trial:
+    """Apply every object inside a fork; ManifestErrors when any is refused."""
     with fork():
-        trial = _Trial(client, stages, options)
+        trial = Trial(client, stages, options)
         trial.run()
     if trial.errors:
         raise ManifestErrors(trial.errors)
-    return sorted(trial.changes, key=lambda change: change[:7])
+    return trial
 
 
-class _Trial:
+class Trial:
     """Applies a set inside a fork and remembers what came of it."""
 
     def __init__(self, client: Client, stages: Iterable[Sequence[Target]], options: Options) -> None:
         self.changes: list[Change] = []
         self.errors: list[ManifestError] = []
+        self.warnings: list[ManifestError] = []
         self._client = client
         self._targets = [target for stage in stages for target in stage]
         self._options = options
         self._brought = {target.key.name for target in self._targets if target.resource == "namespaces"}
         self._missing: dict[str, bool] = {}
 
+    def sorted_changes(self) -> list[Change]:
+        """Return what becomes of each object, in order of file and line."""
+        return sorted(self.changes, key=lambda change: change[:7])
+
     def run(self) -> None:
+        """Apply one object after the other."""
         for target in self._targets:
             errors = refusals.undecodable(target, validate=self._options.validate)
             if not errors and target.key.namespace and self._lacks_namespace(target):
@@ -164,15 +187,21 @@ class _Trial:
 
     def _apply(self, target: Target) -> list[ManifestError]:
         client = self._client
+        remarks: list[str] = []
         try:
             before = inventory.read_at(client, target.resource, target.key)
             after = client.apply(
-                target.resource, target.object, field_manager=inventory.MANAGER, force=self._options.force
+                target.resource,
+                target.object,
+                field_manager=inventory.MANAGER,
+                force=self._options.force,
+                warnings=remarks,
             )
             if before is None and target.resource == "namespaces":
                 self._furnish(target.key.name)
         except StatusError as error:
             return refusals.located(target, error)
+        self.warnings += refusals.remarked(target, remarks)
         self.changes.append(change_of(target, before, after, secrets=self._options.secrets))
         return []
 

@@ -5,7 +5,8 @@ In: a target and what the server (or the strict decoder) said. Out: one error pe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from kctl.api.errors import StatusError
@@ -17,6 +18,8 @@ from kctl.gitops.targets import Target
 NO_SUCH_RESOURCE = "the server could not find the requested resource"
 NOT_SERVED = "custom resources are not built yet: their definition is stored, they cannot be"
 
+UNKNOWN_FIELD = re.compile(r'unknown field "(.*)"$')
+
 
 def undecodable(target: Target, *, validate: str = "strict") -> list[ManifestError]:
     """Return what the strict decoder finds: wrong types and unknown fields."""
@@ -27,6 +30,33 @@ def undecodable(target: Target, *, validate: str = "strict") -> list[ManifestErr
         ManifestError(target.manifest.file, place(error.steps).line, 0, f"{_subject(target)}: {error}")
         for error in decoded.errors
     ]
+
+
+def pruned(targets: Iterable[Target], *, validate: str) -> tuple[list[Target], list[ManifestError]]:
+    """Return the targets without their unknown fields, and what to say about them.
+
+    Server-side apply knows no such leniency (a field that is not in the schema has no owner), so
+    the fields are taken out before. A target that cannot be decoded at all stays as it is.
+    """
+    if validate == "strict":
+        return list(targets), []
+    kept, said = [], []
+    for target in targets:
+        decoded = decode(target.kind, target.object, unknown=validate)  # type: ignore[arg-type]
+        kept.append(target if decoded.errors else target._replace(object=decoded.obj))
+        said += remarked(target, decoded.warnings)
+    return kept, said
+
+
+def remarked(target: Target, remarks: Iterable[str]) -> list[ManifestError]:
+    """Return the server's warnings about an object with the lines of the fields they are about."""
+    found = []
+    for text in remarks:
+        unknown = UNKNOWN_FIELD.match(text)
+        path, colon, _ = text.partition(": ")
+        where = unknown[1] if unknown else path if colon and " " not in path else ""
+        found.append(target.error(where, text))
+    return found
 
 
 def located(target: Target, error: StatusError) -> list[ManifestError]:
