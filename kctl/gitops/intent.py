@@ -307,6 +307,7 @@ def _waits(caches: Caches, objects: Sequence[Obj], applied: int) -> Iterable[str
     brought = [entry for entry in objects[:applied] if entry["stage"] < stage]
     batch = [entry for entry in objects[applied:] if entry["stage"] == stage]
     used = {entry["object"]["metadata"].get("namespace") for entry in batch}
+    kinds = {entry["resource"] for entry in batch}
     peopled = {
         entry["object"]["metadata"].get("namespace") for entry in batch if entry["object"]["kind"] in POD_TEMPLATES
     }
@@ -314,7 +315,7 @@ def _waits(caches: Caches, objects: Sequence[Obj], applied: int) -> Iterable[str
         name = entry["object"]["metadata"]["name"]
         if entry["resource"] == "namespaces" and name in used:
             yield from _namespace_waits(caches, name, has_pods=name in peopled)
-        elif entry["resource"] == CRDS:
+        elif entry["resource"] == CRDS and name in kinds:
             crd = caches[CRDS].get(Key("", name))
             if crd is None or not is_condition_true(crd, "Established"):
                 yield f"{CRDS}/{name}"

@@ -312,7 +312,25 @@ class Flaky:
         return getattr(self._client, name)
 
 
+CRD = """\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: shops.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {plural: shops, kind: Shop}
+  versions:
+  - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}
+---
+"""
+
+
 class TestController:
+    def test_a_definition_nobody_in_the_set_uses_holds_nothing_up(self, cluster: Cluster) -> None:
+        assert cluster.run(CRD + SHOP)["phase"] == "Done"
+        assert cluster.client.get("configmaps", "shop", "settings")
+
     def test_a_refusal_that_may_pass_stops_the_batch_and_is_tried_again(self, cluster: Cluster) -> None:
         text = "---\n".join(f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c{n}}}\n" for n in range(4))
         cluster.write(text)
