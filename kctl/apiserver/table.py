@@ -8,7 +8,6 @@ Accept header counts, in :mod:`kctl.apiserver.negotiate`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import TYPE_CHECKING
 
 from kctl.api import printers
@@ -19,6 +18,7 @@ from kctl.apiserver.request import Request
 
 if TYPE_CHECKING:
     from kctl.api.printers import Column, Printer
+    from kctl.api.registry import Kind
     from kctl.apiserver.server import APIServer
 
 META_VERSIONS = ("v1", "v1beta1")
@@ -43,7 +43,7 @@ def build(
 ) -> Obj:
     """Return the Table of objects; ``meta`` is its metadata. Later events of a watch have no headers."""
     check(request)
-    printer = printer_of(server, request)
+    printer = printer_of(server, request.kind, request.subresource)
     now = server.clock.now()
     group_version = f"meta.k8s.io/{version}"
     if printer.order is not None:
@@ -81,10 +81,9 @@ def events(server: APIServer, request: Request, version: str) -> Callable[[Obj],
     return shown
 
 
-def printer_of(server: APIServer, request: Request) -> Printer:
-    """Return the printer of what a request answers with."""
-    kind = request.kind
-    if request.subresource == "scale":
+def printer_of(server: APIServer, kind: Kind, subresource: str = "") -> Printer:
+    """Return the printer of a kind, or of its subresource; custom resources say their columns themselves."""
+    if subresource == "scale":
         return printers.of("scales.autoscaling")
     if builtin().by_path(kind.group, kind.version, kind.plural) is not None:
         return printers.of(kind.resource)
@@ -107,17 +106,16 @@ def _definition(column: Column) -> Obj:
         "name": column.name,
         "type": column.type,
         "format": column.format,
-        "description": describe(column.about),
+        "description": column.about or _description(column.field),
         "priority": column.priority,
     }
 
 
-@cache
-def describe(about: str) -> str:
-    """Return a column's description; ``@core.v1.PodSpec.nodeName`` is what the schema says of that field."""
-    if not about.startswith("@"):
-        return about
+def _description(path: str) -> str:
+    """Return what the schema says of a field: ``core.v1.PodSpec.nodeName``."""
+    if not path:
+        return ""
     from kctl.api import schema
 
-    definition, _, field = about[1:].rpartition(".")
-    return schema.describe(schema.definition(definition))[1].get(field, "")
+    definition, _, field = path.rpartition(".")
+    return schema.describe(schema.definition(definition))[1][field]

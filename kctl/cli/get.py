@@ -107,7 +107,7 @@ def _print_tables(
     labels: bool,
     no_headers: bool,
 ) -> None:
-    from kctl.api import printers
+    from kctl.apiserver.table import printer_of
     from kctl.cli import output as out
     from kctl.cli import tables
     from kctl.cli.select import full_name
@@ -119,7 +119,7 @@ def _print_tables(
             continue
         texts.append(
             tables.objects(
-                printers.of(kind.resource),
+                printer_of(plane.server, kind),
                 items,
                 plane.now,
                 wide=wide,

@@ -36,6 +36,16 @@ def _cell(value: object) -> str:
     return str(value).replace("\n", " ")
 
 
+def _line(value: Cell) -> Cell:
+    """Return what kubectl prints of a cell: nothing for null, of a text with several lines the first."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        return value
+    end = min((value.index(letter) for letter in "\f\n\r" if letter in value), default=len(value))
+    return value if end == len(value) else f"{value[:end]}..."
+
+
 def objects(
     printer: Printer,
     items: Sequence[Obj],
@@ -51,8 +61,8 @@ def objects(
     shown = [n for n, column in enumerate(printer.columns) if wide or column.priority == 0]
     headers = [printer.columns[n].name.upper() for n in shown]
     rows: list[list[Cell]] = []
-    for obj in items:
-        cells = printer.cells(obj, now)
+    for obj in sorted(items, key=printer.order) if printer.order else items:
+        cells = [_line(cell) for cell in printer.cells(obj, now)]
         row = [
             f"{name_prefix}{cells[n]}" if name_prefix and printer.columns[n].format == "name" else cells[n]
             for n in shown

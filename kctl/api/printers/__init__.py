@@ -23,7 +23,7 @@ Cells = Callable[[Obj, float], list[Cell]]
 class Column(NamedTuple):
     """A column's definition, as metav1.TableColumnDefinition.
 
-    ``about`` is the description, or ``@`` and where the schema has it: ``@core.v1.PodSpec.nodeName``.
+    Its description is ``about``, or what the schema says of ``field`` (``core.v1.PodSpec.nodeName``).
     """
 
     name: str
@@ -31,6 +31,7 @@ class Column(NamedTuple):
     priority: int = 0
     format: str = ""
     about: str = ""
+    field: str = ""
 
 
 class Printer(NamedTuple):
@@ -46,8 +47,8 @@ class Printer(NamedTuple):
     order: Callable[[Obj], Any] | None = None
 
 
-NAME = Column("Name", format="name", about="@meta.v1.ObjectMeta.name")
-AGE = Column("Age", about="@meta.v1.ObjectMeta.creationTimestamp")
+NAME = Column("Name", format="name", field="meta.v1.ObjectMeta.name")
+AGE = Column("Age", field="meta.v1.ObjectMeta.creationTimestamp")
 CREATED = AGE._replace(name="Created At", type="date")
 
 FAMILIES = {
@@ -100,7 +101,10 @@ def of(resource: str) -> Printer:
 
 
 def columns(*specs: str | Column) -> tuple[Column, ...]:
-    """Build columns from specs: ``Ready | what it says``, ``Desired:integer``, ``Images/1`` (wide only)."""
+    """Build columns from specs: name, ``:type``, ``/1`` when wide only, `` | `` and description.
+
+    A description that begins with ``@`` is a field's: ``Desired:integer | @apps.v1.ReplicaSetSpec.replicas``.
+    """
     out = []
     for spec in specs:
         if isinstance(spec, Column):
@@ -109,7 +113,8 @@ def columns(*specs: str | Column) -> tuple[Column, ...]:
         head, _, about = spec.partition(" | ")
         head, _, priority = head.partition("/")
         name, _, type_ = head.partition(":")
-        out.append(Column(name, type_ or "string", int(priority or 0), "", about))
+        described = {"field": about[1:]} if about.startswith("@") else {"about": about}
+        out.append(Column(name, type_ or "string", int(priority or 0), **described))
     return tuple(out)
 
 

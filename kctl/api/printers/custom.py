@@ -18,14 +18,17 @@ from kctl.api.printers import AGE, NAME, Cell, Column, Printer, name
 
 DEFINITIONS = "customresourcedefinitions.apiextensions.k8s.io"
 Step = Callable[[Any], Iterable[Any]]
-AGES = [{"name": "Age", "type": "date", "description": AGE.about, "jsonPath": ".metadata.creationTimestamp"}]
+AGES = [{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}]
 
 
 def of(definition: Obj | None, version: str) -> Printer:
     """Return the printer of a version of the custom resource that ``definition`` brings."""
     versions = ((definition or {}).get("spec") or {}).get("versions") or ()
     found: Obj = next((one for one in versions if one.get("name") == version), {})
-    return printer(found.get("additionalPrinterColumns") or AGES)
+    wanted = found.get("additionalPrinterColumns")
+    if wanted:
+        return printer(wanted)
+    return printer(AGES)._replace(columns=(NAME, AGE._replace(type="date")))
 
 
 def printer(wanted: list[Obj]) -> Printer:
