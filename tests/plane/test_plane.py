@@ -150,9 +150,11 @@ def test_what_is_not_built_is_refused(wrong: dict[str, Any]) -> None:
 
 
 def test_an_unknown_controller_is_named() -> None:
-    with ControlPlane.open(None, controllers=["deployment-controler"]) as cp:
-        with pytest.raises(UsageError, match="deployment-controler"):
-            cp.converge()
+    with (
+        ControlPlane.open(None, controllers=["deployment-controler"]) as cp,
+        pytest.raises(UsageError, match="deployment-controler"),
+    ):
+        cp.converge()
 
 
 def test_an_unknown_cloud_is_named() -> None:
