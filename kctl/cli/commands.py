@@ -24,6 +24,12 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "hook": Entry("hook", "Install the git hook that syncs every commit."),
         "delete": Entry("delete", "Delete objects by file, name or label."),
     },
+    "Changing objects": {
+        "scale": Entry("scale", "Set how many replicas objects have."),
+        "label": Entry("label", "Set and take away labels."),
+        "annotate": Entry("annotate", "Set and take away annotations."),
+        "patch": Entry("patch", "Change fields of objects with a patch."),
+    },
     "What is, and why": {
         "status": Entry("status", "Show the health of what was applied, with what blocks it."),
         "why": Entry("why", "Explain why an object is as it is."),
