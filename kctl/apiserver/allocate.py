@@ -18,11 +18,11 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from itertools import chain
 from typing import TypeVar
 
-from kctl.api.errors import FieldError, internal, invalid, unprocessable
+from kctl.api.errors import forbidden_field, internal, invalid, unprocessable
 from kctl.api.objects import Obj, dig
+from kctl.apiserver import families
 from kctl.apiserver.storage import Event, Storage
 
-WITH_IP = ("ClusterIP", "NodePort", "LoadBalancer")
 WITH_PORTS = ("NodePort", "LoadBalancer")
 
 
@@ -60,44 +60,44 @@ class Allocator:
 
     def for_create(self, service: Obj, *, dry_run: bool = False) -> Obj:
         """Return a new Service with all that is allocated for it; Invalid when it cannot be."""
-        spec = with_ip_fields(dict(service.get("spec") or {}), service["metadata"].get("name", ""))
-        errors: list[FieldError] = []
-        if spec.get("type", "ClusterIP") in WITH_IP and spec.get("clusterIP") != "None":
-            self._allocate_ip(spec, errors)
-        if not errors and wants_ports(spec):
-            spec["ports"] = self._allocate_ports(spec.get("ports") or [], (), errors, dry_run=dry_run)
-            self._health_port(spec)
-        return self._done({**service, "spec": spec}, errors)
+        name, spec = service["metadata"].get("name", ""), dict(service.get("spec") or {})
+        if spec.get("clusterIP") and not spec.get("clusterIPs"):
+            spec["clusterIPs"] = [spec["clusterIP"]]
+        spec = families.filled(spec, None, name)
+        self._allocate_ip(spec, name, dry_run=dry_run)
+        operation = Ports(self, dry_run=dry_run)
+        if spec.get("type") in WITH_PORTS and spec.get("ports"):
+            spec["ports"] = operation.new(spec["ports"], name, wanted=wants_ports(spec))
+        if needs_health_check(spec):
+            spec["healthCheckNodePort"] = operation.health(spec.get("healthCheckNodePort") or 0)
+        return {**service, "spec": spec}
 
     def for_update(self, new: Obj, old: Obj, *, dry_run: bool = False) -> Obj:
         """Return a changed Service with what it keeps, and what it newly needs allocated."""
-        spec, before = dict(new.get("spec") or {}), old.get("spec") or {}
-        type_, was = spec.get("type", "ClusterIP"), before.get("type", "ClusterIP")
-        errors: list[FieldError] = []
-        patch_fields(spec, before)
-        if type_ in WITH_IP:
-            spec = with_ip_fields(spec, new["metadata"]["name"])
-            if spec.get("clusterIP") != "None" and (was not in WITH_IP or not before.get("clusterIP")):
-                self._allocate_ip(spec, errors)
-        else:
-            for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
-                if spec.get(field) == before.get(field):
-                    spec.pop(field, None)
-        if not errors and wants_ports(spec):
-            mine = set(node_ports(old))
-            spec["ports"] = self._allocate_ports(spec.get("ports") or [], mine, errors, dry_run=dry_run)
-            self._health_port(spec, mine=before.get("healthCheckNodePort") or 0)
-        return self._done({**new, "spec": spec}, errors)
-
-    def _done(self, service: Obj, errors: list[FieldError]) -> Obj:
-        if errors:
-            raise unprocessable("Service", "", service["metadata"].get("name", ""), errors)
-        return service
+        name, spec, before = new["metadata"]["name"], dict(new.get("spec") or {}), old.get("spec") or {}
+        spec = families.filled(spec, before, name)
+        if before.get("type") == "ExternalName":
+            self._allocate_ip(spec, name, dry_run=dry_run)
+        operation = Ports(self, dry_run=dry_run)
+        if spec.get("type") in WITH_PORTS and spec.get("ports"):
+            mine = {number for number, _ in node_ports({"spec": {"ports": before.get("ports") or ()}})}
+            spec["ports"] = operation.changed(spec["ports"], mine, name, wanted=wants_ports(spec))
+        if needs_health_check(spec):
+            asked = spec.get("healthCheckNodePort") or 0
+            if not needs_health_check(before):
+                spec["healthCheckNodePort"] = operation.health(asked)
+            elif asked != (before.get("healthCheckNodePort") or 0):
+                error = forbidden_field("spec.healthCheckNodePort", "field is immutable")
+                raise unprocessable("Service", "", name, [error])
+        return {**new, "spec": spec}
 
     # addresses
 
-    def _allocate_ip(self, spec: Obj, errors: list[FieldError]) -> None:
-        asked = spec.get("clusterIP") or ""
+    def _allocate_ip(self, spec: Obj, name: str, *, dry_run: bool) -> None:
+        """Give the Service an address, or take the one it asks for; a dry run takes any."""
+        asked = (spec.get("clusterIPs") or [""])[0]
+        if spec.get("type") == "ExternalName" or asked == "None":
+            return
         if not asked:
             found = next(self._free_ips(), "")
             if not found:
@@ -105,9 +105,9 @@ class Allocator:
             spec["clusterIP"] = found
             spec["clusterIPs"] = [found]
             return
-        why = self._refuse_ip(asked)
+        why = "" if dry_run else self._refuse_ip(asked)
         if why:
-            errors.append(invalid("spec.clusterIPs", [asked], why))
+            raise unprocessable("Service", "", name, [invalid("spec.clusterIPs", spec["clusterIPs"], why)])
 
     def _refuse_ip(self, asked: str) -> str:
         try:
@@ -132,70 +132,97 @@ class Allocator:
 
     # ports
 
-    def _allocate_ports(
-        self, ports: list[Obj], mine: Iterable[tuple[int, str]], errors: list[FieldError], *, dry_run: bool
-    ) -> list[Obj]:
-        """Keep the node ports asked for and add the missing ones.
+    def port_is_used(self, number: int) -> bool:
+        """Say whether a Service has the node port, for whatever protocol."""
+        return any((number, protocol) in self._used_ports for protocol in ("TCP", "UDP", "SCTP"))
 
-        A dry run reserves nothing, so it shows a port that cannot be one, as upstream's.
-        """
-        mine = set(mine)
-        taken: set[tuple[int, str]] = set()
-        for n, port in enumerate(ports):
-            number, protocol = port.get("nodePort") or 0, port.get("protocol", "TCP")
-            if not number:
-                continue
-            why = self._refuse_port(number, protocol, mine, taken)
-            if why:
-                errors.append(invalid(f"spec.ports[{n}].nodePort", number, why))
-            taken.add((number, protocol))
-        if errors:
-            return ports
-        out = []
-        for port in ports:
-            if port.get("nodePort"):
-                out.append(port)
-                continue
-            protocol = port.get("protocol", "TCP")
-            number = self._never_free(taken) if dry_run else self._free_port(taken)
-            taken.add((number, protocol))
-            out.append({**port, "nodePort": number})
-        return out
-
-    def _refuse_port(self, number: int, protocol: str, mine: set[tuple[int, str]], taken: set[tuple[int, str]]) -> str:
-        if (number, protocol) in mine:
-            return ""
-        if number not in self.ports:
-            return (
-                f"provided port is not in the valid range. The range of valid ports is {self.ports[0]}-{self.ports[-1]}"
-            )
-        if any((number, p) in self._used_ports and (number, p) not in mine for p in ("TCP", "UDP", "SCTP")):
-            return "provided port is already allocated"
-        return "provided port is already allocated" if (number, protocol) in taken else ""
-
-    def _never_free(self, taken: set[tuple[int, str]]) -> int:
-        """Return a port beyond the range, one for each port of a dry run."""
-        return max(self.ports[-1] + 1, *(n for n, _ in taken), 0) + 1
-
-    def _free_port(self, taken: set[tuple[int, str]]) -> int:
-        numbers = {n for n, _ in self._used_ports} | {n for n, _ in taken}
+    def free_port(self, taken: Iterable[int]) -> int:
+        """Return the lowest node port free, from the upper band first."""
+        numbers = {n for n, _ in self._used_ports} | set(taken)
         edge = static_band(len(self.ports), least=16, most=128, step=32)
         for n in chain(self.ports[edge:], self.ports[:edge]):
             if n not in numbers:
                 return n
         raise internal("failed to allocate a nodePort: range is full")
 
-    def _health_port(self, spec: Obj, *, mine: int = 0) -> None:
-        """Give a LoadBalancer with local traffic policy its health check port."""
-        if spec.get("type") != "LoadBalancer" or spec.get("externalTrafficPolicy") != "Local":
-            return
-        asked = spec.get("healthCheckNodePort") or 0
-        taken = {(p.get("nodePort") or 0, "TCP") for p in spec.get("ports") or ()}
+
+class Ports:
+    """The node ports one request takes, as portallocator.PortAllocationOperation."""
+
+    def __init__(self, allocator: Allocator, *, dry_run: bool) -> None:
+        self._allocator = allocator
+        self._dry_run = dry_run
+        self._taken: list[int] = []
+
+    def new(self, ports: list[Obj], name: str, *, wanted: bool) -> list[Obj]:
+        """Return a new Service's ports with node ports; ports of one number share theirs."""
+        by_number: dict[int, int] = {}
+        out = []
+        for n, port in enumerate(ports):
+            number, asked = port.get("port") or 0, port.get("nodePort") or 0
+            if not asked and not wanted:
+                out.append(port)
+                continue
+            known = by_number.get(number, 0)
+            if not known:
+                same = (p for p in ports[n:] if (p.get("port") or 0) == number)
+                asked = next((p["nodePort"] for p in same if p.get("nodePort")), 0)
+                known = by_number[number] = self._take(asked, n, name) if asked else self._next()
+                out.append({**port, "nodePort": known})
+                continue
+            if asked and asked != known:
+                self._take(asked, n, name)
+            out.append({**port, "nodePort": asked or known})
+        return out
+
+    def changed(self, ports: list[Obj], mine: set[int], name: str, *, wanted: bool) -> list[Obj]:
+        """Return a changed Service's ports with node ports: those it had stay its own."""
+        out = []
+        for n, port in enumerate(ports):
+            asked = port.get("nodePort") or 0
+            if asked:
+                if asked not in mine and asked not in self._taken:
+                    self._take(asked, n, name)
+            elif wanted:
+                port = {**port, "nodePort": self._next()}
+            out.append(port)
+        return out
+
+    def health(self, asked: int) -> int:
+        """Return the health check port, the one asked for or the next."""
         if not asked:
-            spec["healthCheckNodePort"] = mine or self._free_port(taken)
-        elif asked != mine and self._refuse_port(asked, "TCP", set(), taken):
-            why = f"failed to allocate requested HealthCheck NodePort {asked}: provided port is already allocated"
-            raise internal(why)
+            return self._next()
+        why = self._refusal(asked)
+        if why:
+            raise internal(f"failed to allocate requested HealthCheck NodePort {asked}: {why}")
+        self._taken.append(asked)
+        return asked
+
+    def _take(self, number: int, n: int, name: str) -> int:
+        """Take a port asked for; Invalid when it cannot be had."""
+        why = self._refusal(number)
+        if why:
+            raise unprocessable("Service", "", name, [invalid(f"spec.ports[{n}].nodePort", number, why)])
+        self._taken.append(number)
+        return number
+
+    def _refusal(self, number: int) -> str:
+        """Say why a port cannot be had; a dry run does not look at the range."""
+        ports = self._allocator.ports
+        if not self._dry_run and number not in ports:
+            return f"provided port is not in the valid range. The range of valid ports is {ports[0]}-{ports[-1]}"
+        if number in self._taken or self._allocator.port_is_used(number):
+            return "provided port is already allocated"
+        return ""
+
+    def _next(self) -> int:
+        """Return a free port; a dry run reserves nothing and shows a number beyond the range."""
+        if self._dry_run:
+            number = max(self._taken, default=self._allocator.ports[-1] + 1) + 1
+        else:
+            number = self._allocator.free_port(self._taken)
+        self._taken.append(number)
+        return number
 
 
 def _change(counter: Counter[T], item: T, sign: int) -> None:
@@ -224,68 +251,6 @@ def wants_ports(spec: Obj) -> bool:
     return type_ == "NodePort" or (type_ == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts", True))
 
 
-def with_ip_fields(spec: Obj, name: str) -> Obj:
-    """Fill in clusterIPs, ipFamilies and ipFamilyPolicy for a single IPv4 stack."""
-    if spec.get("type", "ClusterIP") not in WITH_IP:
-        return spec
-    if spec.get("clusterIP") and not spec.get("clusterIPs"):
-        spec["clusterIPs"] = [spec["clusterIP"]]
-    elif spec.get("clusterIPs") and not spec.get("clusterIP"):
-        pass  # validation refuses it: clusterIPs[0] must match clusterIP
-    headless = spec.get("clusterIP") == "None"
-    families, policy = spec.get("ipFamilies"), spec.get("ipFamilyPolicy")
-    if policy == "RequireDualStack" or len(families or ()) > 1 or "IPv6" in (families or ()):
-        refuse_families(spec, name, headless=headless)
-    if not policy:
-        spec["ipFamilyPolicy"] = "RequireDualStack" if headless and not spec.get("selector") else "SingleStack"
-    if not families:
-        both = headless and not spec.get("selector") and spec["ipFamilyPolicy"] == "RequireDualStack"
-        spec["ipFamilies"] = ["IPv4", "IPv6"] if both else ["IPv4"]
-    return spec
-
-
-def refuse_families(spec: Obj, name: str, *, headless: bool) -> None:
-    """Refuse what a single IPv4 stack cannot give; headless without selector is free to ask."""
-    if headless and not spec.get("selector"):
-        return
-    errors: list[FieldError] = []
-    if spec.get("ipFamilyPolicy") == "RequireDualStack":
-        why = "this cluster is not configured for dual-stack services"
-        errors.append(invalid("spec.ipFamilyPolicy", spec["ipFamilyPolicy"], why))
-    for n, family in enumerate(spec.get("ipFamilies") or ()):
-        if family == "IPv6":
-            why = "not configured on this cluster"
-            errors.append(invalid(f"spec.ipFamilies[{n}]", family, why))
-    if errors:
-        raise unprocessable("Service", "", name, errors)
-
-
-def patch_fields(spec: Obj, before: Obj) -> None:
-    """Keep what a client left out of an update, as patchAllocatedValues."""
-    type_, was = spec.get("type", "ClusterIP"), before.get("type", "ClusterIP")
-    if type_ in WITH_IP and was in WITH_IP:
-        if not spec.get("clusterIP") and not spec.get("clusterIPs"):
-            for field in ("clusterIP", "clusterIPs"):
-                if field in before:
-                    spec[field] = before[field]
-        for field in ("ipFamilies", "ipFamilyPolicy"):
-            if not spec.get(field) and field in before:
-                spec[field] = before[field]
-    if wants_ports(spec) and was in WITH_PORTS:
-        spec["ports"] = [with_old_port(port, before.get("ports") or ()) for port in spec.get("ports") or ()]
-    elif not wants_ports(spec) and was in WITH_PORTS and type_ not in WITH_PORTS:
-        old = {p["nodePort"] for p in before.get("ports") or () if p.get("nodePort")}
-        spec["ports"] = [
-            {k: v for k, v in port.items() if k != "nodePort"} if port.get("nodePort") in old else port
-            for port in spec.get("ports") or ()
-        ]
-
-
-def with_old_port(port: Obj, before: Iterable[Obj]) -> Obj:
-    """Return the port with the node port that the same port and protocol had."""
-    if port.get("nodePort"):
-        return port
-    for old in before:
-        if (old.get("port"), old.get("protocol", "TCP")) == (port.get("port"), port.get("protocol", "TCP")):
-            return {**port, "nodePort": old["nodePort"]} if old.get("nodePort") else port
-    return port
+def needs_health_check(spec: Obj) -> bool:
+    """Say whether nodes answer health checks for the Service."""
+    return spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"

@@ -28,6 +28,7 @@ def handle(server: APIServer, request: Request) -> Obj:
     obj = metadata.placed(request, obj)
     obj = rules.default(request.kind, obj)
     now = server.clock.now()
+    obj = metadata.wiped(obj)
     owned = rules.owned(request.kind, _without_status(request, obj), None, manager=request.manager, now=now)
     meta = obj["metadata"]
     fields = owned["metadata"].get("managedFields")

@@ -16,6 +16,18 @@ from kctl.apiserver.request import Request
 SERVER_SET = ("selfLink", "resourceVersion", "generation", "deletionTimestamp", "deletionGracePeriodSeconds")
 """Taken out of what a client sends to create."""
 
+SYSTEM = ("uid", "creationTimestamp", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds")
+STORED_UNDER = {
+    "apiservices.apiregistration.k8s.io": "apiregistration.k8s.io/apiservices",
+    "customresourcedefinitions.apiextensions.k8s.io": "apiextensions.k8s.io/customresourcedefinitions",
+    "endpoints": "services/endpoints",
+    "ingresses.networking.k8s.io": "ingress",
+    "nodes": "minions",
+    "replicationcontrollers": "controllers",
+    "services": "services/specs",
+}
+"""Where upstream's keys, which its messages name, do not begin with the plural."""
+
 STALE = "the object has been modified; please apply your changes to the latest version and try again"
 
 
@@ -47,6 +59,12 @@ def check_name(request: Request, obj: Obj) -> None:
         raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({request.name})")
 
 
+def wiped(obj: Obj) -> Obj:
+    """Return a new object without what only the system says of one, as WipeObjectMetaSystemFields."""
+    meta = {k: v for k, v in obj["metadata"].items() if k not in SYSTEM}
+    return {**obj, "metadata": meta} if len(meta) < len(obj["metadata"]) else obj
+
+
 def fill_new(kind: Kind, obj: Obj, *, seed: int, revision: int, now: float, attempt: int = 0) -> Obj:
     """Return a new object with name (generated if asked), uid and creation time."""
     sent = obj["metadata"]
@@ -69,15 +87,13 @@ def carry_over(new: Obj, old: Obj) -> Obj:
     before = old["metadata"]
     meta = {k: v for k, v in new["metadata"].items() if v is not None}
     meta.pop("selfLink", None)
-    for field in ("uid", "creationTimestamp"):
-        if not meta.get(field) and field in before:
+    if not meta.get("uid") and "uid" in before:
+        meta["uid"] = before["uid"]
+    for field in ("creationTimestamp", "deletionTimestamp"):
+        if field in before:
             meta[field] = before[field]
-    for field in ("deletionTimestamp", "deletionGracePeriodSeconds"):
-        if field in before and meta.get(field) is None:
-            meta[field] = before[field]
-    if "deletionTimestamp" not in before:
-        meta.pop("deletionTimestamp", None)
-        meta.pop("deletionGracePeriodSeconds", None)
+    if "deletionGracePeriodSeconds" in before and meta.get("deletionGracePeriodSeconds") is None:
+        meta["deletionGracePeriodSeconds"] = before["deletionGracePeriodSeconds"]
     meta.pop("generation", None)
     if "generation" in before:
         meta["generation"] = before["generation"]
@@ -89,7 +105,8 @@ def check_preconditions(resource: str, name: str, sent: Obj, old: Obj) -> None:
     """Conflict when the client changed another object, or another state of it, than this one."""
     uid = sent.get("uid")
     if uid and uid != old["metadata"]["uid"]:
-        where = "/" + "/".join(filter(None, (resource.partition(".")[0], old["metadata"].get("namespace"), name)))
+        place = STORED_UNDER.get(resource) or resource.partition(".")[0]
+        where = "/" + "/".join(filter(None, (place, old["metadata"].get("namespace"), name)))
         why = (
             f"StorageError: invalid object, Code: 4, Key: {where}, ResourceVersion: 0, AdditionalErrorMsg: "
             f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old['metadata']['uid']}"

@@ -7,6 +7,7 @@ object is touched otherwise. Warnings change nothing.
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Iterator
 
 from kctl.api.objects import Obj, annotations_of, dig
@@ -69,11 +70,24 @@ def remarks(resource: str, obj: Obj, old: Obj | None) -> Iterator[str]:
     elif resource == "endpointslices.discovery.k8s.io":
         if obj.get("addressType") == "FQDN":
             yield "spec.addressType: FQDN endpoints are deprecated"
+    elif resource == "secrets":
+        yield from _secret(obj)
     elif resource == "pods":
         if old is None:
             yield from _pod(obj, "")
     elif resource in TEMPLATES:
         yield from _workload(resource, obj, old)
+
+
+def _secret(obj: Obj) -> Iterator[str]:
+    """Say when a TLS secret holds no PEM blocks at all; certificates are not parsed."""
+    if obj.get("type") != "kubernetes.io/tls":
+        return
+    data = obj.get("data") or {}
+    for name, what in (("tls.crt", "certificate"), ("tls.key", "key")):
+        if b"-----BEGIN " not in b64decode(data.get(name) or ""):
+            yield f"tls: failed to find any PEM data in {what} input"
+            return
 
 
 def _quote(text: str) -> str:

@@ -72,7 +72,12 @@ def apply(kind: Kind, obj: Obj) -> Obj:
 
     plain = wire.canonical(kind, obj)
     rule = _rule(kind.group, kind.version, kind.kind)
-    return rule(plain) if rule is not None else plain
+    done = rule(plain) if rule is not None else plain
+    if kind.group == "apps" or kind.kind == "ReplicationController":
+        from kctl.api.defaults import workloads
+
+        return workloads.with_empty_labels(done, obj)
+    return done
 
 
 @cache

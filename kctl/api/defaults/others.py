@@ -61,7 +61,7 @@ def node(obj: Obj) -> Obj:
         status["allocatable"] = status["capacity"]
     spec = obj.get("spec") or {}
     cidrs, cidr = spec.get("podCIDRs"), spec.get("podCIDR")
-    if cidr and not cidrs:
+    if cidr and (not cidrs or cidr != cidrs[0]):
         spec = {**spec, "podCIDRs": [cidr]}
     elif cidrs and not cidr:
         spec = {**spec, "podCIDR": cidrs[0]}
@@ -99,7 +99,7 @@ def resource_quota(obj: Obj) -> Obj:
 
 def priority_class(obj: Obj) -> Obj:
     """Default whether pods of the class preempt others."""
-    return {"value": 0, **filled(obj, {"preemptionPolicy": "PreemptLowerPriority"})}
+    return {"value": 0, "preemptionPolicy": "PreemptLowerPriority", **obj}
 
 
 def role_binding(obj: Obj) -> Obj:

@@ -188,3 +188,22 @@ def pod_template(obj: Obj) -> Obj:
 def _with_status(obj: Obj, spec: Obj, status: Obj | None = None) -> Obj:
     """Return the object with its spec, and a status as the Go type writes an empty one."""
     return {**obj, "spec": spec, "status": {**(status or {}), **(obj.get("status") or {})}}
+
+
+def with_empty_labels(obj: Obj, sent: Obj) -> Obj:
+    """Keep a template's ``labels: {}`` where a selector asks for labels: the refusal tells {} from null."""
+    template = (sent.get("spec") or {}).get("template") or {}
+    labels = (template.get("metadata") or {}).get("labels") if isinstance(template, dict) else None
+    if labels != {} or not _asks(obj["spec"].get("selector") or {}):
+        return obj
+    template = obj["spec"]["template"]
+    metadata = {**(template.get("metadata") or {}), "labels": {}}
+    return {**obj, "spec": {**obj["spec"], "template": {**template, "metadata": metadata}}}
+
+
+def _asks(selector: Obj) -> bool:
+    """Say whether no object without labels can match."""
+    if "matchLabels" not in selector and "matchExpressions" not in selector:
+        return bool(selector)
+    rows = selector.get("matchExpressions") or ()
+    return bool(selector.get("matchLabels")) or any(row.get("operator") in {"In", "Exists"} for row in rows)

@@ -1,6 +1,6 @@
 """Fields that are there in every object of upstream's Go types, set or not.
 
-A struct that is no pointer, or a list without ``omitempty``, exists from the start, so creating an
+A struct that is no pointer, or any field without ``omitempty``, exists from the start, so creating an
 object does not add it and nobody owns it by its mere presence: an Update entry says
 ``f:strategy: {f:type: {}}`` without a ``.`` of its own, but ``f:labels: {.: {}, f:app: {}}``. OpenAPI
 does not tell the two apart. The table is read off the answers of a running kube-apiserver, kind by
@@ -18,15 +18,19 @@ TEMPLATE = "template template.metadata template.spec template.spec.containers"
 
 FIELDS = {
     "CSINode": "spec.drivers",
+    "ClusterRole": "rules",
+    "ControllerRevision": "data",
     "CronJob": "spec.jobTemplate spec.jobTemplate.metadata spec.jobTemplate.spec "
     + " ".join(f"spec.jobTemplate.spec.{path}" for path in TEMPLATE.split()),
     "CustomResourceDefinition": "spec.names spec.versions status.acceptedNames status.conditions status.storedVersions",
     "DaemonSet": "spec.updateStrategy",
     "Deployment": "spec.strategy",
-    "Event": "source",
+    "EndpointSlice": "endpoints ports",
+    "Event": "source eventTime deprecatedFirstTimestamp deprecatedLastTimestamp firstTimestamp lastTimestamp",
     "FlowSchema": "spec.priorityLevelConfiguration",
     "HorizontalPodAutoscaler": "spec.scaleTargetRef",
     "Ingress": "status.loadBalancer",
+    "NetworkPolicy": "spec.podSelector",
     "Node": "status.daemonEndpoints status.daemonEndpoints.kubeletEndpoint status.nodeInfo",
     "PersistentVolumeClaim": "spec.resources",
     "Pod": "spec.containers",
@@ -34,8 +38,9 @@ FIELDS = {
     "ResourceClaim": "spec.devices",
     "ResourceClaimTemplate": "spec.metadata spec.spec spec.spec.devices",
     "ResourceSlice": "spec.pool",
+    "Role": "rules",
     "Service": "status.loadBalancer",
-    "StatefulSet": "spec.updateStrategy",
+    "StatefulSet": "spec.updateStrategy spec.serviceName",
     "VolumeAttachment": "spec.source",
 }
 WITH_TEMPLATE = ("DaemonSet", "Deployment", "Job", "ReplicaSet", "StatefulSet")

@@ -171,10 +171,12 @@ def _compare_field(shape: Shape, name: str, left: Any, right: Any, inline: Inlin
         return
     always = inline.get(name) if inline is not None else None
     if always is not None and (left is _NOTHING or right is _NOTHING):
-        empty: Any = [] if below.container == "list" else {}
-        left, right = (empty if side is _NOTHING else side for side in (left, right))
-        if left == right:
-            return
+        other = left if right is _NOTHING else right
+        if not other and (other != [] or kind_at(below, other) != LEAF):
+            return  # the zero value, which was there all the time; [] is not null
+        if below.container:
+            empty: Any = [] if below.container == "list" else {}
+            left, right = (empty if side is _NOTHING else side for side in (left, right))
     if left is _NOTHING:
         out.added[element] = whole(below, right)
     elif right is _NOTHING:

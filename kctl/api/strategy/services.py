@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from kctl.api.objects import Obj
 
-WITH_CLUSTER_IP = {"ClusterIP", "NodePort", "LoadBalancer"}
 WITH_NODE_PORT = {"NodePort", "LoadBalancer"}
 
 
@@ -21,8 +20,14 @@ def update(new: Obj, old: Obj) -> Obj:
 
 
 def needs_cluster_ip(spec: Obj) -> bool:
-    """Say whether the Service has an address of the cluster's."""
-    return spec.get("type") in WITH_CLUSTER_IP
+    """Say whether the Service has an address of the cluster's: all but ExternalName."""
+    return spec.get("type") != "ExternalName"
+
+
+def needs_node_port(spec: Obj) -> bool:
+    """Say whether the Service has ports on the nodes."""
+    kind = spec.get("type")
+    return kind == "NodePort" or (kind == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is not False)
 
 
 def needs_health_check(spec: Obj) -> bool:
@@ -31,19 +36,30 @@ def needs_health_check(spec: Obj) -> bool:
 
 
 def _carry(spec: Obj, before: Obj) -> None:
-    """Fill in allocated values that the update leaves out."""
+    """Fill in allocated values that the update leaves out, then make both address fields agree."""
     if needs_cluster_ip(spec) and needs_cluster_ip(before):
-        if not spec.get("clusterIP") and (not spec.get("clusterIPs") or spec["clusterIPs"] == before.get("clusterIPs")):
+        if not spec.get("clusterIP"):
             _take(spec, before, "clusterIP")
-        if not spec.get("clusterIPs") and spec.get("clusterIP") == before.get("clusterIP"):
+        if not spec.get("clusterIPs"):
             _take(spec, before, "clusterIPs")
-        for name in ("ipFamilies", "ipFamilyPolicy"):
-            if not spec.get(name):
-                _take(spec, before, name)
-    if spec.get("type") in WITH_NODE_PORT and before.get("type") in WITH_NODE_PORT:
+    if needs_node_port(spec) and needs_node_port(before):
         _carry_node_ports(spec, before)
     if needs_health_check(spec) and needs_health_check(before) and not spec.get("healthCheckNodePort"):
         _take(spec, before, "healthCheckNodePort")
+    _normalize(spec, before)
+
+
+def _normalize(spec: Obj, before: Obj) -> None:
+    """Make clusterIPs follow clusterIP for clients that know only the latter."""
+    same = (spec.get("clusterIP") or "") == (before.get("clusterIP") or "")
+    if same:
+        if before.get("clusterIPs") and not spec.get("clusterIPs"):
+            spec["clusterIPs"] = before["clusterIPs"]
+    elif _same(spec, before, "clusterIPs"):
+        if before.get("clusterIP") and not spec.get("clusterIP"):
+            spec.pop("clusterIPs", None)
+        else:
+            spec["clusterIPs"] = [spec["clusterIP"]]
 
 
 def _take(spec: Obj, before: Obj, name: str) -> None:
@@ -53,14 +69,17 @@ def _take(spec: Obj, before: Obj, name: str) -> None:
 
 
 def _carry_node_ports(spec: Obj, before: Obj) -> None:
-    """Give ports without a node port the one the same port had."""
-    used = {port.get("nodePort") for port in spec.get("ports") or ()}
-    known = {(p.get("protocol"), p.get("port")): p["nodePort"] for p in before.get("ports") or () if p.get("nodePort")}
+    """Give ports without a node port the one the port of that name had, unless another has it now."""
+    listed = spec.get("ports") or ()
+    now = {port["nodePort"] for port in listed if port.get("nodePort")}
+    known = {port.get("name") or "": port.get("nodePort") or 0 for port in before.get("ports") or ()}
+    used = now & set(known.values())
     ports = []
-    for port in spec.get("ports") or ():
-        earlier = known.get((port.get("protocol"), port.get("port")))
+    for port in listed:
+        earlier = known.get(port.get("name") or "", 0)
         if not port.get("nodePort") and earlier and earlier not in used:
             port = {**port, "nodePort": earlier}
+            used.add(earlier)
         ports.append(port)
     if ports:
         spec["ports"] = ports
@@ -68,10 +87,14 @@ def _carry_node_ports(spec: Obj, before: Obj) -> None:
 
 def _drop(spec: Obj, before: Obj) -> None:
     """Let go of what the new type does not have, where the user did not change it meanwhile."""
-    if needs_cluster_ip(before) and not needs_cluster_ip(spec) and _same(spec, before, "clusterIP", "clusterIPs"):
-        for name in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
-            spec.pop(name, None)
-    if before.get("type") in WITH_NODE_PORT and spec.get("type") not in WITH_NODE_PORT:
+    if needs_cluster_ip(before) and not needs_cluster_ip(spec):
+        if _same(spec, before, "clusterIPs"):
+            spec.pop("clusterIP", None)
+            spec.pop("clusterIPs", None)
+        for name in ("ipFamilies", "ipFamilyPolicy"):
+            if _same(spec, before, name):
+                spec.pop(name, None)
+    if needs_node_port(before) and not needs_node_port(spec):
         old_ports = [port.get("nodePort") for port in before.get("ports") or ()]
         if [port.get("nodePort") for port in spec.get("ports") or ()] == old_ports:
             spec["ports"] = [{k: v for k, v in port.items() if k != "nodePort"} for port in spec.get("ports") or ()]

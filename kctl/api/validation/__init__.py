@@ -67,6 +67,7 @@ PATH_SEGMENT = {
 NAMES: dict[str, Names] = {
     "Namespace": meta.LABEL,
     "Service": meta.LABEL,
+    "ReplicationController": meta.LONG_NAME,
     "StatefulSet.apps": meta.LABEL,
     "Event": Names(lambda _: []),
     "Event.events.k8s.io": Names(lambda _: []),

@@ -206,7 +206,7 @@ def _mounts(value: Obj, within: Within, at: str, out: Errors) -> None:
         name, path = mount.get("name") or "", mount.get("mountPath") or ""
         if not name:
             out.append(errors.required(f"{here}.name"))
-        elif name not in within.volumes:
+        if name not in within.volumes:
             out.append(errors.not_found_field(f"{here}.name", name))
         if name in device_names:
             out.append(errors.invalid(f"{here}.name", name, "must not already exist in volumeDevices"))

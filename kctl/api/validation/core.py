@@ -163,7 +163,8 @@ def _amounts(status: Obj, out: Errors) -> None:
 
 
 def node_update(new: Obj, old: Obj, out: Errors) -> None:
-    """Check a changed Node: what is known of the machine stays."""
+    """Check a changed Node: what is known of the machine stays; upstream checks taints twice."""
+    node(new, out)
     spec, before = new.get("spec") or {}, old.get("spec") or {}
     if before.get("podCIDRs") and spec.get("podCIDRs") != before.get("podCIDRs"):
         text = 'node updates may not change podCIDR except from "" to valid'
@@ -171,9 +172,6 @@ def node_update(new: Obj, old: Obj, out: Errors) -> None:
     if before.get("providerID") and spec.get("providerID") != before.get("providerID"):
         text = 'node updates may not change providerID except from "" to valid'
         out.append(errors.forbidden_field("spec.providerID", text))
-    cidrs = spec.get("podCIDRs") or []
-    for n, value in enumerate(cidrs):
-        formatted(formats.cidr, value, f"spec.podCIDRs[{n}]", out)
     if spec.get("taints"):
         scheduling.taints(spec["taints"], "metadata.taints", out)
 

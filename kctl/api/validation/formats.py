@@ -87,6 +87,12 @@ def dns_subdomain(value: str) -> list[str]:
     return out
 
 
+def long_name(value: str) -> list[str]:
+    """Check a DNS-1123 subdomain in the words of declarative validation (k8s-long-name)."""
+    out = [too_long(253, "bytes")] if size(value) > 253 else []
+    return out + [text for text in dns_subdomain(value) if not text.startswith("must be no more")]
+
+
 def dns_subdomain_underscore(value: str) -> list[str]:
     """Check a DNS-1123 subdomain that may hold underscores (search paths)."""
     out = [too_long(253)] if size(value) > 253 else []

@@ -35,6 +35,7 @@ class Names(NamedTuple):
 
 
 SUBDOMAIN = Names(formats.dns_subdomain)
+LONG_NAME = Names(formats.long_name)
 LABEL = Names(formats.dns_label)
 LABEL_1035 = Names(formats.dns_1035_label)
 PATH_SEGMENT = Names(formats.path_segment, masked=False)

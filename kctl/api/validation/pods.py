@@ -55,14 +55,20 @@ def whole(obj: Obj, out: Errors) -> None:
 
 def template(value: Obj, at: str, out: Errors) -> None:
     """Check a pod template; upstream reports its labels without ``metadata`` in the path."""
-    metadata, spec = value.get("metadata") or {}, value.get("spec") or {}
-    meta.labels(metadata.get("labels"), f"{at}.labels", out)
-    meta.check_annotations(metadata.get("annotations"), f"{at}.annotations", out)
-    check_annotations(metadata.get("annotations") or {}, spec, f"{at}.annotations", out)
+    spec = value.get("spec") or {}
+    template_metadata(value, at, out)
     pod_spec(spec, f"{at}.spec", out)
     if spec.get("ephemeralContainers"):
         text = "ephemeral containers not allowed in pod template"
         out.append(errors.forbidden_field(f"{at}.spec.ephemeralContainers", text))
+
+
+def template_metadata(value: Obj, at: str, out: Errors) -> None:
+    """Check labels and annotations of a pod template."""
+    metadata = value.get("metadata") or {}
+    meta.labels(metadata.get("labels"), f"{at}.labels", out)
+    meta.check_annotations(metadata.get("annotations"), f"{at}.annotations", out)
+    check_annotations(metadata.get("annotations") or {}, value.get("spec") or {}, f"{at}.annotations", out)
 
 
 def check_annotations(values: Obj, spec: Obj, at: str, out: Errors) -> None:

@@ -39,7 +39,7 @@ def service(obj: Obj, out: Errors) -> None:
         _port(port, f"spec.ports[{n}]", names, out, named=len(ports) > 1)
     meta.labels(spec.get("selector"), "spec.selector", out)
     _affinity(spec, out)
-    _addresses(spec, out)
+    addresses(spec, out)
     for n, address in enumerate(spec.get("externalIPs") or ()):
         _external_ip(address, f"spec.externalIPs[{n}]", out)
     if not kind:
@@ -118,18 +118,18 @@ def _affinity(spec: Obj, out: Errors) -> None:
         out.append(errors.forbidden_field(at, "must not be set when session affinity is None"))
 
 
-def _addresses(spec: Obj, out: Errors) -> None:
+def addresses(spec: Obj, out: Errors) -> None:
     """Check cluster IPs and families, as ValidateServiceClusterIPsRelatedFields."""
     found: Errors = []
-    address, addresses = spec.get("clusterIP") or "", spec.get("clusterIPs") or []
+    address, listed = spec.get("clusterIP") or "", spec.get("clusterIPs") or []
     if address:
-        if not addresses:
+        if not listed:
             found.append(errors.required("spec.clusterIPs"))
-        elif addresses[0] != address:
-            found.append(errors.invalid("spec.clusterIPs", addresses, "first value must match `clusterIP`"))
-    elif addresses:
+        elif listed[0] != address:
+            found.append(errors.invalid("spec.clusterIPs", listed, "first value must match `clusterIP`"))
+    elif listed:
         text = "must be empty when `clusterIP` is not specified"
-        found.append(errors.invalid("spec.clusterIPs", addresses, text))
+        found.append(errors.invalid("spec.clusterIPs", listed, text))
     families = spec.get("ipFamilies") or []
     for n, family in enumerate(families):
         if family not in FAMILIES:
@@ -139,16 +139,16 @@ def _addresses(spec: Obj, out: Errors) -> None:
     policy = spec.get("ipFamilyPolicy")
     if policy is not None and policy not in FAMILY_POLICIES:
         found.append(errors.not_supported("spec.ipFamilyPolicy", policy, FAMILY_POLICIES))
-    for n, value in enumerate(addresses):
+    for n, value in enumerate(listed):
         if n == 0 and value == "None":
-            if len(addresses) > 1:
-                found.append(errors.invalid("spec.clusterIPs", addresses, "'None' must be the first and only value"))
+            if len(listed) > 1:
+                found.append(errors.invalid("spec.clusterIPs", listed, "'None' must be the first and only value"))
         else:
             formatted(formats.ip, value, f"spec.clusterIPs[{n}]", found)
-    if len(addresses) > 2:
-        found.append(errors.invalid("spec.clusterIPs", addresses, "may only hold up to 2 values"))
+    if len(listed) > 2:
+        found.append(errors.invalid("spec.clusterIPs", listed, "may only hold up to 2 values"))
     if not found and not is_headless(spec):
-        _match_families(addresses, families, found)
+        _match_families(listed, families, found)
     out += found
 
 

@@ -167,10 +167,12 @@ def at_most_all(value: Any, at: str, out: Errors) -> None:
 
 
 def number(value: Any) -> int:
-    """Return the number of an int-or-percent, 0 when it is neither."""
-    if isinstance(value, str):
-        return 0 if formats.percent(value) else int(value[:-1])
-    return int(value)
+    """Return the number of an int-or-percent; of any other text what strconv.Atoi makes of it."""
+    if not isinstance(value, str):
+        return int(value)
+    text = value[:-1] if not formats.percent(value) else value
+    digits = text[1:] if text[:1] in {"+", "-"} else text
+    return int(text) if digits.isascii() and digits.isdigit() else 0
 
 
 def replica_set(obj: Obj, out: Errors) -> None:
@@ -192,7 +194,6 @@ def replication_controller(obj: Obj, out: Errors) -> None:
     """Check a ReplicationController, whose selector is a plain map."""
     spec, at = obj.get("spec") or {}, "spec"
     not_negative(spec, "minReadySeconds", at, out)
-    meta.labels(spec.get("selector"), f"{at}.selector", out)
     if not spec.get("selector"):
         out.append(errors.required(f"{at}.selector"))
     not_negative(spec, "replicas", at, out)
@@ -282,6 +283,7 @@ def stateful_set(obj: Obj, out: Errors) -> None:
         value = spec.get("template") or {}
         _labels_match(spec.get("selector"), value, f"{at}.template", out)
         pods.template(_with_claims(value, spec.get("volumeClaimTemplates") or []), f"{at}.template", out)
+        pods.template_metadata(value, f"{at}.template", out)
     pod = (spec.get("template") or {}).get("spec") or {}
     if pod.get("restartPolicy") != "Always":
         here = f"{at}.template.spec.restartPolicy"
