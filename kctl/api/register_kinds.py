@@ -11,7 +11,7 @@ KINDS = """
 = bindings: binds a pod
 ~ componentstatuses: always empty; upstream deprecates them
 = configmaps
-~ endpoints: deprecated upstream; no endpoints controller makes them and nothing mirrors them into EndpointSlices
+~ endpoints: those written by hand are not mirrored into EndpointSlices
 = events
 ~ limitranges: no LimitRanger admission: neither defaults nor limits are applied
 = namespaces
@@ -89,6 +89,7 @@ DEVIATIONS = """
 containers: nothing is run: every container starts, answers its probes and ends on SIGTERM with exit code 0
 images: every image that can be named exists; no registry is asked
 latencies: pull, start, stop and load balancer times are round assumptions, not measurements
+pods: those on a node that is deleted or gets a NoExecute taint stay, and are reported; neither the pod garbage collector nor taint eviction runs
 nodes: kubelets do not fail, send no heartbeats and evict nothing for want of resources
 scheduling: every node is scored, where upstream samples above 100 nodes
 scheduling: ties are broken by the seed, where upstream draws at random

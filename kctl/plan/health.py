@@ -1,6 +1,7 @@
 """Is one object as it should be, and if not, why? Pure functions of the object.
 
-The states are kstatus' (sigs.k8s.io/cli-utils): Current, InProgress, Failed, Terminating.
+The states are kstatus' (sigs.k8s.io/cli-utils): Current, InProgress, Failed, Terminating,
+and Unknown for what has a status that nothing here computes.
 What the object's own status cannot tell (a volume that does not mount) is in its Warning
 events; :mod:`kctl.plan.residual` joins the two.
 """
@@ -8,11 +9,12 @@ events; :mod:`kctl.plan.residual` joins the two.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Literal, NamedTuple
 
 from kctl.api.objects import Obj, condition, dig, is_condition_true, is_deleting
 
-State = Literal["Current", "InProgress", "Failed", "Terminating"]
+State = Literal["Current", "InProgress", "Failed", "Terminating", "Unknown"]
 
 
 class Health(NamedTuple):
@@ -31,7 +33,23 @@ def of(resource: str, obj: Obj) -> Health:
     if is_deleting(obj):
         return _terminating(obj)
     rule = RULES.get(resource)
-    return rule(obj) if rule else CURRENT
+    return rule(obj) if rule else _unruled(resource)
+
+
+@cache
+def _unruled(resource: str) -> Health:
+    """Return what can be said of a kind whose status no controller here writes."""
+    from kctl.api import register
+    from kctl.api.registry import builtin
+
+    try:
+        kind = builtin().storage(resource)
+    except KeyError:
+        return CURRENT
+    entry = register.entry_of(kind)
+    if entry.state != register.ACCEPTED or "status" not in kind.subresources:
+        return CURRENT
+    return Health("Unknown", "NotSimulated", entry.note)
 
 
 def _terminating(obj: Obj) -> Health:

@@ -6,7 +6,8 @@ owner are counted together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from kctl.api.objects import Obj, is_deleting, key_of
@@ -15,6 +16,7 @@ from kctl.gitops.applied import sets
 from kctl.gitops.intent import FINISHED
 from kctl.plan import health
 from kctl.plan.ownership import Owners, Ref, ref_of
+from kctl.plan.placement import displaced
 
 INCONCLUSIVE = frozenset({"ContainerCreating", "ContainersNotReady", "LoadBalancerPending", "NotReady"})
 """Reasons that say that, not why: a Warning event of the object knows more."""
@@ -45,18 +47,21 @@ class Blocker(NamedTuple):
 def blockers(client: Client) -> list[Blocker]:
     """Return why the cluster is not as desired; empty when it is."""
     pods = client.list("pods").items
+    nodes = client.list("nodes").items
     replicasets = client.list("replicasets.apps").items
     owners = Owners([*replicasets, *pods])
     warnings = _warnings(client.list("events").items)
     found: list[tuple[Ref, Ref, str, str]] = []
     blocked: set[Ref] = set()
+    by_name = {node["metadata"]["name"]: node for node in nodes}
+    gone = {ref_of(pod): why for pod in pods if (why := displaced(pod, by_name)) is not None}
     for resource, objects in (
         ("pods", pods),
-        ("nodes", client.list("nodes").items),
+        ("nodes", nodes),
         ("services", client.list("services").items),
         ("namespaces", [ns for ns in client.list("namespaces").items if is_deleting(ns)]),
     ):
-        found += _of(resource, objects, owners, warnings, blocked)
+        found += _of(resource, objects, owners, warnings, blocked, gone)
     failed = [rs for rs in replicasets if health.of("replicasets.apps", rs).state == "Failed"]
     for resource, objects in (
         ("replicasets.apps", failed),
@@ -69,11 +74,16 @@ def blockers(client: Client) -> list[Blocker]:
 
 
 def _of(
-    resource: str, objects: Iterable[Obj], owners: Owners, warnings: dict[str, tuple[str, str]], blocked: set[Ref]
+    resource: str,
+    objects: Iterable[Obj],
+    owners: Owners,
+    warnings: dict[str, tuple[str, str]],
+    blocked: set[Ref],
+    displaced: Mapping[Ref, health.Health] = MappingProxyType({}),
 ) -> list[tuple[Ref, Ref, str, str]]:
     found = []
     for obj in objects:
-        state = health.of(resource, obj)
+        state = displaced.get(ref_of(obj)) or health.of(resource, obj)
         if state.state == "Current":
             continue
         reason, message = state.reason, state.message

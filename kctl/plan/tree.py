@@ -132,8 +132,8 @@ def _pods(pods: Iterable[Obj]) -> list[Obj]:
 
 
 def is_current(found: Obj) -> bool:
-    """Say whether a node and everything below it is Current."""
-    return found["health"] == "Current" and all(is_current(child) for child in found["children"])
+    """Say whether a node and everything below it is Current; what is not simulated is not judged."""
+    return found["health"] in ("Current", "Unknown") and all(is_current(child) for child in found["children"])
 
 
 def applied(client: Client) -> list[Target]:

@@ -100,3 +100,14 @@ def test_a_namespace_that_cannot_end_names_what_holds_it() -> None:
 
 def test_a_kind_without_rules_is_current_when_it_is_there() -> None:
     assert health.of("configmaps", {"metadata": {"name": "c"}}) == health.CURRENT
+
+
+UNJUDGED = ("statefulsets.apps", "jobs.batch", "ingresses.networking.k8s.io", "persistentvolumeclaims")
+THERE = ("configmaps", "clusterroles.rbac.authorization.k8s.io", "shops.example")
+
+
+@pytest.mark.parametrize(
+    ("resource", "state"), [*((kind, "Unknown") for kind in UNJUDGED), *((kind, "Current") for kind in THERE)]
+)
+def test_what_has_a_status_that_nothing_computes_is_unknown(resource: str, state: str) -> None:
+    assert health.of(resource, {"metadata": {"name": "x"}}).state == state

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from kctl import ControlPlane
+from kctl.api.objects import Key
 from kctl.gitops import apply
 from kctl.gitops.manifests import Manifest
 from kctl.gitops.positions import Place, Positions
 from kctl.plan import residual
+from kctl.plan.placement import displaced
 
 
 def manifest(obj: dict[str, Any]) -> Manifest:
@@ -75,6 +79,39 @@ def test_what_kubelet_said_last_stands_for_a_container_that_does_not_start() -> 
         cp.converge()
         [blocker] = residual.blockers(cp.client)
         assert 'secret "absent" not found' in blocker.message
+
+
+NO_EXECUTE = {"key": "k", "value": "v", "effect": "NoExecute"}
+
+
+def test_pods_of_a_deleted_node_are_not_taken_for_running() -> None:
+    with ControlPlane.open(None, nodes=1) as cp:
+        cp.client.create("deployments.apps", deployment("web", 2))
+        assert cp.converge()["verdict"] == "Converged"
+        cp.client.delete("nodes", Key("", "node-1"))
+        report = cp.converge()
+        assert report["verdict"] == "Settled"
+        [entry] = report["residual"]
+        assert (entry["owner"], entry["reason"], entry["count"]) == ("deployment.apps/web", "NodeGone", 2)
+
+
+@pytest.mark.parametrize(
+    ("tolerations", "stays"),
+    [
+        ([], False),
+        ([{"operator": "Exists"}], True),
+        ([{"key": "k", "operator": "Exists"}], True),
+        ([{"key": "k", "operator": "Equal", "value": "v", "effect": "NoExecute"}], True),
+        ([{"key": "k", "value": "other"}], False),
+        ([{"key": "k", "value": "v", "effect": "NoSchedule"}], False),
+        ([{"key": "k", "value": "v", "effect": "NoExecute", "tolerationSeconds": 60}], False),
+    ],
+    ids=["none", "everything", "the key", "exactly it", "another value", "another effect", "for a minute"],
+)
+def test_a_no_execute_taint_and_a_pod_that_tolerates(tolerations: list[dict[str, Any]], stays: bool) -> None:
+    pod = {"metadata": {"name": "p"}, "spec": {"nodeName": "n", "tolerations": tolerations}, "status": {}}
+    found = displaced(pod, {"n": {"metadata": {"name": "n"}, "spec": {"taints": [NO_EXECUTE]}}})
+    assert (found is None) == stays
 
 
 def test_a_healthy_cluster_has_no_residual() -> None:
