@@ -32,9 +32,9 @@ def handle(server: APIServer, request: Request) -> Obj:
         request = with_unknown_members(request)
     obj = patched(request, old)
     obj = patched_obj = check_identity(request, obj)
-    obj = rules.decode_patched(request, request.kind, obj, lambda: shown(request, patched_obj))
+    obj = rules.decode_patched(request, request.kind, obj, lambda: shown(request, patched_obj), old)
     obj = metadata.placed(request, obj)
-    obj = rules.default(request.kind, obj)
+    obj = rules.default(request.kind, obj, old if request.subresource == "status" else None)
     metadata.check_preconditions(request.kind.resource, request.name, obj["metadata"], old)
     return update.replace(server, request, obj, old)
 

@@ -25,29 +25,32 @@ UNKNOWN_FIELD = 2
 """The rank of a decoding error that is only an unknown field."""
 
 
-def decode(request: Request, kind: Kind, body: Any) -> Obj:
-    """Check the body's structure as its field validation asks; add what is only a warning."""
-    obj, why = _decoded(request, kind, body)
+def decode(request: Request, kind: Kind, body: Any, known: Obj | None = None) -> Obj:
+    """Check the body's structure as its field validation asks; add what is only a warning.
+
+    What the body shares with the stored object ``known`` is not checked again.
+    """
+    obj, why = _decoded(request, kind, body, known)
     if why:
         what = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}'
         raise bad_request(f"{what}: {why}")
     return obj
 
 
-def decode_patched(request: Request, kind: Kind, obj: Obj, shown: Callable[[], str]) -> Obj:
+def decode_patched(request: Request, kind: Kind, obj: Obj, shown: Callable[[], str], known: Obj | None = None) -> Obj:
     """Check what a patch made; Invalid shows the outcome (or the patch) when it cannot be read."""
-    obj, why = _decoded(request, kind, obj)
+    obj, why = _decoded(request, kind, obj, known)
     if why:
         raise unprocessable("", "", "", [invalid("patch", shown(), why)])
     return obj
 
 
-def _decoded(request: Request, kind: Kind, body: Any) -> tuple[Obj, str]:
+def _decoded(request: Request, kind: Kind, body: Any, known: Obj | None) -> tuple[Obj, str]:
     """Return the decoded body and why it is refused, "" when it is not."""
     from kctl.api import structural
 
     mode = UNKNOWN[request.options.field_validation]
-    decoded = structural.decode(kind, body, unknown=mode)
+    decoded = structural.decode(kind, body, unknown=mode, known=known)
     repeats = request.repeats
     if repeats is None:
         if not decoded.errors:
@@ -62,11 +65,11 @@ def _decoded(request: Request, kind: Kind, body: Any) -> tuple[Obj, str]:
     return decoded.obj, ""
 
 
-def default(kind: Kind, obj: Obj) -> Obj:
-    """Return the object with the kind's defaults filled in."""
+def default(kind: Kind, obj: Obj, known: Obj | None = None) -> Obj:
+    """Return the object with the kind's defaults filled in; see :func:`kctl.api.defaults.apply`."""
     from kctl.api import defaults
 
-    return defaults.apply(kind, obj)
+    return defaults.apply(kind, obj, known=known)
 
 
 def prepare_create(kind: Kind, obj: Obj, now: float) -> Obj:

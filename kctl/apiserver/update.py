@@ -54,12 +54,12 @@ CONDITIONAL = frozenset(
 def handle(server: APIServer, request: Request) -> Obj:
     """Replace the object named by the request with its body."""
     obj = checked(request)
-    obj = rules.decode(request, request.kind, obj)
-    obj = metadata.placed(request, obj)
-    metadata.check_name(request, obj)
     resource = server.stored_as(request.kind.resource)
     old = server.storage.get(resource, Key(request.namespace, request.name))
-    obj = rules.default(request.kind, obj)
+    obj = rules.decode(request, request.kind, obj, old)
+    obj = metadata.placed(request, obj)
+    metadata.check_name(request, obj)
+    obj = rules.default(request.kind, obj, old if request.subresource == "status" else None)
     if old is None:
         if request.kind.resource in ON_UPDATE and not request.subresource:
             from kctl.apiserver import create
@@ -96,10 +96,10 @@ def replace(server: APIServer, request: Request, obj: Obj, old: Obj, *, owned: b
     obj = metadata.carry_over(obj, old)
     if sub in POD_PARTS:
         return _pod_part(server, request, obj, old)
-    obj = rules.prepare_update(kind, obj, old, sub)
     if not owned:
         now = server.clock.now()
         obj = rules.owned(kind, obj, old, manager=request.manager, now=now, subresource=sub)
+    obj = rules.prepare_update(kind, obj, old, sub)
     if not sub or sub == "status":
         obj = server.admission.mutate(request, obj, old)
     if kind.resource == "services" and not sub:

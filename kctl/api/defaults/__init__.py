@@ -57,7 +57,10 @@ RULES = {
     ("rbac.authorization.k8s.io", "ClusterRoleBinding"): "others:role_binding",
     ("rbac.authorization.k8s.io", "Role"): "others:role",
     ("rbac.authorization.k8s.io", "RoleBinding"): "others:role_binding",
-    ("resource.k8s.io", "ResourceClaim"): "others:status_only",
+    ("flowcontrol.apiserver.k8s.io", "FlowSchema"): "others:flow_schema",
+    ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"): "others:priority_level",
+    ("resource.k8s.io", "ResourceClaim"): "others:resource_claim",
+    ("resource.k8s.io", "ResourceClaimTemplate"): "others:resource_claim_template",
     ("scheduling.k8s.io", "PriorityClass"): "others:priority_class",
     ("storage.k8s.io", "CSIDriver"): "storage:csi_driver",
     ("storage.k8s.io", "StorageClass"): "storage:storage_class",
@@ -66,11 +69,20 @@ RULES = {
 """Which function defaults a kind: module below this package, and its name."""
 
 
-def apply(kind: Kind, obj: Obj) -> Obj:
-    """Return the object with defaults filled in, sharing what does not change."""
+SPEC_ONLY = {("", "Pod")}
+"""Kinds of which the function leaves the status alone."""
+
+
+def apply(kind: Kind, obj: Obj, *, known: Obj | None = None) -> Obj:
+    """Return the object with defaults filled in, sharing what does not change.
+
+    ``known`` is the stored object where only its status is to be replaced by that of ``obj``.
+    """
     from kctl.api.defaults import wire
 
-    plain = wire.canonical(kind, obj)
+    plain = wire.canonical(kind, obj, known)
+    if known is not None and (kind.group, kind.kind) in SPEC_ONLY:
+        return plain
     rule = _rule(kind.group, kind.version, kind.kind)
     done = rule(plain) if rule is not None else plain
     if kind.group == "apps" or kind.kind == "ReplicationController":

@@ -139,6 +139,7 @@ EMPTY_IS_SOMETHING: dict[str, set[str]] = {
     "core.v1.PodDNSConfigOption": {"value"},
     "core.v1.VolumeMount": {"mountPropagation", "recursiveReadOnly"},
     "core.v1.WindowsSecurityContextOptions": {"gmsaCredentialSpec", "gmsaCredentialSpecName", "runAsUserName"},
+    "core.v1.AzureFilePersistentVolumeSource": {"secretNamespace"},
     "core.v1.TypedLocalObjectReference": {"apiGroup"},
     "core.v1.TypedObjectReference": {"apiGroup", "namespace"},
     "core.v1.PodResourceClaim": {"resourceClaimName", "resourceClaimTemplateName"},
@@ -163,11 +164,20 @@ EMPTY_IS_SOMETHING: dict[str, set[str]] = {
 """Per type, the strings that are pointers: "" stays."""
 
 
-def canonical(kind: Kind, obj: Obj) -> Obj:
-    """Return the object without what Go would not write, sharing what does not change."""
+def canonical(kind: Kind, obj: Obj, known: Obj | None = None) -> Obj:
+    """Return the object without what Go would not write, sharing what does not change.
+
+    What is shared with ``known``, which went through here before, is not looked at again (except its status).
+    """
     step = _of_kind(kind)
     if step is None:
         return obj
+    if known is not None:
+        new = {n: value for n, value in obj.items() if n == "status" or n not in known or known[n] is not value}
+        plain = step(new)
+        if plain is new:
+            return obj
+        return {n: plain.get(n, value) for n, value in obj.items() if n not in new or n in plain}
     done: Obj = step(obj)
     return done
 
