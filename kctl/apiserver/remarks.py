@@ -44,6 +44,10 @@ NODE_LABELS = {
     "failure-domain.beta.kubernetes.io/zone": 'deprecated since v1.17; use "topology.kubernetes.io/zone" instead',
     "beta.kubernetes.io/instance-type": 'deprecated since v1.17; use "node.kubernetes.io/instance-type" instead',
 }
+TOKENS_IN_ATTRIBUTES = (
+    "spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible "
+    "logging of tokens in volume attributes"
+)
 INT64 = 1 << 63
 APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
 STORAGE_CLASS = "volume.beta.kubernetes.io/storage-class"
@@ -70,6 +74,10 @@ def remarks(resource: str, obj: Obj, old: Obj | None) -> Iterator[str]:
     elif resource == "endpointslices.discovery.k8s.io":
         if obj.get("addressType") == "FQDN":
             yield "spec.addressType: FQDN endpoints are deprecated"
+    elif resource == "csidrivers.storage.k8s.io":
+        spec = obj.get("spec") or {}
+        if spec.get("tokenRequests") and spec.get("serviceAccountTokenInSecrets") is None:
+            yield TOKENS_IN_ATTRIBUTES
     elif resource == "secrets":
         yield from _secret(obj)
     elif resource == "pods":

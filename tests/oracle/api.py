@@ -24,6 +24,8 @@ GROUPS = {
     "imp": {"uid": "u5", "groups": ["impgrp"]},
     "viewer": {"uid": "u6", "groups": ["viewers"]},
 }
+ADMIN = {"username": "admin", "uid": "admin", "groups": ["system:masters"]}
+"""Who sends a request that does not say so."""
 REFERENCE = re.compile(r"\$\{(s?\d+):([^}]+)\}")
 Json = Any
 
@@ -124,7 +126,9 @@ class Replay:
     def user(self, request: Json, headers: list[tuple[str, str]]) -> Any:
         """Return who sends the request: admin, nobody, or one of the users of the set rbac."""
         name = request.get("as")
-        if name in {None, ""}:
+        if name is None:
+            return ADMIN
+        if not name:
             return name
         if name in GROUPS:
             return {"username": name, **GROUPS[name]}

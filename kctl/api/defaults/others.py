@@ -117,8 +117,8 @@ def _subject(value: Obj) -> Obj:
 
 
 def role(obj: Obj) -> Obj:
-    """Write the rules of a Role, which the Go type never leaves out."""
-    return {**obj, "rules": obj.get("rules") or None}
+    """Write the rules of a Role, which the Go type never leaves out; [] becomes null when stored."""
+    return {**obj, "rules": obj.get("rules")}
 
 
 def disruption_budget(obj: Obj) -> Obj:
@@ -274,6 +274,67 @@ def policy_binding(obj: Obj) -> Obj:
     if ref is not None and ref.get("parameterNotFoundAction") is None:
         spec["paramRef"] = {**ref, "parameterNotFoundAction": "Deny"}
     return {**obj, "spec": spec}
+
+
+def flow_schema(obj: Obj) -> Obj:
+    """Default the place of a FlowSchema among others, as SetDefaults_FlowSchemaSpec."""
+    spec = obj.get("spec") or {}
+    return {**obj, "spec": filled(spec, {"matchingPrecedence": 1000}), "status": obj.get("status") or {}}
+
+
+def priority_level(obj: Obj) -> Obj:
+    """Default shares and queues of a PriorityLevelConfiguration, as its SetDefaults functions."""
+    spec = dict(obj.get("spec") or {})
+    if spec.get("exempt") is not None:
+        spec["exempt"] = {"nominalConcurrencyShares": 0, "lendablePercent": 0, **spec["exempt"]}
+    limited = spec.get("limited")
+    if limited is not None:
+        limited = {"nominalConcurrencyShares": 30, "lendablePercent": 0, **limited}
+        queuing = (limited.get("limitResponse") or {}).get("queuing")
+        if queuing is not None:
+            sizes = {"queues": 64, "handSize": 8, "queueLengthLimit": 50}
+            limited["limitResponse"] = {**limited["limitResponse"], "queuing": filled(queuing, sizes)}
+        spec["limited"] = limited
+    return {**obj, "spec": spec, "status": obj.get("status") or {}}
+
+
+def resource_claim(obj: Obj) -> Obj:
+    """Default how many devices a ResourceClaim's requests ask for."""
+    return {**obj, "spec": _claim_spec(obj.get("spec") or {}), "status": obj.get("status") or {}}
+
+
+def resource_claim_template(obj: Obj) -> Obj:
+    """Default the claim that is made from a template."""
+    spec = obj.get("spec") or {}
+    return {**obj, "spec": {"metadata": {}, **spec, "spec": _claim_spec(spec.get("spec") or {})}}
+
+
+def _claim_spec(spec: Obj) -> Obj:
+    """Default the requests for devices, as SetDefaults_ExactDeviceRequest and _DeviceSubRequest."""
+    devices = dict(spec.get("devices") or {})
+    if devices.get("requests"):
+        devices["requests"] = [_device_request(value) for value in devices["requests"]]
+    return {**spec, "devices": devices}
+
+
+def _device_request(value: Obj) -> Obj:
+    """Default one request, be it exact or a choice."""
+    out = dict(value)
+    if value.get("exactly") is not None:
+        out["exactly"] = _counted(value["exactly"])
+    if value.get("firstAvailable"):
+        out["firstAvailable"] = [_counted(row) for row in value["firstAvailable"]]
+    return out
+
+
+def _counted(value: Obj) -> Obj:
+    """Default one device, counted exactly."""
+    value = filled(value, {"allocationMode": "ExactCount"})
+    if value["allocationMode"] == "ExactCount":
+        value = filled(value, {"count": 1})
+    if value.get("tolerations"):
+        value = {**value, "tolerations": [filled(row, {"operator": "Equal"}) for row in value["tolerations"]]}
+    return value
 
 
 def status_only(obj: Obj) -> Obj:

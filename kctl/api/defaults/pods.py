@@ -33,10 +33,32 @@ def each(values: list[Obj] | None, change: Callable[[Obj], Obj]) -> list[Obj] | 
 
 def template(value: Obj | None) -> Obj:
     """Default a pod template."""
-    value = value or {}
+    value = without_init_annotations(value or {})
     spec = value.get("spec") or {}
     done = pod_spec(spec)
     return value if done is spec and "metadata" in value else {"metadata": {}, **value, "spec": done}
+
+
+INIT_ANNOTATIONS = frozenset(
+    (
+        "pod.beta.kubernetes.io/init-containers",
+        "pod.alpha.kubernetes.io/init-containers",
+        "pod.beta.kubernetes.io/init-container-statuses",
+        "pod.alpha.kubernetes.io/init-container-statuses",
+    )
+)
+"""Annotations of Kubernetes before 1.6, which conversion takes out."""
+
+
+def without_init_annotations(value: Obj) -> Obj:
+    """Take out the annotations that once held init containers, as dropInitContainerAnnotations."""
+    metadata = value.get("metadata") or {}
+    annotations = metadata.get("annotations") or {}
+    if INIT_ANNOTATIONS.isdisjoint(annotations):
+        return value
+    kept = {name: text for name, text in annotations.items() if name not in INIT_ANNOTATIONS}
+    metadata = {name: field for name, field in metadata.items() if name != "annotations"}
+    return {**value, "metadata": {**metadata, "annotations": kept} if kept else metadata}
 
 
 def pod_spec(spec: Obj) -> Obj:

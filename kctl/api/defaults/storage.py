@@ -12,17 +12,10 @@ def claim_spec(spec: Obj) -> Obj:
     out = {**spec, "resources": requirements(spec.get("resources") or {})}
     if out.get("volumeMode") is None:
         out["volumeMode"] = "Filesystem"
-    return _data_source(out)
-
-
-def _data_source(spec: Obj) -> Obj:
-    """Copy dataSource and dataSourceRef to each other, as the claim strategy's NormalizeDataSources."""
-    source, ref = spec.get("dataSource"), spec.get("dataSourceRef")
-    if source is not None and ref is None:
-        return {**spec, "dataSourceRef": source}
-    if ref is not None and source is None and not ref.get("namespace"):
-        return {**spec, "dataSource": ref}
-    return spec
+    for name in ("dataSource", "dataSourceRef"):
+        if out.get(name) is not None and "apiGroup" not in out[name]:
+            out[name] = {"apiGroup": None, **out[name]}
+    return out
 
 
 def claim(obj: Obj) -> Obj:
@@ -38,6 +31,9 @@ def volume(obj: Obj) -> Obj:
     """Default a PersistentVolume: kept when released, a file system."""
     spec = volumes.source(obj.get("spec") or {})
     spec = volumes.filled(spec, {"persistentVolumeReclaimPolicy": "Retain", "volumeMode": "Filesystem"})
+    azure = spec.get("azureFile")
+    if azure is not None and "secretNamespace" not in azure:
+        spec = {**spec, "azureFile": {**azure, "secretNamespace": None}}
     capacity = spec.get("capacity")
     if capacity:
         spec = {**spec, "capacity": amounts(capacity)}

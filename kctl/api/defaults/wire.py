@@ -160,8 +160,10 @@ EMPTY_IS_SOMETHING: dict[str, set[str]] = {
     "storage.v1.CSIDriverSpec": {"fsGroupPolicy"},
     "storage.v1.VolumeAttachmentSource": {"persistentVolumeName"},
     "scheduling.v1.PriorityClass": {"preemptionPolicy"},
+    "rbac.v1.ClusterRole": {"rules"},
+    "rbac.v1.Role": {"rules"},
 }
-"""Per type, the strings that are pointers: "" stays."""
+"""Per type, the strings that are pointers, and lists without ``omitempty``: "" and [] stay."""
 
 
 def canonical(kind: Kind, obj: Obj, known: Obj | None = None) -> Obj:
@@ -248,7 +250,7 @@ def _field(node: Node, *, needed: bool, zero: bool, kept: bool) -> Step | None:
     if node.type == "string":
         return None if needed or kept or node.name.endswith(("Time", "MicroTime")) else _drop_falsy
     if node.type == "array":
-        return _list(node.items, needed=needed)
+        return _list(node.items, needed=needed or kept)
     if node.type == "object":
         if node.properties:
             return _struct(node)

@@ -86,6 +86,8 @@ def stateful_set(obj: Obj) -> Obj:
         strategy["rollingUpdate"] = {"partition": 0, **rolling}
     spec["updateStrategy"] = strategy
     spec.setdefault("serviceName", "")
+    if spec.get("ordinals") is not None:
+        spec["ordinals"] = {"start": 0, **spec["ordinals"]}
     retention = spec.get("persistentVolumeClaimRetentionPolicy") or {}
     spec["persistentVolumeClaimRetentionPolicy"] = {
         "whenDeleted": retention.get("whenDeleted") or "Retain",

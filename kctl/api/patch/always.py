@@ -19,14 +19,14 @@ TEMPLATE = "template template.metadata template.spec template.spec.containers"
 FIELDS = {
     "CSINode": "spec.drivers",
     "ClusterRole": "rules",
-    "ControllerRevision": "data",
     "CronJob": "spec.jobTemplate spec.jobTemplate.metadata spec.jobTemplate.spec "
     + " ".join(f"spec.jobTemplate.spec.{path}" for path in TEMPLATE.split()),
     "CustomResourceDefinition": "spec.names spec.versions status.acceptedNames status.conditions status.storedVersions",
     "DaemonSet": "spec.updateStrategy",
     "Deployment": "spec.strategy",
     "EndpointSlice": "endpoints ports",
-    "Event": "source eventTime deprecatedFirstTimestamp deprecatedLastTimestamp firstTimestamp lastTimestamp",
+    "Event": "source eventTime firstTimestamp lastTimestamp reportingComponent reportingInstance "
+    "deprecatedSource deprecatedFirstTimestamp deprecatedLastTimestamp",
     "FlowSchema": "spec.priorityLevelConfiguration",
     "HorizontalPodAutoscaler": "spec.scaleTargetRef",
     "Ingress": "status.loadBalancer",

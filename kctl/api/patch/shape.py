@@ -106,6 +106,8 @@ UNTYPED = Shape(None, LEAF)
 
 def _shape(node: Node) -> Shape:
     """Return the shape of a node below the root."""
+    if node.name.endswith(".RawExtension"):
+        return Shape(node, LEAF, "map")
     if node.type == "object":
         return Shape(node, LEAF if node.map_type == "atomic" else MAP, "map")
     if node.type != "array":

@@ -88,18 +88,27 @@ GENERATION: dict[str, tuple[str, ...]] = {
 """Which fields the generation of a kind counts changes of; kinds not listed have none."""
 
 CREATE = {
+    "ClusterRole.rbac.authorization.k8s.io": "others:create_role",
     "CustomResourceDefinition.apiextensions.k8s.io": "others:create_crd",
     "DaemonSet.apps": "workloads:create_daemon_set",
+    "HorizontalPodAutoscaler.autoscaling": "others:create_autoscaler",
     "Job.batch": "workloads:create_job",
     "Namespace": "others:create_namespace",
     "PersistentVolume": "others:create_volume",
+    "PersistentVolumeClaim": "others:create_claim",
     "Pod": "pods:create",
+    "Role.rbac.authorization.k8s.io": "others:create_role",
+    "StatefulSet.apps": "workloads:create_stateful_set",
 }
 UPDATE = {
+    "ClusterRole.rbac.authorization.k8s.io": "others:update_role",
     "DaemonSet.apps": "workloads:update_daemon_set",
     "Namespace": "others:update_namespace",
+    "PersistentVolumeClaim": "others:update_claim",
     "Pod": "pods:update",
+    "Role.rbac.authorization.k8s.io": "others:update_role",
     "Service": "services:update",
+    "StatefulSet.apps": "workloads:update_stateful_set",
 }
 Create = Callable[[Obj, str], Obj]
 Update = Callable[[Obj, Obj], Obj]

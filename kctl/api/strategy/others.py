@@ -42,3 +42,47 @@ def create_crd(obj: Obj, now: str) -> Obj:
         **obj,
         "status": {"conditions": None, "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": stored},
     }
+
+
+ROUND_TRIP = (
+    "autoscaling.alpha.kubernetes.io/conditions",
+    "autoscaling.alpha.kubernetes.io/current-metrics",
+)
+"""Annotations in which autoscaling/v1 carries what only v2 has fields for, of a status that is not kept."""
+
+
+def create_autoscaler(obj: Obj, now: str) -> Obj:
+    """Prepare a new HorizontalPodAutoscaler: nothing of an older status stays."""
+    meta = obj["metadata"]
+    annotations = meta.get("annotations") or {}
+    if not any(name in annotations for name in ROUND_TRIP):
+        return obj
+    kept = {name: text for name, text in annotations.items() if name not in ROUND_TRIP}
+    rest = {name: field for name, field in meta.items() if name != "annotations"}
+    return {**obj, "metadata": {**rest, "annotations": kept} if kept else rest}
+
+
+def create_role(obj: Obj, now: str) -> Obj:
+    """Prepare a new Role or ClusterRole: no rules are null in store."""
+    return obj if obj.get("rules") else {**obj, "rules": None}
+
+
+def update_role(new: Obj, old: Obj) -> Obj:
+    """Prepare a changed Role or ClusterRole likewise."""
+    return create_role(new, "")
+
+
+def create_claim(obj: Obj, now: str) -> Obj:
+    """Prepare a new PersistentVolumeClaim: both names of its data source say the same."""
+    spec = obj.get("spec") or {}
+    source, ref = spec.get("dataSource"), spec.get("dataSourceRef")
+    if source is not None and ref is None:
+        return {**obj, "spec": {**spec, "dataSourceRef": source}}
+    if ref is not None and source is None and not ref.get("namespace"):
+        return {**obj, "spec": {**spec, "dataSource": ref}}
+    return obj
+
+
+def update_claim(new: Obj, old: Obj) -> Obj:
+    """Prepare a changed PersistentVolumeClaim likewise."""
+    return create_claim(new, "")

@@ -18,14 +18,15 @@ def create(obj: Obj, now: str) -> Obj:
     spec = obj.get("spec") or {}
     labels = (obj["metadata"].get("labels")) or {}
     spec = _spread(_affinity(spec, labels), labels)
-    status: Obj = {"phase": "Pending", "qosClass": quality(spec)}
+    said = (obj.get("status") or {}).get("qosClass")  # upstream asks the object first
+    status: Obj = {"phase": "Pending", "qosClass": said or quality(spec)}
     if spec.get("schedulingGates"):
         status["conditions"] = [
             {
                 "type": "PodScheduled",
                 "status": "False",
                 "lastProbeTime": None,
-                "lastTransitionTime": None,
+                "lastTransitionTime": now or None,
                 "reason": "SchedulingGated",
                 "message": "Scheduling is blocked due to non-empty scheduling gates",
             }

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from kctl.api.objects import Obj
+from kctl.api.objects import REMOVED, Obj, evolve
 
+WITHOUT_MISSING: Obj = {"spec": {"updateStrategy": {"rollingUpdate": {"maxUnavailable": REMOVED}}}}
 TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 
 
 def create_daemon_set(obj: Obj, now: str) -> Obj:
     """Prepare a new DaemonSet: the generation of its template begins at 1, kept as an annotation."""
-    return _with_generation(obj, 1)
+    return _with_generation(obj, max(_generation(obj), 1))
 
 
 def update_daemon_set(new: Obj, old: Obj) -> Obj:
     """Count changes of the template beside changes of the spec."""
-    before = (old["metadata"].get("annotations") or {}).get(TEMPLATE_GENERATION) or "0"
-    number = int(before) if before.isascii() and before.isdigit() else 0
+    number = _generation(old)
     changed = (new.get("spec") or {}).get("template") != (old.get("spec") or {}).get("template")
     return _with_generation(new, number + 1 if changed else number)
+
+
+def _generation(obj: Obj) -> int:
+    """Return the template's generation as annotated, 0 for none."""
+    text = (obj["metadata"].get("annotations") or {}).get(TEMPLATE_GENERATION) or "0"
+    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def _with_generation(obj: Obj, number: int) -> Obj:
@@ -25,6 +31,17 @@ def _with_generation(obj: Obj, number: int) -> Obj:
     meta = obj["metadata"]
     annotations = {**(meta.get("annotations") or {}), TEMPLATE_GENERATION: str(number)}
     return {**obj, "metadata": {**meta, "annotations": annotations}}
+
+
+def create_stateful_set(obj: Obj, now: str) -> Obj:
+    """Prepare a new StatefulSet: how many pods may be missing is a gate that is off."""
+    rolling = ((obj.get("spec") or {}).get("updateStrategy") or {}).get("rollingUpdate") or {}
+    return evolve(obj, WITHOUT_MISSING) if "maxUnavailable" in rolling else obj
+
+
+def update_stateful_set(new: Obj, old: Obj) -> Obj:
+    """Prepare a changed StatefulSet likewise."""
+    return create_stateful_set(new, "")
 
 
 def create_job(obj: Obj, now: str) -> Obj:
