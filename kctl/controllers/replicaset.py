@@ -28,6 +28,7 @@ from kctl.controllers.replicaset_ranking import first_to_go
 from kctl.runtime.act import carry_out, carry_out_one
 from kctl.runtime.actions import Action, Create, Delete, Emit, Update, update_status
 from kctl.runtime.controller import Controller, Decision, Watch, keys_of_self
+from kctl.runtime.events import Recorder
 
 REPLICASETS = "replicasets.apps"
 BURST = 500
@@ -47,7 +48,10 @@ class Counts(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What is decided on; ``pods`` (every pod controlled) only where single pods matter."""
+    """What is decided on; ``pods`` (every pod controlled) only where single pods matter.
+
+    ``released`` are pods without a controller that bear names of this ReplicaSet's making.
+    """
 
     rs: Obj
     counts: Counts
@@ -55,6 +59,7 @@ class Seen(NamedTuple):
     strays: tuple[Obj, ...] = ()
     pods: tuple[Obj, ...] = ()
     related: tuple[Obj, ...] = ()
+    released: tuple[Obj, ...] = ()
 
 
 class ReplicaSetController(Controller):
@@ -87,9 +92,8 @@ class ReplicaSetController(Controller):
         selector = from_label_selector(rs["spec"]["selector"])
         uid = rs["metadata"]["uid"]
         owned = owned_pods(pods).get(uid)
-        adoptable = tuple(
-            pod for pod in orphans(pods).get(key.namespace) if not is_terminal(pod) and is_adoptable(rs, selector, pod)
-        )
+        ownerless = orphans(pods).get(key.namespace)
+        adoptable = tuple(pod for pod in ownerless if not is_terminal(pod) and is_adoptable(rs, selector, pod))
         counts = count(rs, owned, selector)
         stray = any(count.active and not selector.matches(dict(labels)) for labels, count in owned.by_labels.items())
         surplus = counts.active + len(adoptable) - replicas_of(rs)
@@ -98,7 +102,9 @@ class ReplicaSetController(Controller):
         mine = tuple(by_controller(pods).get(uid))
         strays = tuple(pod for pod in mine if stray and is_active(pod) and not selector.matches(labels_of(pod)))
         related = _related_pods(caches, rs) if surplus > 0 else ()
-        return Seen(rs, counts, adoptable, strays, mine, related)
+        base = names_begin(rs)
+        released = tuple(pod for pod in ownerless if surplus < 0 and pod["metadata"]["name"].startswith(base))
+        return Seen(rs, counts, adoptable, strays, mine, related, released)
 
     def decide(self, seen: Seen, now: float) -> Decision:
         """Compare what is with what is asked; see :func:`decide`."""
@@ -107,20 +113,21 @@ class ReplicaSetController(Controller):
     def act(self, client: Client, decision: Decision, now: float) -> None:
         """Carry the decision out; pods are created in batches of 1, 2, 4, ... until one fails."""
         failed: StatusError | None = None
+        recorder = Recorder(client, now=now, component=self.name)
         creates = [action for action in decision.actions if isinstance(action, Create)]
         if creates:
-            failed = self._create(client, decision.actions, now)
+            failed = self._create(client, decision.actions, recorder, now)
         for action in decision.actions:
             if isinstance(action, Create) or (isinstance(action, Emit) and action.reason == "SuccessfulCreate"):
                 continue
             if failed is not None and isinstance(action, Update):
                 continue
-            carry_out_one(client, action, now=now, component=self.name)
+            carry_out_one(client, action, now=now, component=self.name, recorder=recorder)
         if failed is not None:
             self._report_failure(client, decision.actions, failed, now)
             raise failed
 
-    def _create(self, client: Client, actions: Sequence[Action], now: float) -> StatusError | None:
+    def _create(self, client: Client, actions: Sequence[Action], recorder: Recorder, now: float) -> StatusError | None:
         """Create pods in growing batches; return the first refusal of the batch that failed."""
         pairs = [
             (action, emit)
@@ -130,8 +137,10 @@ class ReplicaSetController(Controller):
         start, size = 0, 1
         while start < len(pairs):
             batch = pairs[start : start + size]
-            if not self._create_alike(client, batch, now):
-                refusals = [error for pair in batch if (error := self._create_one(client, pair, now)) is not None]
+            if not _create_alike(client, batch, recorder):
+                refusals = [
+                    error for pair in batch if (error := self._create_one(client, pair, recorder, now)) is not None
+                ]
                 if any(map(_namespace_is_terminating, refusals)):
                     return None  # nothing can be created there any more
                 if refusals:
@@ -139,28 +148,15 @@ class ReplicaSetController(Controller):
             start, size = start + size, size * 2
         return None
 
-    def _create_alike(self, client: Client, batch: Sequence[tuple[Create, Emit]], now: float) -> bool:
-        """Create the pods of a large batch in one call; say whether that worked, else they go one by one."""
-        if len(batch) < BULK:
-            return False
-        first = batch[0][0].obj
-        template = {name: value for name, value in first.items() if name != "metadata"}
-        try:
-            client.create_many("pods", template, [create.obj["metadata"] for create, _ in batch])
-        except StatusError:
-            return False
-        for _, emit in batch:
-            carry_out_one(client, emit, now=now, component=self.name)
-        return True
-
-    def _create_one(self, client: Client, pair: tuple[Create, Emit], now: float) -> StatusError | None:
+    def _create_one(
+        self, client: Client, pair: tuple[Create, Emit], recorder: Recorder, now: float
+    ) -> StatusError | None:
         """Create one pod and record how that went."""
         try:
-            carry_out(client, pair, now=now, component=self.name)
+            carry_out(client, pair, now=now, component=self.name, recorder=recorder)
         except StatusError as error:
             if not _namespace_is_terminating(error):
-                event = Emit(pair[1].regarding, "Warning", "FailedCreate", f"Error creating: {error.message}")
-                carry_out_one(client, event, now=now, component=self.name)
+                recorder.record(Emit(pair[1].regarding, "Warning", "FailedCreate", f"Error creating: {error.message}"))
             return error
         return None
 
@@ -179,6 +175,21 @@ class ReplicaSetController(Controller):
         status = {**status, "conditions": [*others, failure]}
         if status != rs.get("status"):
             carry_out_one(client, update_status(REPLICASETS, rs, status), now=now, component=self.name)
+
+
+def _create_alike(client: Client, batch: Sequence[tuple[Create, Emit]], recorder: Recorder) -> bool:
+    """Create the pods of a large batch in one call; say whether that worked, else they go one by one."""
+    if len(batch) < BULK:
+        return False
+    first = batch[0][0].obj
+    template = {name: value for name, value in first.items() if name != "metadata"}
+    try:
+        client.create_many("pods", template, [create.obj["metadata"] for create, _ in batch])
+    except StatusError:
+        return False
+    for _, emit in batch:
+        recorder.record(emit)
+    return True
 
 
 def decide(seen: Seen, now: float) -> Decision:
@@ -201,8 +212,8 @@ def _manage(seen: Seen, now: float) -> Iterable[Action]:
     surplus = seen.counts.active + len(seen.adoptable) - replicas_of(rs)
     meta = rs["metadata"]
     if surplus < 0:
-        taken = [pod["metadata"]["name"] for pod in (*seen.pods, *seen.adoptable)]
-        base = f"{meta['name']}-"
+        taken = [pod["metadata"]["name"] for pod in (*seen.pods, *seen.adoptable, *seen.released)]
+        base = names_begin(rs)
         for slot in names.next_slots(meta["uid"], taken, min(-surplus, BURST)):
             name = names.child_name(base, meta["uid"], slot)
             yield Create("pods", from_template(rs["spec"]["template"], rs, name, base))
@@ -217,6 +228,11 @@ def _manage(seen: Seen, now: float) -> Iterable[Action]:
         for pod in first_to_go((*own, *seen.adoptable), min(surplus, BURST), nodes, now):
             yield Delete("pods", key_of(pod), pod["metadata"]["uid"])
             yield Emit(rs, "Normal", "SuccessfulDelete", f"Deleted pod: {pod['metadata']['name']}")
+
+
+def names_begin(rs: Obj) -> str:
+    """Return what the names of the ReplicaSet's pods begin with."""
+    return f"{rs['metadata']['name']}-"
 
 
 def count(rs: Obj, owned: Owned, selector: Selector) -> Counts:

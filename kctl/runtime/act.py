@@ -13,23 +13,29 @@ from kctl.api.errors import StatusError
 from kctl.api.objects import controller_uid, key_of
 from kctl.client.client import Client
 from kctl.runtime.actions import Action, Apply, Bind, Create, Delete, Emit, Patch, Update
-from kctl.runtime.events import record
+from kctl.runtime.events import Recorder
 
 
-def carry_out(client: Client, actions: Iterable[Action], *, now: float, component: str) -> None:
-    """Do each action in order.
+def carry_out(
+    client: Client, actions: Iterable[Action], *, now: float, component: str, recorder: Recorder | None = None
+) -> None:
+    """Do each action in order; who calls it often with events about the same object keeps a ``recorder``.
 
     Raises the StatusError of the first action that the server refuses, except NotFound of a
     Delete or Patch and AlreadyExists of a Create whose object is already its owner's.
     """
     for action in actions:
-        carry_out_one(client, action, now=now, component=component)
+        if isinstance(action, Emit) and recorder is None:
+            recorder = Recorder(client, now=now, component=component)
+        carry_out_one(client, action, now=now, component=component, recorder=recorder)
 
 
-def carry_out_one(client: Client, action: Action, *, now: float, component: str) -> None:
+def carry_out_one(
+    client: Client, action: Action, *, now: float, component: str, recorder: Recorder | None = None
+) -> None:
     """Do one action; errors as :func:`carry_out`."""
     if isinstance(action, Emit):
-        record(client, action, now=now, component=component)
+        (recorder or Recorder(client, now=now, component=component)).record(action)
         return
     try:
         _send(client, action)

@@ -62,13 +62,19 @@ class Bind(NamedTuple):
 
 
 class Emit(NamedTuple):
-    """Record an Event about ``regarding``; repeated ones are counted, not repeated."""
+    """Record an Event about ``regarding``; repeated ones are counted, not repeated.
+
+    ``field_path`` names the part of the object that is meant (``spec.containers{web}``),
+    ``host`` the node of the component that reports.
+    """
 
     regarding: Obj
     type: str
     reason: str
     message: str
     action: str = ""
+    field_path: str = ""
+    host: str = ""
 
 
 Action = Create | Update | Patch | Apply | Delete | Bind | Emit

@@ -1,75 +1,205 @@
-"""The event recorder: Events about objects, the same one counted instead of repeated.
+"""The event recorder: Events about objects, correlated as client-go's EventCorrelator does.
 
-As client-go's EventCorrelator, with the aggregation key in the Event's name: one Event a
-(object, component, type, reason, message), its count and lastTimestamp moved on by repeats.
-An Event that cannot be written never fails the one who wanted it recorded.
+In: what to record, and the Events there are. Out: one Event more, one counted on, or nothing.
+
+* An equal event (type, reason, message, part of the object) is counted instead of repeated.
+* From the tenth message of one type and reason on, as long as no more than 600 s lie between two
+  of them, further messages share one Event, "(combined from similar events): ...".
+* One source may write 25 times about one object, then once in 300 s more.
+
+Nothing is remembered: the Events of one source about one object are named by number, so they are
+found with keyed reads, and everything derives from them. What upstream counts without writing
+(what its spam filter held back) is therefore not counted here. Events with an ``action`` come
+from the newer recorder (events.k8s.io), which neither combines nor holds back; they are written
+in the older form all the same. An Event that cannot be written never fails the one who wanted it.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from hashlib import blake2b
 
-from kctl.api.clock import rfc3339
+from kctl.api.clock import parse_time, rfc3339
 from kctl.api.errors import StatusError
 from kctl.api.objects import Key, Obj
 from kctl.client.client import Client
 from kctl.runtime.actions import Emit
 
-MAX_MESSAGE = 1024
-"""Upstream cuts a longer message to this many characters, the last four being " ..."."""
+SIMILAR = 10
+"""So many messages of one kind, and they are combined (defaultAggregateMaxEvents)."""
+INTERVAL = 600.0
+"""After so long without one of its kind a message counts as the first (defaultAggregateIntervalInSeconds)."""
+BURST = 25
+"""So many events a source may send about an object at once (defaultSpamBurst)."""
+REFILL = 300.0
+"""Seconds until it may send one more (defaultSpamQPS)."""
+COMBINED = "(combined from similar events): "
+MAX_NOTE = 1024
+"""The newer recorder cuts a longer message to this many characters, the last four being " ..."."""
 
 
-def record(client: Client, event: Emit, *, now: float, component: str) -> None:
-    """Record the event, or count the one that is there."""
-    obj = event_object(event, now=now, component=component)
-    meta = obj["metadata"]
-    key = Key(meta["namespace"], meta["name"])
-    try:
+class Recorder:
+    """Records the events of one component at one instant; what it has read it reads once."""
+
+    def __init__(self, client: Client, *, now: float, component: str) -> None:
+        self._client = client
+        self._now = now
+        self._component = component
+        self._known: dict[Key, list[Obj]] = {}
+        self._silenced: set[Key] = set()
+
+    def record(self, event: Emit) -> None:
+        """Record the event: a new Event, a count in one that is there, or nothing."""
+        base = name_base(event, self._component)
+        if base in self._silenced:
+            return
         try:
-            seen = client.get("events", key.namespace, key.name)
+            self._record(base, event)
+        except StatusError as error:
+            if error.reason != "AlreadyExists":
+                return  # as upstream: events are best effort (a terminating namespace takes none)
+            self._known.pop(base)  # somebody deleted an Event among them: those behind it are found now
+            with suppress(StatusError):
+                self._record(base, event)
+
+    def _record(self, base: Key, event: Emit) -> None:
+        known = self._read(base)
+        if event.action or may_send(known, self._now):
+            self._write(base, known, event)
+        else:
+            self._silenced.add(base)
+
+    def _read(self, base: Key) -> list[Obj]:
+        """Return the Events of this source about the object, in the order they were first recorded."""
+        found = self._known.get(base)
+        if found is None:
+            found = self._known[base] = []
+            while (seen := self._get(_numbered(base, len(found)))) is not None:
+                found.append(seen)
+        return found
+
+    def _get(self, key: Key) -> Obj | None:
+        try:
+            return self._client.get("events", key.namespace, key.name)
         except StatusError as error:
             if error.reason != "NotFound":
                 raise
-            client.create("events", obj)
-        else:
-            change = {"count": seen.get("count", 1) + 1, "lastTimestamp": obj["lastTimestamp"]}
-            client.patch("events", key, change)
-    except StatusError:
-        return  # as upstream: events are best effort (a terminating namespace takes none)
+            return None
+
+    def _write(self, base: Key, known: list[Obj], event: Emit) -> None:
+        message = event.message
+        if event.action and len(message) > MAX_NOTE:
+            message = message[: MAX_NOTE - 4] + " ..."
+        number, message = correlate(known, event, message, self._now)
+        if number < len(known):
+            seen = known[number]
+            change = {"count": seen.get("count", 1) + 1, "lastTimestamp": rfc3339(self._now)}
+            if message != seen.get("message"):
+                change["message"] = message
+            known[number] = self._client.patch("events", _numbered(base, number), change)
+            return
+        made = event_object(event._replace(message=message), now=self._now, component=self._component)
+        made["metadata"]["name"] = _numbered(base, number).name
+        known.append(self._client.create("events", made))
+
+
+def correlate(known: list[Obj], event: Emit, message: str, now: float) -> tuple[int, str]:
+    """Return the number of the Event to write and its message; a number beyond ``known`` is a new one.
+
+    As EventAggregate, where of ten messages one at random is forgotten again: here the newest.
+    """
+    alike = [n for n, seen in enumerate(known) if (seen.get("type"), seen.get("reason")) == (event.type, event.reason)]
+    current = set() if event.action else messages_since_pause([known[n] for n in alike], now)
+    if message not in current and len(current) >= SIMILAR - 1:
+        combined = (n for n in alike if known[n].get("message", "").startswith(COMBINED))
+        return next(combined, len(known)), COMBINED + message
+    for n in alike:
+        if known[n].get("message") == message and known[n]["involvedObject"].get("fieldPath", "") == event.field_path:
+            return n, message
+    return len(known), message
+
+
+def messages_since_pause(events: list[Obj], now: float) -> set[str]:
+    """Return the messages, not the combined ones, since the last pause longer than the interval."""
+    since = now - INTERVAL
+    latest = sorted(((_time(event, "lastTimestamp"), event) for event in events), key=lambda pair: -pair[0])
+    current = set()
+    for at, event in latest:
+        if at < since:
+            break
+        since = min(since, _time(event, "firstTimestamp") - INTERVAL)
+        if not event["message"].startswith(COMBINED):
+            current.add(event["message"])
+    return current
+
+
+def may_send(known: list[Obj], now: float) -> bool:
+    """Say whether the source may write about the object once more, as EventSourceObjectSpamFilter.
+
+    When each of an Event's repeats came is not recorded: they are taken to be evenly spread.
+    """
+    if sum(event.get("count", 1) for event in known) < BURST:
+        return True
+    sent = sorted(at for event in known for at in _moments(event))
+    left, last = float(BURST), sent[0]
+    for at in sent:
+        left = min(float(BURST), left + (at - last) / REFILL) - 1
+        last = at
+    return min(float(BURST), left + (now - last) / REFILL) >= 1
+
+
+def _moments(event: Obj) -> list[float]:
+    count = event.get("count", 1)
+    first, last = _time(event, "firstTimestamp"), _time(event, "lastTimestamp")
+    return [first + (last - first) * n / max(count - 1, 1) for n in range(count)]
+
+
+def _time(event: Obj, field: str) -> float:
+    return parse_time(event[field]) if event.get(field) else 0.0
+
+
+def name_base(event: Emit, component: str) -> Key:
+    """Return the namespace and the common part of the names of the source's Events about the object."""
+    about = event.regarding
+    meta = about["metadata"]
+    identity = "\0".join((about["kind"], str(meta.get("uid")), component, event.host))
+    digest = blake2b(identity.encode(), digest_size=6).hexdigest()
+    return Key(meta.get("namespace") or "default", f"{meta['name'][:200]}.{digest}")
+
+
+def _numbered(base: Key, number: int) -> Key:
+    return Key(base.namespace, f"{base.name}{number:04x}")
 
 
 def event_object(event: Emit, *, now: float, component: str) -> Obj:
     """Return the v1 Event as the recorder first writes it."""
-    regarding = event.regarding
-    meta = regarding["metadata"]
-    message = event.message
-    if len(message) > MAX_MESSAGE:
-        message = message[: MAX_MESSAGE - 4] + " ..."
+    about = event.regarding
+    meta = about["metadata"]
     involved = {
-        "kind": regarding["kind"],
+        "kind": about["kind"],
         "namespace": meta.get("namespace"),
         "name": meta["name"],
         "uid": meta.get("uid"),
-        "apiVersion": regarding["apiVersion"],
+        "apiVersion": about["apiVersion"],
         "resourceVersion": meta.get("resourceVersion"),
+        "fieldPath": event.field_path,
     }
-    identity = "\0".join((str(meta.get("uid")), component, event.type, event.reason, message))
     return {
         "apiVersion": "v1",
         "kind": "Event",
         "metadata": {
-            "name": f"{meta['name'][:200]}.{blake2b(identity.encode(), digest_size=8).hexdigest()}",
+            "name": _numbered(name_base(event, component), 0).name,
             "namespace": meta.get("namespace") or "default",
         },
         "involvedObject": {name: value for name, value in involved.items() if value},
         "reason": event.reason,
-        "message": message,
-        "source": {"component": component},
+        "message": event.message,
+        "source": {"component": component, **({"host": event.host} if event.host else {})},
         "firstTimestamp": rfc3339(now),
         "lastTimestamp": rfc3339(now),
         "count": 1,
         "type": event.type,
         **({"action": event.action} if event.action else {}),
         "reportingComponent": component,
-        "reportingInstance": "",
+        "reportingInstance": event.host,
     }
