@@ -135,6 +135,7 @@ def _delete(
 ) -> int:
     """Delete one object and say so; return 1 when that failed."""
     from kctl.api.errors import StatusError
+    from kctl.cli.output import write
     from kctl.cli.select import full_name
 
     name = full_name(kind, key.name)
@@ -148,9 +149,9 @@ def _delete(
         return 1
     suffix = {"none": "", "client": " (dry run)", "server": " (server dry run)"}[dry_run]
     if output == "name":
-        click.echo(name)
+        write(f"{name}\n")
     else:
         kind_text = name.rpartition("/")[0]
         where = f" from {key.namespace} namespace" if key.namespace else ""
-        click.echo(f'{kind_text} "{key.name}" deleted{where}{suffix}')
+        write(f'{kind_text} "{key.name}" deleted{where}{suffix}\n')
     return 0

@@ -1,19 +1,21 @@
-"""``kctl describe``: an object in full, as kubectl describes kinds it has no own form for."""
+"""``kctl describe``: an object in full, as kubectl."""
 
 from __future__ import annotations
 
-import itertools
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-from kctl.api.objects import Obj
+from kctl.api.objects import Obj, controller_uid, key_of
 from kctl.cli import options
 from kctl.cli.session import Settings
 
-HIDDEN = {"managedFields", "name", "namespace", "labels", "annotations", "selfLink"}
+if TYPE_CHECKING:
+    from kctl.plane.plane import ControlPlane
+
+SERVICE_NAME = "kubernetes.io/service-name"
 
 
 @click.command("describe", short_help="Show objects in detail.")
@@ -22,6 +24,7 @@ HIDDEN = {"managedFields", "name", "namespace", "labels", "annotations", "selfLi
 @options.all_namespaces
 @options.selector
 @options.show_secrets
+@options.output("json", "yaml")
 @click.pass_obj
 def command(
     settings: Settings,
@@ -30,113 +33,65 @@ def command(
     all_namespaces: bool,
     selector: str,
     show_secrets: bool,
+    output: str | None,
 ) -> int:
-    """Show every field of objects, and the events about them."""
+    """Show objects with everything about them, and their events."""
     from kctl.cli import select
     from kctl.cli.get import fetch
-    from kctl.cli.output import presentable, write
+    from kctl.cli.output import document, presentable, write
     from kctl.cli.session import open_reader
     from kctl.plan import why
 
     with open_reader(settings) as plane:
         scope = "" if all_namespaces else namespace or "default"
-        blocks, failures = [], []
+        found, failures = [], []
         for selection in select.parse(plane.server.registry, resources):
             items, errors = fetch(plane, selection, scope, selector, "")
             failures += errors
             for item in items:
                 shown = presentable(item, secrets=show_secrets)
-                blocks.append(_text(shown, why.events(plane.client, item), plane.now))
-        write("\n\n".join(blocks))
+                found.append((selection.kind.resource, shown, why.events(plane.client, item)))
+        if output:
+            entries = [{"object": obj, "events": events} for _, obj, events in found]
+            write(document({"apiVersion": "kctl.dev/v1", "kind": "Descriptions", "items": entries}, output))
+        else:
+            write("\n\n".join(_text(plane, resource, obj, events) for resource, obj, events in found))
     for failure in failures:
         print(failure, file=sys.stderr)
+    if not found and not failures:
+        print("No resources found" + ("" if all_namespaces else f" in {scope} namespace."), file=sys.stderr)
     return 1 if failures else 0
 
 
-def _text(obj: Obj, events: list[Obj], now: float) -> str:
-    meta = obj["metadata"]
-    lines = [("Name", meta["name"])]
-    if "namespace" in meta:
-        lines.append(("Namespace", meta["namespace"]))
-    head = [f"{name + ':':<14}{value}" for name, value in lines]
-    head += _map("Labels", meta.get("labels"), "=") + _map("Annotations", meta.get("annotations"), ": ")
-    rest = {
-        "API Version": obj["apiVersion"],
-        "Kind": obj["kind"],
-        "Metadata": {name: value for name, value in meta.items() if name not in HIDDEN},
-        **{name: value for name, value in obj.items() if name not in ("apiVersion", "kind", "metadata")},
-    }
-    return "\n".join([*head, *_fields(rest, 0), *_events(events, now)]) + "\n"
+def _text(plane: ControlPlane, resource: str, obj: Obj, events: Sequence[Obj]) -> str:
+    """Return the description of one object, with what kubectl looks up for its kind."""
+    client, now, key = plane.client, plane.now, key_of(obj)
+    if resource == "pods":
+        from kctl.cli.describing import pods
 
+        return pods.describe(obj, now, events)
+    if resource == "nodes":
+        from kctl.cli.describing import nodes
 
-def _map(title: str, values: dict[str, str] | None, sign: str) -> list[str]:
-    items = sorted((values or {}).items())
-    if not items:
-        return [f"{title + ':':<14}<none>"]
-    return [f"{title + ':' if n == 0 else '':<14}{key}{sign}{value}" for n, (key, value) in enumerate(items)]
+        leases = client.list("leases.coordination.k8s.io", "kube-node-lease").items
+        lease = next((found for found in leases if found["metadata"]["name"] == key.name), None)
+        running = f"spec.nodeName={key.name},status.phase!=Succeeded,status.phase!=Failed"
+        placed = client.list("pods", field_selector=running).items
+        return nodes.describe(obj, now, events, lease=lease, pods=placed)
+    if resource == "services":
+        from kctl.cli.describing import services
 
+        label = f"{SERVICE_NAME}={key.name}"
+        slices = client.list("endpointslices.discovery.k8s.io", key.namespace, label_selector=label).items
+        return services.describe(obj, now, events, slices=slices)
+    if resource == "deployments.apps":
+        from kctl.cli.describing import deployments
 
-def _fields(value: dict[str, Any], depth: int) -> Iterator[str]:
-    """Yield a map's fields, nested maps and lists indented, as PrintUnstructuredContent does."""
-    pad = "  " * depth
-    for name, found in value.items():
-        title = _title(name)
-        if isinstance(found, dict):
-            yield f"{pad}{title}:" if found else f"{pad}{title}:  <none>"
-            yield from _fields(found, depth + 1)
-        elif isinstance(found, list):
-            yield f"{pad}{title}:"
-            for item in found:
-                if isinstance(item, dict):
-                    yield from _item(item, depth + 1)
-                else:
-                    yield f"{pad}  {item}"
-        else:
-            yield f"{pad}{title}:  {_scalar(found)}"
-
-
-def _item(item: dict[str, Any], depth: int) -> Iterator[str]:
-    lines = list(_fields(item, depth))
-    pad = "  " * depth
-    for n, line in enumerate(lines):
-        yield f"{pad}- {line.removeprefix(pad)}" if n == 0 else f"  {line}"
-
-
-def _scalar(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "<nil>" if value is None else str(value)
-
-
-def _title(name: str) -> str:
-    """Write ``clusterIPs`` as ``Cluster IPs``; map keys that are no field names stay."""
-    if not name[:1].isalpha() or not name.isalnum():
-        return name
-    words, word = [], name[0].upper()
-    for before, letter in itertools.pairwise(name):
-        if letter.isupper() and not before.isupper():
-            words.append(word)
-            word = letter
-        else:
-            word += letter
-    return " ".join([*words, word])
-
-
-def _events(events: list[Obj], now: float) -> list[str]:
-    from kctl.api.printers import since
-    from kctl.cli import tables
-
-    if not events:
-        return ["Events:  <none>"]
-    rows = [
-        [
-            event["type"],
-            event["reason"],
-            since(event["lastTimestamp"], now) + (f" (x{event['count']})" if event["count"] > 1 else ""),
-            event["component"],
-            event["message"],
+        uid = obj["metadata"]["uid"]
+        owned = [
+            found for found in client.list("replicasets.apps", key.namespace).items if controller_uid(found) == uid
         ]
-        for event in events
-    ]
-    table = tables.plain(["Type", "Reason", "Age", "From", "Message"], rows)
-    return ["Events:", *(f"  {line}" for line in table.splitlines())]
+        return deployments.describe(obj, now, events, replicasets=owned)
+    from kctl.cli.describing import other
+
+    return other.describe(obj, now, events)

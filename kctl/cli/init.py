@@ -7,16 +7,20 @@ from pathlib import Path
 
 import click
 
+from kctl.cli import options
 from kctl.cli.session import Settings
 
 
 @click.command("init", short_help="Create a cluster in this directory.")
 @click.option("--nodes", type=int, default=None, help="How many nodes; default 3, spread over 3 zones.")
 @click.option("--node-type", default=None, metavar="SIZE", help='Size of a node; default "4cpu,16Gi".')
-@click.option("--cloud", type=click.Choice(("local", "aws", "gcp", "azure")), default=None, help="Default local.")
+@click.option(
+    "--cloud", type=click.Choice(("local", "aws", "gcp", "azure")), default=None, help="The cloud; default local."
+)
 @click.option("--region", default=None, help="The cloud's region; default local.")
 @click.option("--replicas", type=click.Choice(("1", "3", "5")), default=None, help="Replicas of the store; default 1.")
 @click.option("--kubernetes", default=None, metavar="MINOR", help="Kubernetes minor; default 1.36.")
+@options.output("json", "yaml")
 @click.pass_obj
 def command(
     settings: Settings,
@@ -26,12 +30,14 @@ def command(
     region: str | None,
     replicas: str | None,
     kubernetes: str | None,
+    output: str | None,
 ) -> None:
     """Create the cluster that ``kctl.yaml`` describes, or the one these options do.
 
     Options write a ``kctl.yaml`` to commit beside the manifests; there must be none yet.
     """
     from kctl.api.errors import Refused, UsageError
+    from kctl.cli.output import document, write
     from kctl.cli.session import load_cluster, shown, state_folder
     from kctl.gitops.yaml import dump
     from kctl.plane import cluster as clusters
@@ -61,7 +67,8 @@ def command(
         file.write_text(dump(clusters.manifest_of(cluster)), encoding="utf-8")
         print(f"wrote {shown(file)}", file=sys.stderr)
     count = sum(group.size for group in cluster.groups)
-    click.echo(f"created a cluster of {count} nodes in {shown(folder)}")
+    text = f"created a cluster of {count} nodes in {shown(folder)}\n"
+    write(document(clusters.manifest_of(cluster), output) if output else text)
 
 
 def _environ() -> dict[str, str]:

@@ -18,6 +18,7 @@ NOT_CURRENT = 3
 
 @click.command("status", short_help="Show the health of what was applied, with what blocks it.")
 @options.filenames()
+@options.namespace
 @options.output("json", "yaml")
 @click.pass_obj
 def command(
@@ -26,9 +27,12 @@ def command(
     recursive: bool,
     kustomize: str | None,
     ignore_not_manifest: bool,
+    namespace: str | None,
     output: str | None,
 ) -> int:
     """Show the health tree of everything that was applied, or of the manifests in PATH.
+
+    With -n: of what is in that namespace.
 
     Exit code 0 when all of it is Current, 3 when not.
     """
@@ -39,9 +43,11 @@ def command(
     options.refuse_kustomize(kustomize)
     with open_reader(settings) as plane:
         if paths:
-            targets = _targets(plane, paths, recursive, ignore_not_manifest)
+            targets = _targets(plane, paths, recursive, ignore_not_manifest, namespace)
         else:
             targets = tree.applied(plane.client)
+        if namespace:
+            targets = [target for target in targets if target.key.namespace == namespace]
         found = tree.status(plane.client, targets)
         blocked = [
             pod
@@ -54,7 +60,9 @@ def command(
     return 0 if found["current"] else NOT_CURRENT
 
 
-def _targets(plane: ControlPlane, paths: tuple[str, ...], recursive: bool, lenient: bool) -> list[Target]:
+def _targets(
+    plane: ControlPlane, paths: tuple[str, ...], recursive: bool, lenient: bool, namespace: str | None
+) -> list[Target]:
     from kctl.api.objects import key_of
     from kctl.cli.manifests import load
     from kctl.plan.tree import Target
@@ -64,7 +72,7 @@ def _targets(plane: ControlPlane, paths: tuple[str, ...], recursive: bool, lenie
         kind = plane.server.registry.by_kind(manifest.object["apiVersion"], manifest.object["kind"])
         if kind is not None:
             key = key_of(manifest.object)
-            found.append(Target(kind.resource, key._replace(namespace=key.namespace or "default")))
+            found.append(Target(kind.resource, key._replace(namespace=key.namespace or namespace or "default")))
             if not kind.namespaced:
                 found[-1] = Target(kind.resource, key._replace(namespace=""))
     return found

@@ -14,11 +14,11 @@ KUBERNETES = "v1.36"
 @options.output("json", "yaml")
 def command(output: str | None) -> None:
     """Print kctl's version and the Kubernetes minor it has the rules of."""
-    if output is None:
-        click.echo(f"kctl {__version__} (Kubernetes {KUBERNETES})")
-        return
     from kctl.cli.output import document, write
 
+    if output is None:
+        write(f"kctl {__version__} (Kubernetes {KUBERNETES})\n")
+        return
     write(
         document(
             {"apiVersion": "kctl.dev/v1", "kind": "Version", "kctl": __version__, "kubernetes": KUBERNETES}, output

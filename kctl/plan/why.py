@@ -86,13 +86,14 @@ def events(client: Client, obj: Obj) -> list[Obj]:
         for event in client.list("events", key_of(obj).namespace or "default").items
         if dig(event, "involvedObject", "uid") == uid
     ]
-    found.sort(key=lambda event: (event.get("lastTimestamp") or "", event["metadata"]["name"]))
+    found.sort(key=lambda event: (event.get("lastTimestamp") or "", int(event["metadata"]["resourceVersion"])))
     return [
         {
             "type": event.get("type", ""),
             "reason": event.get("reason", ""),
             "message": event.get("message", ""),
             "count": event.get("count", 1),
+            "firstTimestamp": event.get("firstTimestamp", ""),
             "lastTimestamp": event.get("lastTimestamp", ""),
             "component": dig(event, "source", "component", default=""),
         }

@@ -1,0 +1,1 @@
+"""What ``kctl describe`` prints: pods, nodes, services and deployments as kubectl does, others field by field."""
