@@ -137,3 +137,13 @@ def _gap(entry: Obj) -> str:
     what = f"{entry['resource']} {entry['field']}".strip()
     times = f" (x{entry['count']})" if entry["count"] > 1 else ""
     return f"{what}: {entry['note']}{times}"
+
+
+def timeline_text(rows: Sequence[Obj]) -> str:
+    """Return the timeline, a line per row."""
+    lines = []
+    for row in rows:
+        what = row["what"].replace("pods", "pod", 1) if row["count"] == 1 else row["what"]
+        count = f"{row['count']} " if row["what"].startswith("pods") else ""
+        lines.append(f"  +{row['virtualSeconds']:g}s {_owned(row)}: {count}{what}\n")
+    return "".join(lines)

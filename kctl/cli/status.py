@@ -19,6 +19,7 @@ NOT_CURRENT = 3
 @click.command("status", short_help="Show the health of what was applied, with what blocks it.")
 @options.filenames()
 @options.namespace
+@click.option("--timeline", "with_timeline", is_flag=True, help="Add what happened at which virtual time.")
 @options.output("json", "yaml")
 @click.pass_obj
 def command(
@@ -28,6 +29,7 @@ def command(
     kustomize: str | None,
     ignore_not_manifest: bool,
     namespace: str | None,
+    with_timeline: bool,
     output: str | None,
 ) -> int:
     """Show the health tree of everything that was applied, or of the manifests in PATH.
@@ -56,8 +58,18 @@ def command(
             for pod in why.unschedulable(plane.client, target.resource, obj)
         ]
         found["scheduling"] = [why.scheduling(plane, pod) for pod in blocked]
+        if with_timeline:
+            found["timeline"] = _timeline(plane)
         write(document(found, output) if output else _text(found))
     return 0 if found["current"] else NOT_CURRENT
+
+
+def _timeline(plane: ControlPlane) -> list[dict[str, object]]:
+    """Return what the log still knows, told from its first entry on."""
+    from kctl.plan import timeline
+
+    trace, times = timeline.history(plane)
+    return [row.data() for row in timeline.rows(trace, times, times[0] if times else 0.0)]
 
 
 def _targets(
@@ -92,4 +104,6 @@ def _text(found: dict[str, object]) -> str:
         text += "".join(f"  {layers.blocker_line(entry)}\n" for entry in blockers)  # type: ignore[attr-defined]
     if found["scheduling"]:
         text += "\n" + trees.scheduling_text(found["scheduling"])  # type: ignore[arg-type]
+    if "timeline" in found:
+        text += "\n" + click.style("Timeline", bold=True) + "\n" + layers.timeline_text(found["timeline"])  # type: ignore[arg-type]
     return text

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from kctl.api.objects import Obj
-from kctl.plan import consequence, residual
+from kctl.plan import consequence, residual, timeline
 from kctl.plane.plane import ControlPlane, Outcome
 
 Verdict = Literal["Converged", "Settled", "Oscillating", "Horizon"]
@@ -39,6 +39,7 @@ def build(
         "intent": list(intent),
         "consequence": consequence.records(converger.trace, converger.times, pods),
         "residual": left,
+        "timeline": [row.data() for row in timeline.rows(converger.trace, converger.times, outcome.started)],
         "warnings": sorted(set(warnings)),
         "notSimulated": not_simulated(used),
         "virtualSeconds": round(outcome.now - outcome.started, 3),
