@@ -41,7 +41,7 @@ def read_body(request: Request, body: Any, media: str) -> Request:
 
 
 def _json(request: Request, body: bytes | str | None) -> tuple[Any, texts.Repeats | None]:
-    raw = body.encode() if isinstance(body, str) else body or b""
+    raw = body.encode(errors="surrogatepass") if isinstance(body, str) else body or b""
     try:
         return texts.read_json(raw)
     except ValueError:

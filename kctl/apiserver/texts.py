@@ -55,13 +55,25 @@ def read_json(text: bytes | str) -> tuple[Any, Repeats | None]:
         twice = twice or len(out) != len(pairs)
         return out
 
+    if isinstance(text, bytes):
+        text = text.decode()  # json would let encoded halves of surrogate pairs and UTF-16 pass
+    halves = "\\ud" in text.lower()
     value = json.loads(text, object_pairs_hook=build)
     if not twice:
-        return value, None
+        return _whole(value) if halves else value, None
     order: dict[str, int] = {}
     found: list[str] = []
     merged = _merge(json.loads(text, object_pairs_hook=_Pairs), "", order, found)
-    return merged, Repeats(found, order)
+    return _whole(merged) if halves else merged, Repeats(found, order)
+
+
+def _whole(value: Any) -> Any:
+    """Return the value with halves of surrogate pairs replaced, as Go's decoder does."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_whole(name): _whole(inner) for name, inner in value.items()}
+    return [_whole(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _merge(value: Any, at: str, order: dict[str, int], found: list[str]) -> Any:

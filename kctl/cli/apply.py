@@ -51,6 +51,7 @@ def command(
     from kctl.cli.manifests import load, set_name
     from kctl.cli.session import open_or_draft
     from kctl.gitops.apply import Options
+    from kctl.gitops.sources import shown
     from kctl.plane.plane import parse_duration
 
     options.refuse_kustomize(kustomize)
@@ -62,7 +63,7 @@ def command(
         base = (opened.folder or plane.folder or Path.cwd()).resolve().parent
         job = Job(
             set_name(base, paths),
-            {"paths": sorted(paths)},
+            {"paths": sorted(map(shown, paths))},
             Options(
                 namespace=namespace or "",
                 force=force_conflicts,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -30,15 +31,19 @@ class ConvergerLock:
         self._file = -1
 
     def __enter__(self) -> ConvergerLock:
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise KctlError(f"{self._path}: cannot lock: {error.strerror}") from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno not in (errno.EAGAIN, errno.EACCES):
                 raise KctlError(f"{self._path}: cannot lock: {error.strerror}") from None
             self._wait()
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()} {self._command}\n".encode(), 0)
+        with suppress(OSError):  # the note is a courtesy: a full disk is reported by the write that matters
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, f"{os.getpid()} {self._command}\n".encode(), 0)
         return self
 
     def _wait(self) -> None:
@@ -53,5 +58,6 @@ class ConvergerLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.ftruncate(self._file, 0)
+        with suppress(OSError):
+            os.ftruncate(self._file, 0)
         os.close(self._file)

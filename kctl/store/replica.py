@@ -32,6 +32,8 @@ APPLICATION_ID = 0x6B63746C  # "kctl"
 BUSY = 5.0
 CHECKPOINT_FRAMES = 1000
 FREE_PAGES = 1000
+MAX_PATH = 500
+"""Bytes of a path that SQLite opens at most, its own suffixes left out."""
 
 
 def prepare(folder: Path) -> None:
@@ -59,6 +61,7 @@ def make(path: Path, cluster_id: str, now: float) -> None:
             _fill(db, cluster_id, now)
         finally:
             db.close()
+        _check_whole(fresh, path)
         fresh.rename(path)
         sync_folder(path.parent)
     except sqlite3.Error as error:
@@ -77,6 +80,12 @@ def _fill(db: sqlite3.Connection, cluster_id: str, now: float) -> None:
         "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", (*base, chain.genesis(cluster_id, now))
     )
     db.execute("COMMIT")
+
+
+def _check_whole(fresh: Path, path: Path) -> None:
+    """Raise DiskFull when closing left pages in a write-ahead log: renamed without it the log would be damaged."""
+    if _has_wal(fresh):
+        raise DiskFull(f"no space is left to write {path}")
 
 
 def sync_folder(folder: Path) -> None:
@@ -138,6 +147,8 @@ def _settings(db: sqlite3.Connection, path: Path, *, write: bool) -> None:
 
 def _check_format(db: sqlite3.Connection, path: Path) -> None:
     """Refuse what kctl did not write; also the first read, which finds most open errors."""
+    if not path.stat().st_size:
+        raise Corrupt(f"{path} is empty")
     if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise WrongFormat(f"{path} is an SQLite database, but not a log of kctl")
     found = db.execute("PRAGMA user_version").fetchone()[0]
@@ -235,6 +246,8 @@ def explain(error: sqlite3.Error, path: Path, *, committing: bool = False) -> St
         return Unreadable(f"the disk failed while {path} was read or written: {error}", hint="check the disk")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return Locked(f"{path} is locked by another process", hint="wait for it and run the command again")
+    if name.startswith("SQLITE_CANTOPEN") and len(os.fsencode(path.absolute())) > MAX_PATH:
+        return Unreadable(f"cannot open {path}: its path is too long", hint="name a shorter one with --state")
     if name.startswith("SQLITE_CANTOPEN"):
         return Unreadable(f"cannot open {path}: {error}")
     return Corrupt(f"{path} cannot be used as a log: {error}")

@@ -37,6 +37,24 @@ def test_json(text: str, value: Any, complaints: list[str] | None) -> None:
     assert (list(repeats.texts) if repeats else None) == complaints
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (r'{"k": "\ud83d\ude00"}', "\U0001f600"),
+        (r'{"k": "a\uD800b"}', "a\ufffdb"),
+        (r'{"k": "\ude00\ud83d"}', "\ufffd\ufffd"),
+        (r'{"k": "\\ud800"}', r"\ud800"),
+    ],
+    ids=["a pair", "half a pair", "halves the wrong way round", "an escaped backslash"],
+)
+def test_halves_of_surrogate_pairs_are_replaced_as_go_does(text: str, value: str) -> None:
+    assert read_json(text)[0] == read_json(text.encode())[0] == {"k": value}
+
+
+def test_a_text_with_half_a_pair_in_it_is_no_json(server: APIServer) -> None:
+    assert server.http("POST", MAPS, '{"metadata": {"name": "\ud800"}}', "application/json").status == 400
+
+
 def test_complaints_come_in_the_order_of_the_text() -> None:
     _, repeats = read_json('{"spec": {"x": 1, "replicas": 1, "replicas": 2, "y": 3}}')
     assert repeats is not None

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from kctl.store import filesystem
+from kctl.store import filesystem, replica
 from kctl.store.api import Head, Write
 from kctl.store.errors import (
     Corrupt,
+    DiskFull,
     HeadMoved,
     Locked,
     NetworkFileSystem,
@@ -158,12 +159,37 @@ def test_a_folder_that_is_a_file(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "error"),
-    [(b"not a database, but long enough to be read as one" * 20, Corrupt), (b"", WrongFormat)],
+    [(b"not a database, but long enough to be read as one" * 20, Corrupt), (b"", Corrupt)],
 )
 def test_a_file_that_is_no_log(tmp_path, content, error):
     (tmp_path / "log.db").write_bytes(content)
     with pytest.raises(error):
         SqliteStore.open(tmp_path, create=True)
+
+
+def test_a_log_is_not_put_in_place_without_the_pages_that_found_no_room(tmp_path, monkeypatch):
+    """Closing the only connection moves the write-ahead log into the file, and says nothing when it cannot."""
+    fill, others = replica._fill, []
+
+    def fill_and_be_read(db, *args):
+        fill(db, *args)
+        others.append(sqlite3.connect(tmp_path / "log.db.new"))
+        others[0].execute("SELECT * FROM meta").fetchall()
+
+    monkeypatch.setattr(replica, "_fill", fill_and_be_read)
+    with pytest.raises(DiskFull):
+        SqliteStore.open(tmp_path, create=True)
+    others[0].close()
+    monkeypatch.undo()
+    assert not (tmp_path / "log.db").exists()
+    SqliteStore.open(tmp_path, create=True).close()
+
+
+def test_a_path_too_long_for_sqlite_is_said(tmp_path):
+    place = tmp_path.joinpath(*["x" * 100] * 6)
+    place.mkdir(parents=True)
+    with pytest.raises(Unreadable, match="its path is too long"):
+        SqliteStore.open(place, create=True)
 
 
 def test_a_database_of_somebody_else(tmp_path):
