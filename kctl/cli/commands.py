@@ -26,6 +26,7 @@ GROUPS: dict[str, dict[str, Entry]] = {
     },
     "Changing objects": {
         "scale": Entry("scale", "Set how many replicas objects have."),
+        "rollout": Entry("rollout", "Watch, undo, restart, pause and resume rollouts."),
         "label": Entry("label", "Set and take away labels."),
         "annotate": Entry("annotate", "Set and take away annotations."),
         "patch": Entry("patch", "Change fields of objects with a patch."),

@@ -79,18 +79,21 @@ def options(function: F) -> F:
     return cast("F", called)
 
 
-def find(plane: ControlPlane, args: Sequence[str], choice: Choice) -> Found:
-    """Return the live objects that arguments and options name; UsageError for no such form."""
+def find(plane: ControlPlane, args: Sequence[str], choice: Choice, *, bare: bool = False) -> Found:
+    """Return the live objects that arguments and options name; UsageError for no such form.
+
+    With ``bare`` a kind alone means all its objects, as in ``rollout restart deployments``.
+    """
     if choice.paths:
         if args:
             from kctl.api.errors import UsageError
 
             raise UsageError("when paths are given with -f, no names may be given as arguments")
         return _fetch(plane, from_files(plane, choice))
-    return from_args(plane, args, choice)
+    return from_args(plane, args, choice, bare=bare)
 
 
-def from_args(plane: ControlPlane, args: Sequence[str], choice: Choice) -> Found:
+def from_args(plane: ControlPlane, args: Sequence[str], choice: Choice, *, bare: bool = False) -> Found:
     """Return the live objects named by type and name, or chosen by label, field or ``--all``."""
     from kctl.api.errors import UsageError
     from kctl.cli import select
@@ -106,7 +109,7 @@ def from_args(plane: ControlPlane, args: Sequence[str], choice: Choice) -> Found
                 raise UsageError("a resource cannot be retrieved by name across all namespaces")
             scope = (choice.namespace or "default") if kind.namespaced else ""
             named += [(kind, Key(scope, name)) for name in names]
-        elif chooses or choice.all_namespaces:
+        elif chooses or bare or choice.all_namespaces:
             scope = "" if choice.all_namespaces or not kind.namespaced else choice.namespace or "default"
             listed = plane.client.list(
                 kind.resource, scope, label_selector=choice.selector, field_selector=choice.field_selector

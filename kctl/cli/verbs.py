@@ -1,0 +1,27 @@
+"""Commands that have commands below them: ``rollout status``, ``create configmap``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+
+class Verbs(click.Group):
+    """A group whose commands take the global options, and the namespace given before its name."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command with the options that every command takes."""
+        from kctl.cli.main import seed_option, state_option
+
+        command = super().get_command(ctx, cmd_name)
+        if command is not None and not any(param.name == "state" for param in command.params):
+            command.params += [state_option(), seed_option()]
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Hand the namespace down to the command below."""
+        given = (ctx.default_map or {}).get("namespace")
+        if given is not None:
+            ctx.default_map = {name: {"namespace": given} for name in self.list_commands(ctx)}
+        return super().invoke(ctx)
