@@ -71,8 +71,11 @@ def writers(obj: Obj) -> list[Obj]:
 def source(client: Client, resource: str, obj: Obj) -> str:
     """Return ``file:line`` of the manifest that last brought the object, "" when none did."""
     key = key_of(obj)
-    for rendered in client.list("renderedsets.kctl.dev").items:
-        for item in (rendered.get("spec") or {}).get("objects") or ():
+    rendered = {found["metadata"]["name"]: found for found in client.list("renderedsets.kctl.dev").items}
+    intents = client.list("intents.kctl.dev").items
+    for intent in sorted(intents, key=lambda found: -int(found["metadata"]["resourceVersion"])):
+        objects = (rendered.get(intent["spec"]["renderedSet"]) or {}).get("spec", {}).get("objects") or ()
+        for item in objects:
             if item["resource"] == resource and key_of(item["object"]) == key:
                 return f"{item['file']}:{item['line']}"
     return ""
