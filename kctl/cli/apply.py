@@ -10,7 +10,7 @@ from kctl.cli import options
 from kctl.cli.session import Settings
 
 
-@click.command("apply", short_help="Apply manifests, run the control plane, show what became of it.")
+@click.command("apply", short_help="Apply manifests, run the control plane until it settles, show what became of it.")
 @options.filenames(required=True)
 @options.namespace
 @options.prune

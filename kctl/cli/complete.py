@@ -67,7 +67,7 @@ def _listed(ctx: click.Context, plane: ControlPlane, registry: Registry, word: s
     kind: Kind | None = registry.find(word)
     if kind is None:
         return []
-    given = ctx.params.get("namespace") or ctx.lookup_default("namespace")
+    given = ctx.params.get("namespace") or (ctx.parent and ctx.parent.params.get("namespace"))
     everywhere = ctx.params.get("all_namespaces") or not kind.namespaced
     items = plane.client.list(kind.resource, "" if everywhere else given or "default").items
     return [item["metadata"]["name"] for item in items]

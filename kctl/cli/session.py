@@ -11,7 +11,6 @@ from kctl.plane import state
 
 if TYPE_CHECKING:
     from kctl.plane.cluster import Cluster
-    from kctl.plane.converger import Progress
     from kctl.plane.plane import ControlPlane
 
 
@@ -121,12 +120,3 @@ def shown(path: Path) -> str:
         return str(path.resolve().relative_to(Path.cwd()))
     except ValueError:
         return str(path)
-
-
-def progress() -> Progress | None:
-    """Return a reporter of progress on stderr, None when that is no terminal."""
-    if not sys.stderr.isatty():
-        return None
-    from kctl.cli.progress import Reporter
-
-    return Reporter(sys.stderr).report

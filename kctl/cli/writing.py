@@ -58,7 +58,13 @@ def options(field_manager: str) -> Callable[[F], F]:
 
         for option in (
             click.option("--wait/--no-wait", default=True, help="Run the control plane until it settles (default)."),
-            click.option("--field-manager", default=field_manager, show_default=True, metavar="NAME"),
+            click.option(
+                "--field-manager",
+                default=field_manager,
+                show_default=True,
+                metavar="NAME",
+                help="Who is noted as the owner of the fields.",
+            ),
             click.option("--show-managed-fields", is_flag=True, help="Keep managedFields in documents."),
             common.show_secrets,
             common.output("json", "yaml", "name"),
