@@ -44,6 +44,10 @@ class Refused(KctlError):
     exit_code = 4
 
 
+OMITTED: Any = object()
+"""As the value of a FieldError: the message says none (field.OmitValueType)."""
+
+
 class FieldError(NamedTuple):
     """One error of one field, as k8s.io/apimachinery/pkg/util/validation/field.Error.
 
@@ -58,7 +62,7 @@ class FieldError(NamedTuple):
     def body(self) -> str:
         """Return the message without the field, as field.Error.ErrorBody."""
         word = WORDS[self.type]
-        if self.type in VALUELESS:
+        if self.type in VALUELESS or self.value is OMITTED:
             shown = word
         else:
             shown = f"{word}: {go_value(self.value)}"

@@ -85,7 +85,7 @@ def apply(kind: Kind, obj: Obj, *, known: Obj | None = None) -> Obj:
         return plain
     rule = _rule(kind.group, kind.version, kind.kind)
     done = rule(plain) if rule is not None else plain
-    if kind.group == "apps" or kind.kind == "ReplicationController":
+    if kind.group == "apps" or kind.kind in {"ReplicationController", "Job"}:
         from kctl.api.defaults import workloads
 
         return workloads.with_empty_labels(done, obj)

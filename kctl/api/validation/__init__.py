@@ -28,7 +28,8 @@ class Rules(NamedTuple):
     """Where the rules of a kind are: functions of one module below this package.
 
     ``again`` says that an update checks the metadata a third time, as kinds do upstream whose
-    update calls their whole validation.
+    update calls their whole validation. ``whole`` says that an update is checked as a new object
+    first and then, by ``update``, for what changed.
     """
 
     module: str
@@ -37,14 +38,17 @@ class Rules(NamedTuple):
     first: str = ""
     status: str = ""
     again: bool = False
+    whole: bool = False
 
 
 RULES: dict[str, Rules] = {
     "ConfigMap": Rules("core", "config_map", "config_map_update", again=True),
+    "CronJob.batch": Rules("batch", "cron_job", "cron_job_update"),
     "DaemonSet.apps": Rules("workloads", "daemon_set", "daemon_set_update"),
     "Deployment.apps": Rules("workloads", "deployment", "deployment_update", status="deployment_status"),
     "EndpointSlice.discovery.k8s.io": Rules("core", "endpoint_slice", "endpoint_slice_update"),
     "Event": Rules("core", "event"),
+    "Job.batch": Rules("batch", "job", "job_update", status="job_status", whole=True),
     "Lease.coordination.k8s.io": Rules("core", "lease"),
     "Namespace": Rules("core", "namespace", again=True),
     "Node": Rules("core", "node", "node_update", status="node_status", again=True),
@@ -108,8 +112,12 @@ def update(kind: Kind, new: Obj, old: Obj) -> list[FieldError]:
     after, before = new.get("metadata") or {}, old["metadata"]
     _metadata_first(kind, after, before, out)
     rules = RULES.get(name)
+    if rules is not None and rules.whole:
+        meta.create(after, namespaced=kind.namespaced, names=_names(name), kube=_kube(name), out=out)
+        check: Check = _function(rules.module, rules.create)
+        check(new, out)
     _metadata_again(name, after, before, out)
-    if rules is None:
+    if rules is None or (rules.whole and not rules.update):
         return out
     if rules.first:
         change: Change = _function(rules.module, rules.first)
@@ -123,7 +131,7 @@ def update(kind: Kind, new: Obj, old: Obj) -> list[FieldError]:
         change = _function(rules.module, rules.update)
         change(new, old, out)
     else:
-        check: Check = _function(rules.module, rules.create)
+        check = _function(rules.module, rules.create)
         check(new, out)
     return out
 

@@ -144,6 +144,11 @@ def qualified_name(value: str, kind: str = "a valid label key") -> list[str]:
     return out
 
 
+def qualified_name_plain(value: str) -> list[str]:
+    """Check a qualified name that is no label key, as IsQualifiedName."""
+    return qualified_name(value, "a qualified name")
+
+
 def label_value(value: str) -> list[str]:
     """Check the value of a label."""
     out = [too_long(63, "bytes")] if size(value) > 63 else []

@@ -224,6 +224,35 @@ def shown(name: str, value: Obj | None) -> Obj | None:
     return {go: _part(kind, value.get(json)) for go, json, kind in _fields(name)}
 
 
+META_FIELDS = (
+    "name",
+    "generateName",
+    "namespace",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "labels",
+    "annotations",
+    "ownerReferences",
+    "finalizers",
+)
+
+
+def shown_meta(meta: Obj) -> Obj:
+    """Return metadata as Go writes it: in the order of its type, maps sorted."""
+    out = {}
+    for name in META_FIELDS:
+        value = meta.get(name)
+        if value:
+            out[name] = dict(sorted(value.items())) if isinstance(value, dict) else value
+    return out
+
+
+def shown_template(value: Obj) -> Obj:
+    """Return a pod template as its internal type writes it, metadata inlined."""
+    return {**shown_meta(value.get("metadata") or {}), "Spec": shown("PodSpec", value.get("spec") or {})}
+
+
 def _part(kind: str, value: Any) -> Any:
     """Return one field's value in its Go form."""
     if kind.startswith("@"):
