@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -13,6 +12,7 @@ from kctl.cli.session import Settings
 if TYPE_CHECKING:
     from kctl.api.objects import Key
     from kctl.api.registry import Kind
+    from kctl.cli.writing import Said
     from kctl.client.client import Propagation
     from kctl.plane.plane import ControlPlane
 
@@ -61,28 +61,34 @@ def command(
 ) -> int:
     """Delete objects and run the control plane until they are gone."""
     from kctl.api.errors import UsageError
-    from kctl.cli.run import run
     from kctl.cli.session import open_existing
+    from kctl.cli.writing import How, carry_out
 
     options.refuse_kustomize(kustomize)
     if bool(paths) == bool(resources):
         raise UsageError("name what to delete: by file (-f), or by type and name")
     grace = 1 if at_once else grace_period if grace_period >= 0 else None
-    failures = 0
+    scope = "" if all_namespaces else namespace or "default"
+    ask = Ask(CASCADES[cascade], grace, ignore_not_found)
     with open_existing(settings) as plane:
-        if paths:
-            targets = _from_files(plane, paths, recursive, ignore_not_manifest, namespace)
-        else:
-            targets = _from_args(
-                plane, resources, "" if all_namespaces else namespace or "default", selector, everything
-            )
-        for kind, key in targets:
-            failures += _delete(plane, kind, key, CASCADES[cascade], grace, dry_run, ignore_not_found, output)
-        if dry_run == "none":
-            plane.commit()
-            if wait and targets:
-                run(plane)
-    return 1 if failures else 0
+
+        def delete(said: Said) -> None:
+            if paths:
+                targets = _from_files(plane, paths, recursive, ignore_not_manifest, namespace)
+            else:
+                targets = _from_args(plane, resources, scope, selector, everything)
+            for kind, key in targets:
+                _delete(plane, kind, key, ask, said)
+
+        return carry_out(plane, How(dry_run=dry_run, output=output, wait=wait), delete)
+
+
+class Ask(NamedTuple):
+    """How objects are deleted."""
+
+    propagation: Propagation
+    grace: int | None
+    ignore_not_found: bool
 
 
 def _from_files(
@@ -123,35 +129,22 @@ def _from_args(
     return found
 
 
-def _delete(
-    plane: ControlPlane,
-    kind: Kind,
-    key: Key,
-    propagation: Propagation,
-    grace: int | None,
-    dry_run: str,
-    lenient: bool,
-    output: str | None,
-) -> int:
-    """Delete one object and say so; return 1 when that failed."""
+def _delete(plane: ControlPlane, kind: Kind, key: Key, ask: Ask, said: Said) -> None:
+    """Delete one object, and say so or why not."""
     from kctl.api.errors import StatusError
-    from kctl.cli.output import write
     from kctl.cli.select import full_name
+    from kctl.cli.writing import SUFFIX
 
-    name = full_name(kind, key.name)
+    name, how = full_name(kind, key.name), said.how
     try:
-        if dry_run != "client":
-            plane.client.delete(kind.resource, key, grace=grace, propagation=propagation, dry_run=dry_run == "server")
+        if not how.is_local:
+            plane.client.delete(kind.resource, key, grace=ask.grace, propagation=ask.propagation, dry_run=how.is_dry)
     except StatusError as error:
-        if error.reason == "NotFound" and lenient:
-            return 0
-        print(f"Error from server ({error.reason}): {error.message}", file=sys.stderr)
-        return 1
-    suffix = {"none": "", "client": " (dry run)", "server": " (server dry run)"}[dry_run]
-    if output == "name":
-        write(f"{name}\n")
+        if error.reason != "NotFound" or not ask.ignore_not_found:
+            said.failed(f"Error from server ({error.reason}): {error.message}")
+        return
+    if how.output == "name":
+        said.line(name)
     else:
-        kind_text = name.rpartition("/")[0]
         where = f" from {key.namespace} namespace" if key.namespace else ""
-        write(f'{kind_text} "{key.name}" deleted{where}{suffix}\n')
-    return 0
+        said.line(f'{name.rpartition("/")[0]} "{key.name}" deleted{where}{SUFFIX[how.dry_run]}')
