@@ -237,7 +237,7 @@ class Storage:
     def compact(self) -> None:
         """Forget every past state; watches and lists from before now are Expired."""
         self.commit()
-        self.store.compact(self.head.revision)
+        self.head = self.store.compact(self.head.revision)
         self._history.clear()
         self._mark = 0
         self._oldest = self.revision

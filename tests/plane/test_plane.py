@@ -131,6 +131,17 @@ def test_what_goes_through_the_client_is_kept(tmp_path: Path) -> None:
         assert names == ["c", "d", "kube-root-ca.crt"]
 
 
+def test_a_watch_goes_on_over_a_compaction_without_an_event_too_many() -> None:
+    path = "/api/v1/namespaces/default/configmaps"
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}
+    with ControlPlane.open(None, controllers=[]) as cp:
+        watch = cp.request("GET", f"{path}?watch=true")
+        cp.compact()
+        cp.request("POST", path, body=config)
+        seen = [(event["type"], event["object"]["metadata"]["name"]) for event in watch.events()]
+        assert seen == [("ADDED", "c")]
+
+
 def test_only_the_named_controllers_run() -> None:
     with ControlPlane.open(None, nodes=1, controllers=["deployment-controller"]) as cp:
         cp.request("POST", DEPLOYMENTS, body=deployment())
