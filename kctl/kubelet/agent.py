@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from kctl.api.objects import Key, Obj, dig, key_of
+from kctl.api.objects import Key, Obj, dig, is_deleting, key_of
 from kctl.client.cache import Caches, by_node
 from kctl.client.client import Client
-from kctl.kubelet import facts, references
+from kctl.kubelet import facts, pulls, references
 from kctl.kubelet.addresses import pod_address
 from kctl.kubelet.containers import state_of, waiting_reason
 from kctl.kubelet.phase import TERMINAL, by_name
@@ -89,7 +89,8 @@ class Kubelet(Controller):
         address = ""
         if not dig(pod, "status", "podIP") and not pod["spec"].get("hostNetwork"):
             address = pod_address(dig(node, "spec", "podCIDR", default=""), facts.address_fold(pods).get)
-        return Known(objects, facts.images_on(node, images), address)
+        queue = pulls.queue_fold(pods).get(node["metadata"]["name"])
+        return Known(objects, facts.images_on(node, images), address, queue)
 
     def decide(self, seen: Seen, now: float) -> Decision:
         """Turn the pod's next step into actions."""
@@ -98,7 +99,11 @@ class Kubelet(Controller):
         actions: list[Action] = []
         if step.status is not None:
             actions.append(update_status("pods", pod, step.status))
-        actions += [Emit(pod, event.type, event.reason, event.message) for event in step.events]
+        host = pod["spec"]["nodeName"]
+        actions += [
+            Emit(pod, event.type, event.reason, event.message, field_path=event.field_path, host=host)
+            for event in step.events
+        ]
         if step.is_gone:
             actions.append(Delete("pods", key_of(pod), pod["metadata"]["uid"], grace=0))
         return Decision(tuple(actions), step.wake_at)
@@ -128,11 +133,22 @@ def _pod_keys(old: Obj | None, new: Obj | None, caches: Caches) -> Iterable[Key]
     node = (new or old or {}).get("spec", {}).get("nodeName")
     if not node:
         return ()
-    keys = [] if new is None or is_settled(new) else [key_of(new)]
+    keys = {} if new is None or is_settled(new) else {key_of(new): None}
     refused = caches["pods"].index(REFUSED, _refused_on)
     if refused.count(node):
-        keys += [key_of(pod) for pod in refused.get(node) if key_of(pod) not in keys]
+        keys |= dict.fromkeys(key_of(pod) for pod in refused.get(node))
+    if old is not None and _gives_up_its_turn(old, new):
+        waiting = pulls.queue_fold(caches["pods"]).get(node)
+        keys |= dict.fromkeys(Key(asked.namespace, asked.pod) for asked in waiting)
     return keys
+
+
+def _gives_up_its_turn(old: Obj, new: Obj | None) -> bool:
+    """Say whether the pod leaves the queue of the image puller without having got its image."""
+    if (old.get("status") or {}).get("phase") != "Pending" or is_deleting(old):
+        return False
+    has_ended = new is None or is_deleting(new) or (new.get("status") or {}).get("phase") in TERMINAL
+    return has_ended and next(pulls.requests_of(old), None) is not None
 
 
 def _node_keys(old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:

@@ -7,7 +7,7 @@ here: ``user`` (it depends on the image's contents) and resource health.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from typing import Any
 
@@ -19,6 +19,8 @@ from kctl.kubelet.probes import ready_after, started_after
 
 ERRORS = frozenset({"InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError"})
 """Waiting reasons that something else than time must end."""
+NO_IMAGE = frozenset({"InvalidImageName", "ErrImageNeverPull"})
+"""Those for which no image is pulled."""
 
 
 def waiting(container: Obj, reason: str, message: str = "") -> Obj:
@@ -139,29 +141,35 @@ def _time(text: Any) -> float | None:
     return parse_time(text) if text else None
 
 
-def starting(spec: Obj, statuses: Mapping[str, Obj], since: float) -> tuple[Obj, float] | None:
-    """Return the container whose image is wanted now, and since when; None for none.
+def wanted(spec: Obj, statuses: Mapping[str, Obj], since: float) -> Iterator[tuple[int, Obj, float]]:
+    """Yield the containers whose images are wanted: number, container, since when.
 
     One at a time and in order: init containers, each after the one before has done its work,
-    then the regular ones, each after the start of the one before.
+    then the regular ones, each after the start of the one before. Containers that wait for
+    something else than their image have asked for it too.
     """
     begun = since
-    for container in spec.get("initContainers") or ():
+    init = spec.get("initContainers") or ()
+    for number, container in enumerate(init):
         status = statuses.get(container["name"])
         state = state_of(status)
         if state == "waiting":
-            return None if waiting_reason(status) in ERRORS else (container, begun)
+            if waiting_reason(status) not in NO_IMAGE:
+                yield number, container, begun
+            return
         if state == "running" and not is_sidecar(container):
-            return None
+            return
         begun = max(begun, done_at(container, status))
-    for container in spec["containers"]:
+    for number, container in enumerate(spec["containers"], len(init)):
         status = statuses.get(container["name"])
         if state_of(status) == "waiting":
-            if waiting_reason(status) not in ERRORS:
-                return container, begun
+            reason = waiting_reason(status)
+            if reason not in NO_IMAGE:
+                yield number, container, begun
+            if reason not in ERRORS:
+                return
         else:
             begun = max(begun, started_at(status) or begun)
-    return None
 
 
 def done_at(container: Obj, status: Obj | None) -> float:

@@ -4,35 +4,23 @@ Two folds over pods: the images of each node with the instant from which each is
 the addresses in use. Both change by one pod at a time; nobody walks a node's pods.
 
 An image is present on a node while a pod that has started a container from it exists there,
-or while the node's status lists it. A pod that is pulling announces when it will be done, so
-that pods which want the same image at the same time wait for one pull. Pulls of different
-pods do not wait for each other (as with ``serializeImagePulls: false``).
+or while the node's status lists it. What is being pulled is told by :mod:`kctl.kubelet.pulls`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from kctl.api.clock import parse_time
-from kctl.api.objects import Obj, is_deleting
+from kctl.api.objects import Obj
 from kctl.client.cache import Cache, Fold, by_node
-from kctl.kubelet.containers import started_at, starting
+from kctl.kubelet.containers import started_at
 from kctl.kubelet.images import parse
 from kctl.kubelet.phase import TERMINAL, by_name
+from kctl.kubelet.pulls import queue_fold
 from kctl.runtime.profile import Profile
 
 Images = dict[str, dict[float, int]]
 """For each image of a node: the instants from which it is present, each with its pods."""
-
-
-def sandbox_since(status: Obj) -> float | None:
-    """Return since when the pod's sandbox is there, None when it is not."""
-    for condition in status.get("conditions") or ():
-        if condition.get("type") == "PodReadyToStartContainers":
-            if condition.get("status") == "True" and condition.get("lastTransitionTime"):
-                return parse_time(condition["lastTransitionTime"])
-            return None
-    return None
 
 
 def image_fold(pods: Cache, profile: Profile) -> Fold[Images]:
@@ -64,7 +52,7 @@ def _node_of(pod: Obj) -> tuple[str, ...]:
 
 
 def _image_times(pod: Obj, profile: Profile) -> Iterator[tuple[str, float]]:
-    """Yield each image that the pod has brought to its node, or will, and from when."""
+    """Yield each image that the pod has brought to its node, and from when."""
     status = pod.get("status") or {}
     spec = pod["spec"]
     statuses = by_name(status.get("initContainerStatuses"), status.get("containerStatuses"))
@@ -72,11 +60,6 @@ def _image_times(pod: Obj, profile: Profile) -> Iterator[tuple[str, float]]:
         at = started_at(statuses.get(container["name"]))
         if at is not None:
             yield parse(container["image"]).name, at - profile.container_start
-    if status.get("phase") == "Pending" and not is_deleting(pod):
-        since = sandbox_since(status)
-        found = starting(spec, statuses, since) if since is not None else None
-        if found is not None and found[0].get("imagePullPolicy") != "Never":
-            yield parse(found[0]["image"]).name, found[1] + profile.image_pull
 
 
 def images_on(node: Obj, found: Mapping[str, Mapping[float, int]]) -> dict[str, float]:
@@ -156,5 +139,6 @@ def dotted(number: int) -> str:
 def prepare(pods: Cache, profile: Profile) -> None:
     """Make the folds and the index of pods by node."""
     image_fold(pods, profile)
+    queue_fold(pods)
     address_fold(pods)
     by_node(pods)

@@ -11,8 +11,7 @@ container starts, answers its probes and ends on SIGTERM with exit code 0; conta
 that is not to be restarted run for a while and exit 0, all others run for ever. So there are
 no restarts, no liveness failures, no exec outcomes, no postStart or preStop hooks, no
 evictions for node pressure and no admission by the node (``OutOfcpu``). Changing the image
-of a running container does not restart it. Images of different pods are pulled side by side,
-where a kubelet by default pulls one at a time.
+of a running container does not restart it.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ from kctl.api.objects import Obj, dig, is_condition_true, is_deleting
 from kctl.kubelet import containers as c
 from kctl.kubelet import references
 from kctl.kubelet.conditions import conditions_of
-from kctl.kubelet.facts import sandbox_since
-from kctl.kubelet.images import Image, duration, invalid_message, parse
+from kctl.kubelet.images import duration, invalid_message, parse
 from kctl.kubelet.phase import TERMINAL, any_regular_started, by_name, is_sidecar, phase_of, restart_policy
+from kctl.kubelet.pulls import Pull, Request, request, sandbox_since, serve
 from kctl.runtime.profile import Profile
 
 NO_ADDRESS = (
@@ -42,20 +41,23 @@ class Known(NamedTuple):
     """What the kubelet knows beside the pod and its node.
 
     ``objects`` are the ConfigMaps and Secrets the pod names, ``images`` the instants from
-    which images are present on the node, ``address`` the one the pod gets if it needs one.
+    which images are present on the node, ``queue`` what its puller is asked for, ``address``
+    the one the pod gets if it needs one.
     """
 
     objects: references.Found = MappingProxyType({})
     images: Mapping[str, float] = MappingProxyType({})
     address: str = ""
+    queue: tuple[Request, ...] = ()
 
 
 class Happening(NamedTuple):
-    """An Event about the pod."""
+    """An Event about the pod, or about the part of it that ``field_path`` names."""
 
     type: str
     reason: str
     message: str
+    field_path: str = ""
 
 
 class Step(NamedTuple):
@@ -98,6 +100,8 @@ class _Life:
         self.now = now
         self.profile = profile
         self.init: list[Obj] = self.spec.get("initContainers") or []
+        both = (*self.init, *self.spec["containers"])
+        self.numbers = {container["name"]: number for number, container in enumerate(both)}
         self.statuses = by_name(self.old.get("initContainerStatuses"), self.old.get("containerStatuses"))
         self.events: list[Happening] = []
         self.timers: list[float] = []
@@ -207,56 +211,47 @@ class _Life:
             return True
         status = self.statuses[container["name"]]
         reason = c.waiting_reason(status)
-        pulled = self._pulled_at(container, image, begun)
-        if pulled is None:
+        pull = self._pull(container, begun)
+        if pull is None:
             text = f'Container image "{container["image"]}" is not present with pull policy of Never'
             self._refuse(container, "ErrImageNeverPull", text, "ErrImageNeverPull")
             return True
-        if self.is_fresh and not self._is_present(container, image, begun):
-            self._note("Pulling", f'Pulling image "{container["image"]}"')
+        if self.is_fresh and not pull.was_there:
+            self._note("Pulling", f'Pulling image "{container["image"]}"', container)
         problem = references.environment_problem(container, self._namespace(), self.known.objects)
         if problem:
-            if self.now >= pulled:
+            if self.now >= pull.done:
                 self._refuse(container, "CreateContainerConfigError", problem)
             else:
-                self.timers.append(pulled)
+                self.timers.append(pull.done)
             return True
-        start = max(pulled, self.now) if reason in c.ERRORS else pulled + self.profile.container_start
+        start = max(pull.done, self.now) if reason in c.ERRORS else pull.done + self.profile.container_start
         if self.now < start:
             self.timers.append(start)
             return False
-        self._start(container, image, begun, pulled)
+        self._start(container, begun, pull)
         return True
 
     def _namespace(self) -> str:
         return str(self.pod["metadata"].get("namespace", ""))
 
-    def _is_present(self, container: Obj, image: Image, begun: float) -> bool:
-        """Say whether the image need not be pulled, as shouldPullImage."""
-        if container.get("imagePullPolicy") == "Always":
-            return False
-        return self.known.images.get(image.name, begun + 1) <= begun
-
-    def _pulled_at(self, container: Obj, image: Image, begun: float) -> float | None:
-        """Return when the image is there for this container, None for never.
-
-        Pulling an image that is present takes no time: its layers are there.
-        """
-        present = self.known.images.get(image.name)
+    def _pull(self, container: Obj, begun: float) -> Pull | None:
+        """Return how the container comes to its image, None for not at all, as EnsureImageExists."""
+        asked = request(self.pod, self.numbers[container["name"]], container, begun)
         if container.get("imagePullPolicy") == "Never":
-            return None if present is None else max(begun, present)
-        pulled = begun + self.profile.image_pull
-        return pulled if present is None else max(begun, min(present, pulled))
+            there = self.known.images.get(asked.image)
+            return None if there is None else Pull(True, begun, max(begun, there))
+        return serve(asked, self.known.queue, self.known.images, self.profile.image_pull)
 
-    def _start(self, container: Obj, image: Image, begun: float, pulled: float) -> None:
-        if self._is_present(container, image, begun) or c.waiting_reason(self.statuses[container["name"]]) in c.ERRORS:
+    def _start(self, container: Obj, begun: float, pull: Pull) -> None:
+        if pull.was_there or c.waiting_reason(self.statuses[container["name"]]) in c.ERRORS:
             text = f'Container image "{container["image"]}" already present on machine and can be accessed by the pod'
         else:
-            took = duration(pulled - begun)
-            text = f'Successfully pulled image "{container["image"]}" in {took} ({took} including waiting)'
-        self._note("Pulled", text)
-        self._note("Created", "Container created")
-        self._note("Started", "Container started")
+            took, whole = duration(pull.done - pull.begun), duration(pull.done - begun)
+            text = f'Successfully pulled image "{container["image"]}" in {took} ({whole} including waiting)'
+        self._note("Pulled", text, container)
+        self._note("Created", "Container created", container)
+        self._note("Started", "Container started", container)
         self.statuses[container["name"]] = c.running(container, self.pod["metadata"].get("uid", ""), self.now)
         self.is_fresh = True
 
@@ -267,8 +262,8 @@ class _Life:
         if status["state"] == waiting["state"]:
             return
         if event:
-            self._warn(event, message)
-        self._warn("Failed", f"Error: {message if reason == 'CreateContainerConfigError' else reason}")
+            self._warn(event, message, container)
+        self._warn("Failed", f"Error: {message if reason == 'CreateContainerConfigError' else reason}", container)
         self.statuses[container["name"]] = waiting
 
     def _stop_sidecars(self) -> None:
@@ -281,7 +276,7 @@ class _Life:
         end = max(at for at in (*ends, *others) if at is not None)
         if end == self.now and any(c.state_of(self._before(k)) == "running" for k in self.spec["containers"]):
             for sidecar in left:
-                self._note("Killing", f"Stopping container {sidecar['name']}")
+                self._note("Killing", f"Stopping container {sidecar['name']}", sidecar)
         for sidecar in left:
             end += self.profile.container_stop
             if self.now < end:
@@ -342,7 +337,7 @@ class _Life:
         if generation or self.now >= min(self._stops(), default=self.now):
             for container in (*self.spec["containers"], *reversed(self.init)):
                 if self._is_running(container):
-                    self._note("Killing", f"Stopping container {container['name']}")
+                    self._note("Killing", f"Stopping container {container['name']}", container)
 
     def _asked_at(self) -> float:
         meta = self.pod["metadata"]
@@ -427,11 +422,18 @@ class _Life:
         if address:
             status["podIP"], status["podIPs"] = address, [{"ip": address}]
 
-    def _note(self, reason: str, message: str) -> None:
-        self.events.append(Happening("Normal", reason, message))
+    def _note(self, reason: str, message: str, container: Obj | None = None) -> None:
+        self.events.append(Happening("Normal", reason, message, self._path(container)))
 
-    def _warn(self, reason: str, message: str) -> None:
-        self.events.append(Happening("Warning", reason, message))
+    def _warn(self, reason: str, message: str, container: Obj | None = None) -> None:
+        self.events.append(Happening("Warning", reason, message, self._path(container)))
+
+    def _path(self, container: Obj | None) -> str:
+        """Return the path by which events name a container, as GenerateContainerRef; "" for the pod."""
+        if container is None:
+            return ""
+        field = "initContainers" if self.numbers[container["name"]] < len(self.init) else "containers"
+        return f"spec.{field}{{{container['name']}}}"
 
 
 def node_ip(node: Obj) -> str:

@@ -460,6 +460,5 @@ def test_the_order_of_creation_does_not_change_the_times(make_world, order):
     for name in ["a", "b", "c"][::order]:
         world.create(a_pod(name, containers=[{"name": "c", "image": f"{'x' if name == 'c' else 'y'}:1"}]))
     world.settle()
-    assert {pod["status"]["containerStatuses"][0]["state"]["running"]["startedAt"] for pod in world.pods()} == {
-        "2026-01-01T00:00:03Z"
-    }
+    started = [pod["status"]["containerStatuses"][0]["state"]["running"]["startedAt"][-3:] for pod in world.pods()]
+    assert started == ["03Z", "03Z", "05Z"]

@@ -1,0 +1,135 @@
+"""The queue for the image puller of a node: one pull at a time, as ``serializeImagePulls: true``.
+
+In: the images a node has with the instants from which it has them, and what its pods want, all
+read off the pods' statuses. Out: when a container's image is there. A kubelet asks for an image
+when the container's turn comes; requests are served in that order, those of one instant in the
+order in which their pods were bound, then by name. A request for an image that another has
+brought meanwhile waits its turn and then takes no time: the layers are there.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from kctl.api.clock import parse_time
+from kctl.api.objects import Obj, condition, is_deleting
+from kctl.client.cache import Cache, Fold
+from kctl.kubelet.containers import wanted
+from kctl.kubelet.images import parse
+from kctl.kubelet.phase import by_name
+
+
+class Request(NamedTuple):
+    """What a container wants: since when, and its place among those of the same instant."""
+
+    since: float
+    bound: float
+    namespace: str
+    pod: str
+    number: int
+    image: str
+    always: bool
+
+
+class Pull(NamedTuple):
+    """How a request fares: not pulled at all when the image ``was_there``; begun and done when."""
+
+    was_there: bool
+    begun: float
+    done: float
+
+
+def sandbox_since(status: Obj) -> float | None:
+    """Return since when the pod's sandbox is there, None when it is not."""
+    for found in status.get("conditions") or ():
+        if found.get("type") == "PodReadyToStartContainers":
+            if found.get("status") == "True" and found.get("lastTransitionTime"):
+                return parse_time(found["lastTransitionTime"])
+            return None
+    return None
+
+
+def bound_at(pod: Obj, default: float) -> float:
+    """Return when the pod was bound: since when it counts as scheduled."""
+    since = (condition(pod, "PodScheduled") or {}).get("lastTransitionTime")
+    return parse_time(since) if since else default
+
+
+def request(pod: Obj, number: int, container: Obj, since: float) -> Request:
+    """Return the request of a container, the ``number``-th of its pod, whose turn came at ``since``."""
+    meta = pod["metadata"]
+    always = container.get("imagePullPolicy") == "Always"
+    name = parse(container["image"]).name
+    return Request(since, bound_at(pod, since), meta.get("namespace", ""), meta["name"], number, name, always)
+
+
+def requests_of(pod: Obj) -> Iterator[Request]:
+    """Yield what the pod wants of its node's puller."""
+    status = pod.get("status") or {}
+    if status.get("phase") != "Pending" or is_deleting(pod):
+        return
+    since = sandbox_since(status)
+    if since is None:
+        return
+    statuses = by_name(status.get("initContainerStatuses"), status.get("containerStatuses"))
+    for number, container, begun in wanted(pod["spec"], statuses, since):
+        if container.get("imagePullPolicy") != "Never" and not parse(container["image"]).error:
+            yield request(pod, number, container, begun)
+
+
+def queue_fold(pods: Cache) -> Fold[tuple[Request, ...]]:
+    """Return the fold of requests by node, in the order in which they are served."""
+
+    def nodes(pod: Obj) -> tuple[str, ...]:
+        node = pod["spec"].get("nodeName")
+        return (node,) if node and next(requests_of(pod), None) else ()
+
+    def add(queue: tuple[Request, ...], pod: Obj) -> tuple[Request, ...]:
+        longer = list(queue)
+        for asked in requests_of(pod):
+            insort(longer, asked)
+        return tuple(longer)
+
+    def remove(queue: tuple[Request, ...], pod: Obj) -> tuple[Request, ...]:
+        shorter = list(queue)
+        for asked in requests_of(pod):
+            del shorter[bisect_left(shorter, asked)]
+        return tuple(shorter)
+
+    return pods.fold("kubelet pulls", nodes, (), add, remove)
+
+
+def serve(own: Request, queue: Sequence[Request], images: Mapping[str, float], seconds: float) -> Pull:
+    """Return how ``own`` fares behind the others of the queue; a pull takes ``seconds``.
+
+    ``images`` came by pulls that are done: each had the puller for itself until its instant.
+    """
+    begin = min(own.since, queue[0].since) if queue else own.since
+    busy = sorted(at for at in set(images.values()) if at > begin)
+    brought: dict[str, float] = {}
+    for asked in queue:
+        if asked >= own:
+            break
+        if (asked.namespace, asked.pod, asked.number) == (own.namespace, own.pod, own.number):
+            continue
+        pull = _serve(asked, images, brought, busy, seconds)
+        if not pull.was_there and pull.done > pull.begun:
+            brought[asked.image] = pull.done
+            insort(busy, pull.done)
+    return _serve(own, images, brought, busy, seconds)
+
+
+def _serve(
+    asked: Request, images: Mapping[str, float], brought: Mapping[str, float], busy: Sequence[float], seconds: float
+) -> Pull:
+    since = asked.since
+    there = min((at for at in (images.get(asked.image), brought.get(asked.image)) if at is not None), default=None)
+    if there is not None and there <= since and not asked.always:
+        return Pull(True, since, since)
+    turn = since
+    for until in busy:
+        if until - seconds <= turn < until:
+            turn = until
+    return Pull(False, turn, turn if there is not None and there <= turn else turn + seconds)
