@@ -100,6 +100,8 @@ class Cache:
     def __init__(self, resource: str) -> None:
         self.resource = resource
         self.revision = 0
+        self.changes = 0
+        """How many events came in: while it stays, so does all that derives from this cache."""
         self._objects: dict[Key, Obj] = {}
         self._indexes: dict[str, Index] = {}
         self._folds: dict[str, Fold[Any]] = {}
@@ -167,6 +169,7 @@ class Cache:
 
     def deliver(self, event: WatchEvent) -> WatchEvent:
         """Take one event in; return it with ``old`` as this cache knew it."""
+        self.changes += 1
         key = key_of(event.object)
         old = self._objects.get(key)
         new = None if event.type == "DELETED" else event.object

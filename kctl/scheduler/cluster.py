@@ -8,7 +8,7 @@ A pod *assumed* on a node counts there at once; the event of its binding then ch
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from kctl.api.objects import Key, Obj, key_of, labels_of
 from kctl.client.cache import Caches
@@ -25,6 +25,45 @@ class Image:
     def __init__(self, size: int) -> None:
         self.size = size
         self.nodes: set[str] = set()
+
+
+class Change(NamedTuple):
+    """A node that is no longer as it was; ``by`` pods with these labels came (or, negative, went)."""
+
+    node: str
+    namespace: str
+    labels: Mapping[str, str]
+    by: int
+
+
+class ChangeLog:
+    """The latest changes, by position; old ones are dropped."""
+
+    LIMIT = 20_000
+
+    def __init__(self) -> None:
+        self._first = 0
+        self._changes: list[Change] = []
+
+    @property
+    def end(self) -> int:
+        """The position after the last change."""
+        return self._first + len(self._changes)
+
+    def note(self, change: Change) -> None:
+        """Add a change."""
+        if len(self._changes) >= self.LIMIT:
+            half = self.LIMIT // 2
+            del self._changes[:half]
+            self._first += half
+        self._changes.append(change)
+
+    def since(self, position: int) -> list[Change] | None:
+        """Return the changes from a position on, None when they are not all known any more."""
+        return self._changes[position - self._first :] if position >= self._first else None
+
+
+NO_LABELS: Mapping[str, str] = {}
 
 
 class Cluster:
@@ -45,6 +84,8 @@ class Cluster:
         """By namespace and selector: matching pods per node, with the node's generation they hold for."""
         self.epoch = 0
         """Grows whenever a node comes, goes or changes; pods do not move it."""
+        self.log = ChangeLog()
+        """What happened to nodes through their pods."""
 
     # -- nodes
 
@@ -91,10 +132,12 @@ class Cluster:
         self.changed[node] = None
         known = self.pods.get(key)
         if known is not None and known.node_name == node:
-            before = (known.labels, known.terminating)
+            labels, terminating = known.labels, known.terminating
             if known.refreshed(obj):
-                if before != (known.labels, known.terminating):
+                if (labels, terminating) != (known.labels, known.terminating):
                     self.nodes[node].generation += 1
+                    self.log.note(Change(node, known.namespace, labels, 0 if terminating else -1))
+                    self.log.note(Change(node, known.namespace, known.labels, 0 if known.terminating else 1))
                 return
         self.remove_pod(key)
         self.place(PodInfo(obj), node)
@@ -105,6 +148,7 @@ class Cluster:
         self.changed[node] = None
         info = self._info(node)
         info.add_pod(pod)
+        self.log.note(Change(node, pod.namespace, pod.labels, 0 if pod.terminating else 1))
         self.pods[pod.key] = pod
         if info.affinity_pods:
             self.affinity_nodes[node] = info
@@ -117,6 +161,7 @@ class Cluster:
         info = self.nodes[pod.node_name]
         self.changed[info.name] = None
         info.remove_pod(key)
+        self.log.note(Change(info.name, pod.namespace, pod.labels, 0 if pod.terminating else -1))
         if not info.affinity_pods:
             self.affinity_nodes.pop(info.name, None)
         self._tidy(info)
@@ -144,6 +189,7 @@ class Cluster:
                     states = {image: self.images[image] for image, _ in images_of(info.node)}
                     info.images = {image: (state.size, len(state.nodes)) for image, state in states.items()}
                     info.images_epoch = self.images_epoch
+                    self.log.note(Change(name, "", NO_LABELS, 0))
         self.changed.clear()
 
     def namespace_labels(self) -> NamespaceLabels:

@@ -20,6 +20,7 @@ from kctl.scheduler.cluster import Cluster
 from kctl.scheduler.explain import describe, fill
 from kctl.scheduler.framework import Framework, Outcome
 from kctl.scheduler.hints import Event
+from kctl.scheduler.kernel import Kernel, Placed
 from kctl.scheduler.nodeinfo import NodeInfo
 from kctl.scheduler.podinfo import PodInfo, is_terminal
 from kctl.scheduler.profile import default_profile
@@ -52,12 +53,13 @@ class SchedulerLoop:
         self.seed = seed
         self._client = client
         self._framework: Framework = default_profile()
+        self._kernel = Kernel(self._framework)
         self._cluster = Cluster(caches)
         self._queue = SchedulingQueue(self._framework.sort_key)
         self._reporter = Reporter(client, SCHEDULER_NAME)
         self._now = 0.0
         self._arrived: dict[Key, Obj] = {}
-        self._outcomes: dict[Key, Outcome] = {}
+        self._outcomes: dict[Key, Outcome | Placed] = {}
         self.tried: dict[Key, int] = {}
         """How often each pod was tried since it came; kept while the pod exists."""
         fill(self._cluster)
@@ -83,19 +85,20 @@ class SchedulerLoop:
         """Decide for some pods, bind and report."""
         self._now = now
         self._take_in(now)
-        bound: list[tuple[Queued, Outcome]] = []
+        bound: list[tuple[Queued, str]] = []
         refused: list[tuple[Queued, Outcome]] = []
         while len(bound) + len(refused) < PODS_A_STEP:
             queued = self._queue.pop()
             if queued is None:
                 break
-            outcome = self._framework.schedule(self._cluster, queued.pod)
-            self._remember(outcome)
             self.tried[queued.pod.key] = self.tried.get(queued.pod.key, 0) + 1
-            if outcome.node:
+            placed = self._kernel.schedule(self._cluster, queued.pod)
+            outcome = self._framework.schedule(self._cluster, queued.pod) if placed is None else placed
+            self._remember(outcome)
+            if isinstance(outcome, Placed) or outcome.node:
                 self._cluster.nominate(queued.pod, "")
                 self._cluster.place(queued.pod, outcome.node)
-                bound.append((queued, outcome))
+                bound.append((queued, outcome.node))
                 continue
             self._queue.refused(queued, outcome.plugins, now)
             refused.append((queued, outcome))
@@ -120,9 +123,11 @@ class SchedulerLoop:
     def decision(self, key: Key) -> Obj | None:
         """Return the last decision for a pod, as :func:`kctl.scheduler.explain.explain`; None when forgotten."""
         outcome = self._outcomes.get(key)
-        return describe(outcome) if outcome is not None else None
+        if outcome is None:
+            return None
+        return describe(outcome.recall() if isinstance(outcome, Placed) else outcome)
 
-    def _remember(self, outcome: Outcome) -> None:
+    def _remember(self, outcome: Outcome | Placed) -> None:
         self._outcomes.pop(outcome.pod.key, None)
         self._outcomes[outcome.pod.key] = outcome
         if len(self._outcomes) > REMEMBERED:
@@ -143,24 +148,24 @@ class SchedulerLoop:
                 self._remember(gated)
                 self._reporter.gated(pod, gated, now)
 
-    def _bind(self, bound: list[tuple[Queued, Outcome]], now: float) -> None:
+    def _bind(self, bound: list[tuple[Queued, str]], now: float) -> None:
         """Bind pods together; when that fails, one by one, so that one refusal stops no other."""
         if not bound:
             return
-        bindings = [self._framework.binding(queued.pod, outcome.node) for queued, outcome in bound]
+        bindings = [self._framework.binding(queued.pod, node) for queued, node in bound]
         failed: set[Key] = set()
         try:
             self._client.bind_many(bindings)
         except StatusError:
             failed = {b[0] for b in bindings if not self._bind_one(*b)}
-        for queued, outcome in bound:
+        for queued, node in bound:
             if queued.pod.key in failed:
                 self._cluster.remove_pod(queued.pod.key)
                 queued.pod.node_name = ""
                 self._queue.failed(queued, now)
             else:
                 self._queue.remove(queued.pod.key)
-                self._reporter.scheduled(queued.pod, outcome.node, now)
+                self._reporter.scheduled(queued.pod, node, now)
                 if queued.pod.nominated:
                     self._reporter.withdraw(queued.pod.key, now)
 

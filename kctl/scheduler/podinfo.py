@@ -67,7 +67,7 @@ class PodInfo:
         spec = obj["spec"]
         if spec is not self.spec and not _same_but_node(self.spec, spec):
             return False
-        if _reports_resources(obj) or _reports_resources(self.obj):
+        if reports_resources(obj) or reports_resources(self.obj):
             return False
         meta = obj["metadata"]
         self.obj = obj
@@ -180,7 +180,7 @@ def _same_but_node(old: Obj, new: Obj) -> bool:
     return len(old) - ("nodeName" in old) == len(new) - ("nodeName" in new)
 
 
-def _reports_resources(obj: Obj) -> bool:
+def reports_resources(obj: Obj) -> bool:
     """Say whether a container status carries resources, which count during an in-place resize."""
     status = obj.get("status") or {}
     return any(s.get("resources") for name in STATUSES for s in status.get(name) or ())
