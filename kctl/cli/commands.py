@@ -25,6 +25,7 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "delete": Entry("delete", "Delete objects by file, name or label."),
     },
     "Changing objects": {
+        "create": Entry("create", "Create objects from files or flags."),
         "scale": Entry("scale", "Set how many replicas objects have."),
         "rollout": Entry("rollout", "Watch, undo, restart, pause and resume rollouts."),
         "label": Entry("label", "Set and take away labels."),
@@ -42,6 +43,10 @@ GROUPS: dict[str, dict[str, Entry]] = {
     "The cluster": {
         "init": Entry("init", "Create a cluster in this directory."),
         "converge": Entry("converge", "Run the control plane until nothing would change any more."),
+        "cordon": Entry("cordon", "Let no new pods onto nodes."),
+        "uncordon": Entry("uncordon", "Let pods onto nodes again."),
+        "drain": Entry("drain", "Cordon nodes and evict their pods."),
+        "taint": Entry("taint", "Put taints on nodes and take them away."),
         "advance": Entry("advance", "Let virtual time pass."),
     },
     "Other": {

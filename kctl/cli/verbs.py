@@ -8,7 +8,7 @@ import click
 
 
 class Verbs(click.Group):
-    """A group whose commands take the global options, and the namespace given before its name."""
+    """A group whose commands take the global options, and the options given before their name."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command with the options that every command takes."""
@@ -20,8 +20,13 @@ class Verbs(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Hand the namespace down to the command below."""
-        given = (ctx.default_map or {}).get("namespace")
-        if given is not None:
-            ctx.default_map = {name: {"namespace": given} for name in self.list_commands(ctx)}
+        """Hand the options given before the name of the command below down to it."""
+        from click.core import ParameterSource
+
+        given = dict(ctx.default_map or {})
+        for name, value in ctx.params.items():
+            if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE:
+                given[name] = value
+        if given:
+            ctx.default_map = {name: given for name in self.list_commands(ctx)}
         return super().invoke(ctx)
