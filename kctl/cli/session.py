@@ -33,7 +33,11 @@ def open_existing(settings: Settings) -> ControlPlane:
     folder = state_folder(settings)
     if not state.is_cluster(folder):
         raise state.NoCluster
-    return ControlPlane.for_cluster(folder, load_cluster(settings), seed=settings.seed)
+    plane = ControlPlane.for_cluster(folder, load_cluster(settings), seed=settings.seed)
+    if cluster_file(settings) is not None:
+        for note in plane.shape_notes:
+            print(f"warning: {state.CLUSTER_FILE}: {note}", file=sys.stderr)
+    return plane
 
 
 def open_reader(settings: Settings) -> ControlPlane:
@@ -94,12 +98,15 @@ def load_cluster(settings: Settings) -> Cluster:
     """Read the nearest ``kctl.yaml``; defaults when there is none. ClusterError names its mistakes."""
     from kctl.plane import cluster as clusters
 
+    found = cluster_file(settings)
+    return clusters.default() if found is None else read_cluster(found)
+
+
+def cluster_file(settings: Settings) -> Path | None:
+    """Return the nearest ``kctl.yaml``."""
     folder = state_folder(settings)
     start = folder.resolve().parent if folder is not None else Path.cwd()
-    found = state.find(start, state.CLUSTER_FILE)
-    if found is None:
-        return clusters.default()
-    return read_cluster(found)
+    return state.find(start, state.CLUSTER_FILE)
 
 
 def read_cluster(path: Path) -> Cluster:

@@ -34,6 +34,7 @@ __all__ = ["HORIZON", "ControlPlane", "Outcome", "Shape", "open_store", "parse_d
 ADMIN = "kubernetes-admin"
 HORIZON = 3600.0
 RETRIES = 20
+MAX_SECONDS = 100 * 365.25 * 86400
 
 
 class Shape(NamedTuple):
@@ -68,6 +69,7 @@ class ControlPlane:
         )
         self.client: Client = LocalClient(self.server, user=ADMIN, field_manager="kctl")
         self._converger: Converger | None = None
+        self.shape_notes: list[str] = []
 
     @classmethod
     def open(
@@ -229,7 +231,7 @@ class ControlPlane:
         try:
             for _ in range(RETRIES):
                 if cluster is not None:
-                    self.shape_nodes(cluster)
+                    self.shape_notes = self.shape_nodes(cluster)
                 try:
                     return self.server.commit()
                 except HeadMoved:
@@ -240,16 +242,25 @@ class ControlPlane:
             raise
 
     def shape_nodes(self, cluster: clusters.Cluster) -> list[str]:
-        """Create the instances of the shape that are missing; return those it no longer has.
+        """Create the instances of the shape that are missing; return, in words, where the others differ from it.
 
-        Instances that the shape lost stay: taking a node away is not simulated yet.
+        Instances that the shape lost or changed stay as they are: taking a node away is not simulated yet.
         """
         wanted = {instance["metadata"]["name"]: instance for instance in clusters.instances(cluster)}
         listed = self.client.list("instances.cloud.kctl.dev", label_selector=clusters.MANAGED_LABEL)
-        there = {instance["metadata"]["name"] for instance in listed.items}
+        there = {instance["metadata"]["name"]: instance for instance in listed.items}
         for name in [name for name in wanted if name not in there]:
             self.client.create("instances.cloud.kctl.dev", wanted[name])
-        return sorted(there - set(wanted))
+        gone = sorted(set(there) - set(wanted))
+        other = sorted(name for name in set(there) & set(wanted) if there[name]["spec"] != wanted[name]["spec"])
+        notes = (
+            [f"the shape has no {', '.join(gone)} any more: they stay, taking nodes away is not built yet"]
+            if gone
+            else []
+        )
+        if other:
+            notes.append(f"the shape describes {', '.join(other)} anew: nodes that exist stay as they were made")
+        return notes
 
     def use_mark(self, use: bool) -> None:
         """Say whether a revision that was found quiet before is taken for quiet (the default)."""
@@ -304,6 +315,9 @@ def open_store(folder: Path | None, *, create: bool = True) -> Store:
 def parse_duration(text: str | float) -> float:
     """Return seconds; UsageError when ``text`` is no duration such as ``1h30m``."""
     try:
-        return float(text) if isinstance(text, int | float) else durations.parse(text)
+        seconds = float(text) if isinstance(text, int | float) else durations.parse(text)
     except (ValueError, StatusError) as error:
         raise UsageError(f"{text!r} is not a duration: {error}") from None
+    if not 0 <= seconds < MAX_SECONDS:
+        raise UsageError(f"{text!r} is not a duration that can pass: want one from 0 to 100 years")
+    return seconds

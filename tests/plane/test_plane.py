@@ -10,6 +10,7 @@ import pytest
 from kctl import ControlPlane
 from kctl.api.clock import EPOCH
 from kctl.api.errors import KctlError, StatusError, UsageError
+from kctl.plane import cluster as clusters
 
 
 def deployment(replicas: int = 2, cpu: str = "100m") -> dict[str, Any]:
@@ -171,3 +172,27 @@ def test_an_unknown_controller_is_named() -> None:
 def test_an_unknown_cloud_is_named() -> None:
     with ControlPlane.open(None, cloud="moon") as cp, pytest.raises(KctlError, match="moon"):
         cp.converge()
+
+
+@pytest.mark.parametrize("wrong", [-1, "-5s", float("inf"), float("nan"), "1000000h"])
+def test_time_that_cannot_pass_is_refused(wrong: str | float) -> None:
+    with ControlPlane.open(None) as cp:
+        before = cp.now
+        with pytest.raises(UsageError, match="is not a duration"):
+            cp.advance(wrong)
+        with pytest.raises(UsageError, match="is not a duration"):
+            cp.converge(timeout=wrong)
+        assert cp.now == before
+
+
+def test_nodes_that_a_changed_shape_lacks_or_describes_anew_are_said(tmp_path: Path) -> None:
+    def notes(nodes: int, node_type: str) -> list[str]:
+        with ControlPlane.for_cluster(tmp_path, clusters.default(nodes=nodes, node_type=node_type)) as cp:
+            return cp.shape_notes
+
+    assert notes(2, "4cpu,16Gi") == []
+    assert notes(3, "4cpu,16Gi") == []
+    assert [note.partition(":")[0] for note in notes(2, "8cpu,16Gi")] == [
+        "the shape has no node-3 any more",
+        "the shape describes node-1, node-2 anew",
+    ]
