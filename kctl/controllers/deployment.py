@@ -46,7 +46,6 @@ class DeploymentController(Controller):
     name = "deployment-controller"
     user = "system:serviceaccount:kube-system:deployment-controller"
     level = 40
-    requires = (DEPLOYMENTS,)
     reads = (DEPLOYMENTS, REPLICASETS, "pods")
     writes = (DEPLOYMENTS, REPLICASETS, "events")
 

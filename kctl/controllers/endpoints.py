@@ -56,7 +56,6 @@ class EndpointsController(Controller):
     name = "endpoints-controller"
     user = "system:serviceaccount:kube-system:endpoint-controller"
     level = 60
-    requires = ("services",)
     reads = ("services", "pods", ENDPOINTS)
     writes = (ENDPOINTS,)
 

@@ -44,7 +44,6 @@ class EndpointSliceController(Controller):
     name = "endpointslice-controller"
     user = "system:serviceaccount:kube-system:endpointslice-controller"
     level = 60
-    requires = ("services",)
     reads = ("services", "pods", "nodes", SLICES)
     writes = (SLICES,)
 

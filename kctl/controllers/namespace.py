@@ -53,7 +53,6 @@ class NamespaceController(Controller):
     name = "namespace-controller"
     user = "system:serviceaccount:kube-system:namespace-controller"
     level = 80
-    requires = ("namespaces",)
     reads = ("namespaces", DEFINITIONS)
     writes = ("namespaces", "*")
 

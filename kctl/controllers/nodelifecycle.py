@@ -35,7 +35,6 @@ class NodeLifecycleController(Controller):
     name = "node-lifecycle-controller"
     user = "system:serviceaccount:kube-system:node-controller"
     level = 12
-    requires = ("nodes",)
     reads = ("nodes",)
     writes = ("nodes",)
 

@@ -68,7 +68,6 @@ class ReplicaSetController(Controller):
     name = "replicaset-controller"
     user = "system:serviceaccount:kube-system:replicaset-controller"
     level = 30
-    requires = (REPLICASETS,)
     reads = (REPLICASETS, "pods")
     writes = ("pods", REPLICASETS, "events")
 

@@ -38,7 +38,6 @@ class RootCAPublisher(Controller):
     name = "root-ca-certificate-publisher-controller"
     user = "system:serviceaccount:kube-system:root-ca-cert-publisher"
     level = 10
-    requires = ("namespaces",)
     reads = ("namespaces", "configmaps")
     writes = ("configmaps",)
 

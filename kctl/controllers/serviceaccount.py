@@ -29,7 +29,6 @@ class ServiceAccountController(Controller):
     name = "serviceaccount-controller"
     user = "system:serviceaccount:kube-system:service-account-controller"
     level = 10
-    requires = ("namespaces",)
     reads = ("namespaces", "serviceaccounts")
     writes = ("serviceaccounts",)
 

@@ -45,8 +45,8 @@ class Controller:
     """Base of every controller; subclasses set the attributes and write the steps.
 
     ``name`` is upstream's canonical name, ``user`` who it is to the API server; controllers of
-    a lower ``level`` run first within an instant. ``requires`` are the resources that must
-    hold an object for the controller to be started at all (none: always).
+    a lower ``level`` run first within an instant. All are started whether or not there is anything
+    for them to do: loading all of them costs a few milliseconds.
     """
 
     name: ClassVar[str] = ""
