@@ -47,7 +47,7 @@ def command(
     from kctl.cli import carry, drift
     from kctl.cli.manifests import load, set_name
     from kctl.cli.output import document, warn, write
-    from kctl.cli.session import open_existing, open_for_diff
+    from kctl.cli.session import open_for_diff, open_reader
     from kctl.gitops.apply import Options
 
     options.refuse_kustomize(kustomize)
@@ -59,7 +59,7 @@ def command(
         validate=validate,
         secrets=show_secrets,
     )
-    with open_for_diff(settings) if paths else open_existing(settings) as plane:
+    with open_for_diff(settings) if paths else open_reader(settings) as plane:
         if paths:
             manifests = load(
                 plane, paths, recursive=recursive, ignore_not_manifest=ignore_not_manifest, namespace=namespace

@@ -88,9 +88,9 @@ def open_ephemeral(settings: Settings) -> ControlPlane:
 
 
 def open_for_diff(settings: Settings) -> ControlPlane:
-    """Open the cluster that is here, an ephemeral one when there is none."""
+    """Open the cluster that is here for reading, an ephemeral one when there is none."""
     if state.is_cluster(state_folder(settings)):
-        return open_existing(settings)
+        return open_reader(settings)
     return open_ephemeral(settings)
 
 
