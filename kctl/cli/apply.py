@@ -49,12 +49,13 @@ def command(
     """
     from kctl.cli.carry import Job, carry_out
     from kctl.cli.manifests import load, set_name
+    from kctl.cli.run import duration
     from kctl.cli.session import open_or_draft
     from kctl.gitops.apply import Options
     from kctl.gitops.sources import shown
-    from kctl.plane.plane import parse_duration
 
     options.refuse_kustomize(kustomize)
+    within = duration(timeout)
     opened = open_or_draft(settings)
     with opened.plane as plane:
         manifests = load(
@@ -72,7 +73,7 @@ def command(
                 validate=validate,
                 secrets=show_secrets,
             ),
-            within=parse_duration(timeout),
+            within=within,
             dry_run=dry_run != "none",
         )
         return carry_out(opened, manifests, job, output, show_diff=not no_diff)

@@ -15,11 +15,11 @@ from kctl.cli.session import Settings
 @click.pass_obj
 def command(settings: Settings, timeout: str, full: bool, output: str | None) -> int:
     """Run every loop until none has work; print what it did and what is still not as desired."""
-    from kctl.cli.run import finish, run
+    from kctl.cli.run import duration, finish, run
     from kctl.cli.session import open_existing
-    from kctl.plane.plane import parse_duration
 
+    within = duration(timeout)
     with open_existing(settings) as plane:
         plane.use_mark(not full)
-        outcome = run(plane, within=parse_duration(timeout))
+        outcome = run(plane, within=within)
         return finish(plane, outcome, output)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -131,10 +132,15 @@ def help_page() -> str:
     return root.get_help(context) + "\n"
 
 
+def _colour() -> bool | None:
+    """Return False where colours are not wanted, else None: on a terminal only."""
+    return False if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else None
+
+
 def run(args: Sequence[str]) -> int:
     """Run one command line and return the exit code; errors are printed, never raised."""
     try:
-        result = root.main(list(args), prog_name="kctl", standalone_mode=False)
+        result = root.main(list(args), prog_name="kctl", standalone_mode=False, color=_colour())
     except Exception as error:  # the one place where every error becomes a line and a code
         return exit_code_of(error, args)
     return result if isinstance(result, int) else 0

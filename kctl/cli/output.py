@@ -38,8 +38,18 @@ def presentable(obj: Obj, *, managed_fields: bool = False, secrets: bool = False
     meta = obj["metadata"]
     if not managed_fields and "managedFields" in meta:
         obj = {**obj, "metadata": {k: v for k, v in meta.items() if k != "managedFields"}}
-    if not secrets and obj.get("kind") == "Secret" and obj.get("apiVersion") == "v1":
-        obj = masked(obj)
+    if not secrets:
+        obj = without_secrets(obj)
+    return obj
+
+
+def without_secrets(obj: Obj) -> Obj:
+    """Return the object with the values masked of the Secret that it is, or of those that it holds."""
+    if obj.get("kind") == "Secret" and obj.get("apiVersion") == "v1":
+        return masked(obj)
+    if obj.get("kind") == "RenderedSet" and obj.get("apiVersion") == "kctl.dev/v1":
+        items = [{**item, "object": without_secrets(item["object"])} for item in obj["spec"]["objects"]]
+        return {**obj, "spec": {**obj["spec"], "objects": items}}
     return obj
 
 

@@ -29,6 +29,17 @@ def run(plane: ControlPlane, *, within: float | None = None, advance: float | No
         return plane.run(within=within, advance=advance, progress=reporter.report)
 
 
+def duration(text: str) -> float:
+    """Return the seconds of a duration that lies ahead; UsageError when it is none."""
+    from kctl.api.errors import UsageError
+    from kctl.plane.plane import parse_duration
+
+    seconds = parse_duration(text)
+    if seconds < 0:
+        raise UsageError(f"{text!r} is not a duration to wait: it is negative")
+    return seconds
+
+
 def finish(
     plane: ControlPlane,
     outcome: Outcome,

@@ -52,11 +52,12 @@ def command(
     """
     from kctl.cli.carry import Job, carry_out
     from kctl.cli.manifests import options as reading
+    from kctl.cli.run import duration
     from kctl.cli.session import open_or_draft
     from kctl.gitops.apply import Options
     from kctl.gitops.sync import sync_commit
-    from kctl.plane.plane import parse_duration
 
+    within = duration(timeout)
     opened = open_or_draft(settings)
     with opened.plane as plane:
         how = reading(plane.folder, ignore_not_manifest=ignore_not_manifest, namespace=namespace)
@@ -75,7 +76,7 @@ def command(
                 validate=validate,
                 secrets=show_secrets,
             ),
-            within=parse_duration(timeout),
+            within=within,
             dry_run=dry_run != "none",
         )
         return carry_out(opened, synced.manifests, job, output, show_diff=not no_diff)

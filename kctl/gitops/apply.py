@@ -180,6 +180,8 @@ class Trial:
         name = target.key.namespace
         if name not in self._missing:
             self._missing[name] = inventory.read(self._client, "namespaces", name) is None
+            if not self._missing[name]:
+                self._furnish(name)  # in a new cluster no controller has seen its namespaces yet
         if self._missing[name] and name not in self._brought:
             message = f'namespaces "{name}" not found: no manifest here brings it and the cluster has none'
             self.errors.append(target.error("metadata.namespace", message))

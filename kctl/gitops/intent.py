@@ -302,8 +302,6 @@ def _waits(caches: Caches, objects: Sequence[Obj], applied: int) -> Iterable[str
     if applied >= len(objects):
         return
     stage = objects[applied]["stage"]
-    if stage == 0:
-        return
     brought = [entry for entry in objects[:applied] if entry["stage"] < stage]
     batch = [entry for entry in objects[applied:] if entry["stage"] == stage]
     used = {entry["object"]["metadata"].get("namespace") for entry in batch}
@@ -311,6 +309,11 @@ def _waits(caches: Caches, objects: Sequence[Obj], applied: int) -> Iterable[str
     peopled = {
         entry["object"]["metadata"].get("namespace") for entry in batch if entry["object"]["kind"] in POD_TEMPLATES
     }
+    new = {entry["object"]["metadata"]["name"] for entry in brought if entry["resource"] == "namespaces"}
+    for name in sorted(peopled - new):  # in a new cluster no controller has seen its namespaces yet
+        namespace = caches["namespaces"].get(Key("", name))
+        if namespace is not None and not is_deleting(namespace):
+            yield from _account_waits(caches, name)
     for entry in brought:
         name = entry["object"]["metadata"]["name"]
         if entry["resource"] == "namespaces" and name in used:
@@ -325,8 +328,14 @@ def _namespace_waits(caches: Caches, name: str, *, has_pods: bool) -> Iterable[s
     namespace = caches["namespaces"].get(Key("", name))
     if namespace is None or is_deleting(namespace) or dig(namespace, "status", "phase") != "Active":
         yield f"namespaces/{name}"
-    elif has_pods and caches["serviceaccounts"].get(Key(name, "default")) is None:
-        yield f"serviceaccounts/{name}/default"
+    elif has_pods:
+        yield from _account_waits(caches, name)
+
+
+def _account_waits(caches: Caches, namespace: str) -> Iterable[str]:
+    """Yield the ServiceAccount that pods need and a controller makes."""
+    if caches["serviceaccounts"].get(Key(namespace, "default")) is None:
+        yield f"serviceaccounts/{namespace}/default"
 
 
 def _keys_of_unfinished(old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:

@@ -15,6 +15,10 @@ from kctl.plane.plane import ControlPlane, Outcome
 Verdict = Literal["Converged", "Settled", "Oscillating", "Horizon"]
 API_VERSION = "kctl.dev/v1"
 SKIPPED_KINDS = frozenset({"kctl.dev", "cloud.kctl.dev"})
+COMPONENTS = frozenset(
+    {"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "cloud-controller-manager"}
+)
+"""The field managers of what the control plane makes for itself."""
 SKIPPED_RESOURCES = frozenset({"events", "nodes", "leases.coordination.k8s.io", "namespaces"})
 
 
@@ -94,7 +98,19 @@ def not_simulated(used: Iterable[tuple[str, Obj]]) -> list[Obj]:
 
 
 def written_by_people(plane: ControlPlane) -> list[tuple[str, Obj]]:
-    """Return the objects that no controller made: what the inventories list, or else all without an owner."""
+    """Return the objects that people wrote: what was applied, or else what no component made."""
+    return _applied(plane) or _unmade(plane)
+
+
+def _applied(plane: ControlPlane) -> list[tuple[str, Obj]]:
+    """Return what the intents brought, as it was written: defaulted fields are nobody's wish."""
+    sets = {found["metadata"]["name"]: found for found in plane.client.list("renderedsets.kctl.dev").items}
+    wishes = plane.client.list("intents.kctl.dev").items
+    names = sorted({wish["spec"]["renderedSet"] for wish in wishes} & sets.keys())
+    return [(item["resource"], item["object"]) for name in names for item in sets[name]["spec"]["objects"]]
+
+
+def _unmade(plane: ControlPlane) -> list[tuple[str, Obj]]:
     found: list[tuple[str, Obj]] = []
     for kind in plane.server.registry.all():
         if kind.group in SKIPPED_KINDS or kind.resource in SKIPPED_RESOURCES or "list" not in kind.verbs:
@@ -104,6 +120,11 @@ def written_by_people(plane: ControlPlane) -> list[tuple[str, Obj]]:
         found += [
             (kind.resource, obj)
             for obj in plane.client.list(kind.resource).items
-            if not obj["metadata"].get("ownerReferences")
+            if not obj["metadata"].get("ownerReferences") and not _is_made_by_components(obj)
         ]
     return found
+
+
+def _is_made_by_components(obj: Obj) -> bool:
+    managers = {entry.get("manager") for entry in obj["metadata"].get("managedFields") or ()}
+    return bool(managers) and managers <= COMPONENTS

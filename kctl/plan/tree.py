@@ -50,7 +50,7 @@ def status(client: Client, targets: Sequence[Target]) -> Obj:
         if obj is None:
             nodes.append(
                 {
-                    "object": f"{target.resource}/{target.key.name}",
+                    "object": _named(target),
                     "namespace": target.key.namespace,
                     "health": "Missing",
                     "reason": "NotFound",
@@ -68,6 +68,17 @@ def status(client: Client, targets: Sequence[Target]) -> Obj:
         "objects": nodes,
         "blockers": left,
     }
+
+
+def _named(target: Target) -> str:
+    """Return how a line names an object that is not there: ``deployment.apps/web``."""
+    from kctl.api.registry import builtin
+
+    try:
+        kind = builtin().storage(target.resource)
+    except KeyError:
+        return f"{target.resource}/{target.key.name}"
+    return f"{kind.kind.lower()}{'.' if kind.group else ''}{kind.group}/{target.key.name}"
 
 
 def find(client: Client, target: Target) -> Obj | None:

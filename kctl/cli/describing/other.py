@@ -10,6 +10,8 @@ from kctl.api.objects import Obj
 from kctl.cli.describing import layout
 from kctl.cli.describing.layout import Page
 
+VERBATIM = {"data", "binaryData", "stringData", "labels", "annotations", "matchLabels", "selector", "nodeSelector"}
+"""Maps whose keys are people's own words."""
 HIDDEN = {"managedFields", "name", "namespace", "labels", "annotations", "selfLink"}
 
 
@@ -39,14 +41,14 @@ def _map(title: str, values: dict[str, str] | None, sign: str) -> list[str]:
     return [f"{title + ':' if n == 0 else '':<14}{key}{sign}{value}" for n, (key, value) in enumerate(items)]
 
 
-def _fields(value: dict[str, Any], depth: int) -> Iterator[str]:
+def _fields(value: dict[str, Any], depth: int, *, verbatim: bool = False) -> Iterator[str]:
     """Yield a map's fields, nested maps and lists indented, as PrintUnstructuredContent does."""
     pad = "  " * depth
     for name, found in value.items():
-        title = _title(name)
+        title = name if verbatim else _title(name)
         if isinstance(found, dict):
             yield f"{pad}{title}:" if found else f"{pad}{title}:  <none>"
-            yield from _fields(found, depth + 1)
+            yield from _fields(found, depth + 1, verbatim=name in VERBATIM)
         elif isinstance(found, list):
             yield f"{pad}{title}:"
             for item in found:
