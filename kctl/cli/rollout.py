@@ -23,7 +23,7 @@ Change = Callable[["ControlPlane", Obj], Obj]
 """Returns the strategic merge patch for an object; KctlError says why not."""
 
 
-@click.group("rollout", cls=Verbs, short_help="Watch, undo, restart, pause rollouts.")
+@click.group("rollout", cls=Verbs, short_help="Watch, undo, restart, pause and resume rollouts.")
 def command() -> None:
     """Manage the rollouts of Deployments, DaemonSets and StatefulSets."""
 
