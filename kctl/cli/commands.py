@@ -47,6 +47,7 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "uncordon": Entry("uncordon", "Let pods onto nodes again."),
         "drain": Entry("drain", "Cordon nodes and evict their pods."),
         "taint": Entry("taint", "Put taints on nodes and take them away."),
+        "wait": Entry("wait", "Let virtual time pass until a condition holds."),
         "advance": Entry("advance", "Let virtual time pass."),
     },
     "Other": {

@@ -23,10 +23,8 @@ class Verbs(click.Group):
         """Hand the options given before the name of the command below down to it."""
         from click.core import ParameterSource
 
-        given = dict(ctx.default_map or {})
-        for name, value in ctx.params.items():
-            if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE:
-                given[name] = value
+        said = (name for name in ctx.params if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE)
+        given = {**(ctx.default_map or {}), **{name: ctx.params[name] for name in said}}
         if given:
-            ctx.default_map = {name: given for name in self.list_commands(ctx)}
+            ctx.default_map = dict.fromkeys(self.list_commands(ctx), given)
         return super().invoke(ctx)
