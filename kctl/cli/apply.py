@@ -56,7 +56,7 @@ def command(
 
     options.refuse_kustomize(kustomize)
     within = duration(timeout)
-    opened = open_or_draft(settings)
+    opened = open_or_draft(settings, reading=dry_run != "none")
     with opened.plane as plane:
         manifests = load(
             plane, paths, recursive=recursive, ignore_not_manifest=ignore_not_manifest, namespace=namespace

@@ -47,7 +47,9 @@ def open_reader(settings: Settings) -> ControlPlane:
     folder = state_folder(settings)
     if not state.is_cluster(folder):
         raise state.NoCluster
-    return ControlPlane(open_store(folder, create=False), folder, Shape(seed=settings.seed))
+    plane = ControlPlane(open_store(folder, create=False), folder, Shape(seed=settings.seed))
+    plane.is_reading = True
+    return plane
 
 
 class Opened(NamedTuple):
@@ -70,13 +72,16 @@ class Opened(NamedTuple):
         return True
 
 
-def open_or_draft(settings: Settings) -> Opened:
-    """Open the cluster that is here, or draft one: nothing is written before :meth:`Opened.settle`."""
+def open_or_draft(settings: Settings, *, reading: bool = False) -> Opened:
+    """Open the cluster that is here, or draft one: nothing is written before :meth:`Opened.settle`.
+
+    With ``reading`` (a dry run) nothing is written afterwards either.
+    """
     from kctl.plane.plane import ControlPlane
 
     folder = state_folder(settings) or Path.cwd() / state.STATE
     if state.is_cluster(folder):
-        return Opened(open_existing(settings), None)
+        return Opened(open_reader(settings) if reading else open_existing(settings), None)
     return Opened(ControlPlane.drafted(load_cluster(settings), seed=settings.seed), folder)
 
 

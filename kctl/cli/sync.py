@@ -58,7 +58,7 @@ def command(
     from kctl.gitops.sync import sync_commit
 
     within = duration(timeout)
-    opened = open_or_draft(settings)
+    opened = open_or_draft(settings, reading=dry_run != "none")
     with opened.plane as plane:
         how = reading(plane.folder, ignore_not_manifest=ignore_not_manifest, namespace=namespace)
         synced = sync_commit(repository, ref, path, options=how)

@@ -69,6 +69,7 @@ class ControlPlane:
         )
         self.client: Client = LocalClient(self.server, user=ADMIN, field_manager="kctl")
         self._converger: Converger | None = None
+        self.is_reading = False
         self.shape_notes: list[str] = []
 
     @classmethod
@@ -145,6 +146,8 @@ class ControlPlane:
         """Make what went through :attr:`client` durable; KctlError when another process was faster."""
         from kctl.store.errors import HeadMoved
 
+        if self.is_reading:
+            return
         try:
             self.server.commit()
         except HeadMoved:
