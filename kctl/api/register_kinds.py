@@ -11,7 +11,7 @@ KINDS = """
 = bindings: binds a pod
 ~ componentstatuses: always empty; upstream deprecates them
 = configmaps
-~ endpoints: those written by hand are not mirrored into EndpointSlices
+= endpoints
 = events
 ~ limitranges: no LimitRanger admission: neither defaults nor limits are applied
 = namespaces
@@ -20,7 +20,7 @@ KINDS = """
 ~ persistentvolumes: never bound, reclaimed or deleted
 = pods
 ~ podtemplates: data for other tools; no controller reads them upstream either
-~ replicationcontrollers: no controller makes their pods
+= replicationcontrollers
 ~ resourcequotas: no quota admission and no usage in status
 = secrets
 = serviceaccounts

@@ -21,6 +21,7 @@ from kctl.api.objects import Obj
 from kctl.api.patch import fieldsets, shape, typed
 from kctl.api.patch.always import inline_of
 from kctl.api.patch.fieldsets import Fields
+from kctl.api.patch.outline import Memo, outline
 from kctl.api.patch.shape import Shape
 from kctl.api.schema.node import Node
 
@@ -255,13 +256,36 @@ def updated(
     subresource: str = "",
     operation: str = "Update",
     reset: Iterable[Path] | None = None,
+    memo: Memo | None = None,
 ) -> Obj:
     """Return the new object with managedFields that say what this write changed.
 
     ``old`` is None for a create. A write may hand over managedFields of its own, and ``[]`` forgets
     them all; an object without any stays without until it is applied. The old list itself comes
-    back when no ownership changes.
+    back when no ownership changes. With a ``memo``, writes alike share their managedFields.
     """
+    by = _id(manager or "unknown", operation, api_version, subresource)
+    if memo is None or reset is not None:
+        return _updated(old, new, node, by, api_version, now, reset)
+    outlined = outline(shape.of(node), old if old is not None else {}, new)
+    if outlined is None:
+        return _updated(old, new, node, by, api_version, now, None)
+    how = (outlined, by, api_version, _time(now, subresource), new.get("apiVersion"), new.get("kind"), old is None)
+    before = (old or {}).get("metadata", {}).get("managedFields")
+    given = new["metadata"].get("managedFields") if "metadata" in new else None
+    found = memo.get(before, given, how)
+    if found is not None:
+        return _with_entries(new, found[-1] or [])
+    out = _updated(old, new, node, by, api_version, now, None)
+    memo.put(before, given, how, (out.get("metadata") or {}).get("managedFields"))
+    return out
+
+
+def _updated(
+    old: Obj | None, new: Obj, node: Node | None, me: Id, api_version: str, now: float, reset: Iterable[Path] | None
+) -> Obj:
+    """Do what :func:`updated` says."""
+    subresource = me.subresource
     owners = _decoded(old, new, subresource)
     if not owners and old is not None:
         return with_owners(new, owners, old)
@@ -276,7 +300,6 @@ def updated(
     mine = fieldsets.difference(taken, UNTRACKED)
     after = _taken_from(owners, lost) if lost else owners
     if mine:
-        me = _id(manager or "unknown", operation, api_version, subresource)
         had = after.get(me)
         fields = fieldsets.union(mine, had.fields) if had is not None else mine
         after[me] = Owner(fields, api_version, _time(now, subresource))
@@ -416,7 +439,6 @@ def _seconds(time: str) -> float:
 
 def with_owners(obj: Obj, owners: Owners, before: Obj | None) -> Obj:
     """Return the object with these owners, in upstream's order; entries that are as before are shared."""
-    metadata = obj.get("metadata") or {}
     old = (before or {}).get("metadata", {}).get("managedFields") or []
     known = {_id(e.get("manager", ""), e["operation"], e["apiVersion"], e.get("subresource", "")): e for e in old}
     entries = [_entry(id_, owner, known.get(id_)) for id_, owner in owners.items()]
@@ -424,6 +446,11 @@ def with_owners(obj: Obj, owners: Owners, before: Obj | None) -> Obj:
         entries.sort(key=_order)
     if len(entries) == len(old) and all(a is b for a, b in zip(entries, old, strict=True)):
         entries = old
+    return _with_entries(obj, entries)
+
+
+def _with_entries(obj: Obj, entries: list[Obj]) -> Obj:
+    metadata = obj.get("metadata") or {}
     if metadata.get("managedFields") is entries or (not entries and "managedFields" not in metadata):
         return obj
     rest = {name: value for name, value in metadata.items() if name != "managedFields"}

@@ -29,7 +29,7 @@ class Rules(NamedTuple):
 
     ``again`` says that an update checks the metadata a third time, as kinds do upstream whose
     update calls their whole validation. ``whole`` says that an update is checked as a new object
-    first and then, by ``update``, for what changed.
+    first and then, by ``update``, for what changed; ``unaware`` that the latter leaves out metadata.
     """
 
     module: str
@@ -39,6 +39,7 @@ class Rules(NamedTuple):
     status: str = ""
     again: bool = False
     whole: bool = False
+    unaware: bool = False
 
 
 RULES: dict[str, Rules] = {
@@ -47,12 +48,30 @@ RULES: dict[str, Rules] = {
     "DaemonSet.apps": Rules("workloads", "daemon_set", "daemon_set_update"),
     "Deployment.apps": Rules("workloads", "deployment", "deployment_update", status="deployment_status"),
     "EndpointSlice.discovery.k8s.io": Rules("core", "endpoint_slice", "endpoint_slice_update"),
-    "Event": Rules("core", "event"),
+    "ClusterRole.rbac.authorization.k8s.io": Rules("rbac", "cluster_role", whole=True),
+    "ClusterRoleBinding.rbac.authorization.k8s.io": Rules("rbac", "cluster_role_binding", "binding_update", whole=True),
+    "Event": Rules("events", "core", "core_update"),
+    "Event.events.k8s.io": Rules("events", "event", "event_update"),
+    "HorizontalPodAutoscaler.autoscaling": Rules("autoscaling", "autoscaler"),
+    "Ingress.networking.k8s.io": Rules("networking", "ingress", "ingress_update"),
+    "IngressClass.networking.k8s.io": Rules("networking", "ingress_class", "ingress_class_update"),
+    "LimitRange": Rules("quotas", "limit_range", again=True),
+    "NetworkPolicy.networking.k8s.io": Rules("networking", "network_policy"),
+    "PodDisruptionBudget.policy": Rules("policy", "disruption_budget", status="disruption_budget_status"),
+    "ResourceQuota": Rules("quotas", "resource_quota", "resource_quota_update", status="resource_quota_status"),
+    "Role.rbac.authorization.k8s.io": Rules("rbac", "role", whole=True),
+    "RoleBinding.rbac.authorization.k8s.io": Rules("rbac", "role_binding", "binding_update", whole=True),
+    "RuntimeClass.node.k8s.io": Rules("policy", "runtime_class", "runtime_class_update", whole=True),
+    "StorageClass.storage.k8s.io": Rules("storage_classes", "storage_class", "storage_class_update", whole=True),
+    "VolumeAttributesClass.storage.k8s.io": Rules(
+        "storage_classes", "attributes_class", "attributes_class_update", whole=True
+    ),
     "Job.batch": Rules("batch", "job", "job_update", status="job_status", whole=True),
     "Lease.coordination.k8s.io": Rules("core", "lease"),
     "Namespace": Rules("core", "namespace", again=True),
     "Node": Rules("core", "node", "node_update", status="node_status", again=True),
-    "PersistentVolumeClaim": Rules("storage", "claim", again=True),
+    "PersistentVolume": Rules("storage", "volume", "volume_update", whole=True, unaware=True),
+    "PersistentVolumeClaim": Rules("storage", "claim", "claim_update", whole=True),
     "Pod": Rules("pods", "create"),
     "PriorityClass.scheduling.k8s.io": Rules("core", "priority_class", "priority_class_update"),
     "ReplicaSet.apps": Rules("workloads", "replica_set", "replica_set_update", status="replica_set_status"),
@@ -116,7 +135,8 @@ def update(kind: Kind, new: Obj, old: Obj) -> list[FieldError]:
         meta.create(after, namespaced=kind.namespaced, names=_names(name), kube=_kube(name), out=out)
         check: Check = _function(rules.module, rules.create)
         check(new, out)
-    _metadata_again(name, after, before, out)
+    if rules is None or not rules.unaware:
+        _metadata_again(name, after, before, out)
     if rules is None or (rules.whole and not rules.update):
         return out
     if rules.first:

@@ -11,7 +11,7 @@ from typing import Any
 from kctl.api import errors
 from kctl.api.objects import Obj
 from kctl.api.validation import cron, formats, internal, job_policies, meta, pods
-from kctl.api.validation.meta import Errors, formatted
+from kctl.api.validation.meta import Errors
 from kctl.api.validation.workloads import matches, not_negative
 
 MODES = ("NonIndexed", "Indexed")
@@ -84,7 +84,7 @@ def job_spec(spec: Obj, at: str, out: Errors) -> None:
         if spec.get("backoffLimitPerIndex") is None:
             out.append(errors.required(f"{at}.backoffLimitPerIndex", "when maxFailedIndexes is specified"))
     if spec.get("managedBy") is not None:
-        formatted(formats.domain_prefixed_path, spec["managedBy"], f"{at}.managedBy", out)
+        meta.domain_prefixed(spec["managedBy"], f"{at}.managedBy", out)
         if len(spec["managedBy"]) > 63:
             out.append(errors.too_long(f"{at}.managedBy", "", 63))
     _completion_mode(spec, at, out)

@@ -7,8 +7,6 @@ of each kind's Validate and ValidateUpdate functions upstream.
 from __future__ import annotations
 
 from base64 import b64decode
-from typing import Any
-
 from kctl.api import errors
 from kctl.api.objects import Obj
 from kctl.api.validation import formats, meta, resources, scheduling
@@ -317,13 +315,3 @@ def _slice_ports(values: list[Obj], out: Errors) -> None:
             out.append(errors.not_supported(f"{at}.protocol", protocol, ("SCTP", "TCP", "UDP")))
         if value.get("appProtocol") is not None:
             formatted(formats.qualified_name, value["appProtocol"], f"{at}.appProtocol", out)
-
-
-def event(obj: Obj, out: Errors) -> None:
-    """Check a core Event: it stands in the namespace of what it is about."""
-    namespace_of = obj["metadata"].get("namespace") or ""
-    about: Any = (obj.get("involvedObject") or {}).get("namespace") or ""
-    expected = about or "default"
-    if namespace_of != expected:
-        text = "does not match event.namespace"
-        out.append(errors.invalid("involvedObject.namespace", about, text))

@@ -11,11 +11,12 @@ from functools import cache
 from typing import Any
 
 from kctl.api.objects import Obj
+from kctl.api.validation import meta
 
 # Each field: GoName[=jsonName][:kind]. The JSON name is GoName with its first letter (or leading
 # initialism) lowered unless given. Kinds: "" pointer or nullable (null when absent), s string "",
 # i integer 0, b boolean false, m map or list (null when absent), @T struct T (never null),
-# *T pointer to T, []T list of T, q int-or-string 0, Q map of quantities.
+# *T pointer to T, []T list of T, q int-or-string 0, Q map of quantities, S label selector.
 TYPES: dict[str, str] = {
     "PodSpec": (
         "Volumes:[]Volume InitContainers:[]Container Containers:[]Container "
@@ -107,9 +108,11 @@ TYPES: dict[str, str] = {
     "Ephemeral": "VolumeClaimTemplate:*ClaimTemplate",
     "ClaimTemplate": "Spec:@ClaimSpec",
     "ClaimSpec": (
-        "AccessModes:m Selector Resources:@VolumeResources VolumeName:s StorageClassName VolumeMode DataSource "
-        "DataSourceRef VolumeAttributesClassName"
+        "AccessModes:m Selector:S Resources:@VolumeResources VolumeName:s StorageClassName VolumeMode "
+        "DataSource:*TypedReference DataSourceRef:*TypedObjectReference VolumeAttributesClassName"
     ),
+    "TypedReference": "APIGroup Kind:s Name:s",
+    "TypedObjectReference": "APIGroup Kind:s Name:s Namespace",
     "VolumeResources": "Limits:Q Requests:Q",
     "HostPath": "Path:s Type",
     "EmptyDir": "Medium:s SizeLimit",
@@ -155,6 +158,7 @@ TYPES: dict[str, str] = {
     "RollingUpdate": "MaxUnavailable:q MaxSurge:q",
     "StatefulSetUpdateStrategy": "Type:s RollingUpdate:*StatefulSetRollingUpdate",
     "StatefulSetRollingUpdate": "Partition:i MaxUnavailable",
+    "DisruptionBudgetSpec": "MinAvailable Selector:S MaxUnavailable UnhealthyPodEvictionPolicy",
     "RoleRef": "APIGroup:s Kind:s Name:s",
     "ParentRef": "Group:s Resource:s Namespace:s Name:s",
     "CSINodeDriver": "Name:s NodeID:s TopologyKeys:m Allocatable:*Allocatable",
@@ -168,6 +172,50 @@ TYPES: dict[str, str] = {
     "OnExitCodes": "ContainerName Operator:s Values:m",
     "ConditionPattern": "Type:s Status:s",
 }
+TYPES |= {
+    "PersistentVolumeSource": (
+        "GCEPersistentDisk:*GCEDisk AWSElasticBlockStore:*AWSDisk HostPath:*HostPath Glusterfs:*GlusterfsPV NFS:*NFS "
+        "RBD:*RBDPV Quobyte:*Quobyte ISCSI:*ISCSIPV FlexVolume:*FlexPV Cinder:*CinderPV CephFS:*CephFSPV FC:*FC "
+        "Flocker:*Flocker AzureFile:*AzureFilePV VsphereVolume:*Vsphere AzureDisk:*AzureDisk "
+        "PhotonPersistentDisk:*Photon PortworxVolume:*Portworx ScaleIO:*ScaleIOPV Local:*Local StorageOS:*StorageOSPV "
+        "CSI:*CSIPV"
+    ),
+    "SecretReference": "Name:s Namespace:s",
+    "GCEDisk": "PDName=pdName:s FSType:s Partition:i ReadOnly:b",
+    "AWSDisk": "VolumeID:s FSType:s Partition:i ReadOnly:b",
+    "GlusterfsPV": "EndpointsName=endpoints:s Path:s ReadOnly:b EndpointsNamespace",
+    "RBDPV": (
+        "CephMonitors=monitors:m RBDImage=image:s FSType:s RBDPool=pool:s RadosUser=user:s Keyring:s "
+        "SecretRef:*SecretReference ReadOnly:b"
+    ),
+    "Quobyte": "Registry:s Volume:s ReadOnly:b User:s Group:s Tenant:s",
+    "ISCSIPV": (
+        "TargetPortal:s IQN=iqn:s Lun:i ISCSIInterface=iscsiInterface:s FSType:s ReadOnly:b Portals:m "
+        "DiscoveryCHAPAuth=chapAuthDiscovery:b SessionCHAPAuth=chapAuthSession:b SecretRef:*SecretReference "
+        "InitiatorName"
+    ),
+    "FlexPV": "Driver:s FSType:s SecretRef:*SecretReference ReadOnly:b Options:m",
+    "CinderPV": "VolumeID:s FSType:s ReadOnly:b SecretRef:*SecretReference",
+    "CephFSPV": "Monitors:m Path:s User:s SecretFile:s SecretRef:*SecretReference ReadOnly:b",
+    "FC": "TargetWWNs:m Lun FSType:s ReadOnly:b WWIDs=wwids:m",
+    "Flocker": "DatasetName:s DatasetUUID:s",
+    "AzureFilePV": "SecretName:s ShareName:s ReadOnly:b SecretNamespace",
+    "Vsphere": "VolumePath:s FSType:s StoragePolicyName:s StoragePolicyID:s",
+    "AzureDisk": "DiskName:s DataDiskURI=diskURI:s CachingMode FSType ReadOnly Kind",
+    "Photon": "PdID:s FSType:s",
+    "Portworx": "VolumeID:s FSType:s ReadOnly:b",
+    "ScaleIOPV": (
+        "Gateway:s System:s SecretRef:*SecretReference SSLEnabled=sslEnabled:b ProtectionDomain:s StoragePool:s "
+        "StorageMode:s VolumeName:s FSType:s ReadOnly:b"
+    ),
+    "Local": "Path:s FSType",
+    "StorageOSPV": "VolumeName:s VolumeNamespace:s FSType:s ReadOnly:b SecretRef",
+    "CSIPV": (
+        "Driver:s VolumeHandle:s ReadOnly:b FSType:s VolumeAttributes:m ControllerPublishSecretRef:*SecretReference "
+        "NodeStageSecretRef:*SecretReference NodePublishSecretRef:*SecretReference "
+        "ControllerExpandSecretRef:*SecretReference NodeExpandSecretRef:*SecretReference"
+    ),
+}
 TYPES["EphemeralContainer"] = TYPES["Container"] + " TargetContainerName:s"
 ZERO = {"s": "", "i": 0, "b": False, "q": 0}
 INITIALISMS = {
@@ -180,6 +228,7 @@ INITIALISMS = {
     "FSGroupChangePolicy": "fsGroupChangePolicy",
     "GMSACredentialSpecName": "gmsaCredentialSpecName",
     "GMSACredentialSpec": "gmsaCredentialSpec",
+    "FSType": "fsType",
     "HTTPGet": "httpGet",
     "HTTPHeaders": "httpHeaders",
     "TCPSocket": "tcpSocket",
@@ -209,7 +258,8 @@ def _fields(name: str) -> tuple[tuple[str, str, str], ...]:
     rows = []
     for word in TYPES[name].split():
         go, _, kind = word.partition(":")
-        rows.append((go, INITIALISMS.get(go) or go[0].lower() + go[1:], kind))
+        go, _, json = go.partition("=")
+        rows.append((go, json or INITIALISMS.get(go) or go[0].lower() + go[1:], kind))
     return tuple(rows)
 
 
@@ -253,6 +303,18 @@ def shown_template(value: Obj) -> Obj:
     return {**shown_meta(value.get("metadata") or {}), "Spec": shown("PodSpec", value.get("spec") or {})}
 
 
+def difference(name: str, old: Obj, new: Obj) -> str:
+    """Return the unified diff of two values as upstream prints it: JSON of the internal type."""
+    import json
+    from difflib import unified_diff
+
+    def lines(value: Obj) -> list[str]:
+        return json.dumps(shown(name, value), indent=1, ensure_ascii=False).split("\n")
+
+    rows = list(unified_diff(lines(old), lines(new), lineterm="", n=3))[2:]
+    return "\n".join(rows) + "\n"
+
+
 def _part(kind: str, value: Any) -> Any:
     """Return one field's value in its Go form."""
     if kind.startswith("@"):
@@ -263,6 +325,8 @@ def _part(kind: str, value: Any) -> Any:
         return [shown(kind[2:], row) for row in value] if value else None
     if kind in ZERO:
         return value or ZERO[kind]
+    if kind == "S":
+        return meta.shown_selector(value)
     if kind == "Q":
         return dict(sorted(value.items())) if value else None
     if kind == "m" and isinstance(value, dict):

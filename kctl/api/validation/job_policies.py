@@ -121,9 +121,7 @@ def _success_rule(rule: Obj, completions: int, at: str, out: Errors) -> None:
         text = f"must be less than or equal to {completions} (the number of specified completions)"
         out.append(errors.invalid(here, count, text))
     if indexes is not None and count > total:
-        text = (
-            f"must be less than or equal to {total} (the number of indexes in the specified succeededIndexes field)"
-        )
+        text = f"must be less than or equal to {total} (the number of indexes in the specified succeededIndexes field)"
         out.append(errors.invalid(here, count, text))
 
 

@@ -176,6 +176,24 @@ def finalizers(values: list[str], at: str, out: Errors) -> None:
         out.append(errors.invalid(at, values, text))
 
 
+def domain_prefixed(value: str, at: str, out: Errors) -> None:
+    """Check a path that begins with a domain, as IsDomainPrefixedPath: each part is shown alone."""
+    host, _, path = value.partition("/")
+    if not value:
+        out.append(errors.required(at))
+    elif not host or not path:
+        out.append(errors.invalid(at, value, 'must be a domain-prefixed path (such as "acme.io/foo")'))
+    else:
+        formatted(formats.dns_subdomain, host, at, out)
+        formatted(formats.http_path, path, at, out)
+
+
+def immutable(value: Any, before: Any, at: str, out: Errors, *, shown: Any = None) -> None:
+    """Check that a field stays; ``shown`` is what a complaint says it is now."""
+    if value != before:
+        out.append(errors.invalid(at, value if shown is None else shown, formats.IMMUTABLE))
+
+
 def selector(value: Obj | None, at: str, out: Errors) -> None:
     """Check a metav1.LabelSelector, as unversioned ValidateLabelSelector."""
     if not value:

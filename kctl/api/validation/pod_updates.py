@@ -6,8 +6,6 @@ ValidatePodStatusUpdate (core validation).
 
 from __future__ import annotations
 
-import json
-
 from kctl.api import errors
 from kctl.api.objects import Obj
 from kctl.api.validation import formats, internal, pods
@@ -35,7 +33,8 @@ def update(new: Obj, old: Obj, out: Errors) -> None:
     _only_removed_gates(spec.get("schedulingGates") or [], before.get("schedulingGates") or [], out)
     munged = _munged(spec, before)
     if not _equal(munged, before):
-        out.append(errors.forbidden_field("spec", f"{UPDATABLE}\n{difference(before, munged)}"))
+        difference = internal.difference("PodSpec", before, munged)
+        out.append(errors.forbidden_field("spec", f"{UPDATABLE}\n{difference}"))
 
 
 def _annotations(new: Obj, old: Obj, out: Errors) -> None:
@@ -142,17 +141,6 @@ def _gated(spec: Obj, before: Obj) -> list[str]:
 def _equal(new: Obj, old: Obj) -> bool:
     """Say whether two specs are the same to Go: absent and empty are alike."""
     return internal.shown("PodSpec", new) == internal.shown("PodSpec", old)
-
-
-def difference(old: Obj, new: Obj) -> str:
-    """Return the unified diff of two specs as upstream prints it: JSON of the internal type."""
-    from difflib import unified_diff
-
-    def lines(spec: Obj) -> list[str]:
-        return json.dumps(internal.shown("PodSpec", spec), indent=1, ensure_ascii=False).split("\n")
-
-    rows = list(unified_diff(lines(old), lines(new), lineterm="", n=3))[2:]
-    return "\n".join(rows) + "\n"
 
 
 def status(new: Obj, old: Obj, out: Errors) -> None:
