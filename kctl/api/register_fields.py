@@ -202,6 +202,18 @@ apps.v1.Deployment
   = spec
 apps.v1.ReplicaSet
   = spec
+core.v1.ReplicationController
+  = spec
+core.v1.ReplicationControllerSpec
+  = minReadySeconds replicas selector template
+core.v1.Endpoints
+  = subsets
+core.v1.EndpointSubset
+  = addresses notReadyAddresses ports
+core.v1.EndpointAddress
+  = hostname ip nodeName targetRef
+core.v1.EndpointPort
+  = appProtocol name port protocol
 scheduling.v1.PriorityClass
   = globalDefault preemptionPolicy value
   . description

@@ -17,9 +17,11 @@ CONTROLLERS = {
     "root-ca-certificate-publisher-controller": "rootca:RootCAPublisher",
     "node-lifecycle-controller": "nodelifecycle:NodeLifecycleController",
     "replicaset-controller": "replicaset:ReplicaSetController",
+    "replicationcontroller-controller": "replication:ReplicationControllerController",
     "deployment-controller": "deployment:DeploymentController",
     "endpoints-controller": "endpoints:EndpointsController",
     "endpointslice-controller": "endpointslice:EndpointSliceController",
+    "endpointslice-mirroring-controller": "endpointslicemirroring:EndpointSliceMirroringController",
     "garbage-collector-controller": "garbagecollector:GarbageCollector",
     "namespace-controller": "namespace:NamespaceController",
 }

@@ -19,7 +19,7 @@ from kctl.api import names
 from kctl.api.clock import rfc3339
 from kctl.api.errors import StatusError
 from kctl.api.objects import Key, Obj, condition, controller_uid, is_deleting, key_of, labels_of
-from kctl.api.selectors import Selector, from_label_selector
+from kctl.api.selectors import Selector, from_label_selector, from_labels
 from kctl.client.cache import Caches, by_controller
 from kctl.client.client import Client
 from kctl.controllers.ownership import Owned, adopt, is_adoptable, orphans, owned_pods, release
@@ -27,10 +27,13 @@ from kctl.controllers.pods import available_at, from_template, is_active, is_ter
 from kctl.controllers.replicaset_ranking import first_to_go
 from kctl.runtime.act import carry_out, carry_out_one
 from kctl.runtime.actions import Action, Create, Delete, Emit, Update, update_status
-from kctl.runtime.controller import Controller, Decision, Watch, keys_of_self
+from kctl.runtime.controller import Controller, Decision, KeysOf, Watch, keys_of_self
 from kctl.runtime.events import Recorder
 
 REPLICASETS = "replicasets.apps"
+CONTROLLERS = "replicationcontrollers"
+KINDS = {REPLICASETS: "ReplicaSet", CONTROLLERS: "ReplicationController"}
+"""The two kinds this code keeps the pods of."""
 BURST = 500
 """As upstream: one sync never creates or deletes more pods than this."""
 BULK = 8
@@ -70,9 +73,12 @@ class ReplicaSetController(Controller):
     level = 30
     reads = (REPLICASETS, "pods")
     writes = ("pods", REPLICASETS, "events")
+    resource = REPLICASETS
+    component = "replicaset-controller"
+    """What events name as their source."""
 
     def __init__(self) -> None:
-        self.watches = (Watch(REPLICASETS, keys_of_self), Watch("pods", keys_of_pod))
+        self.watches = (Watch(self.resource, keys_of_self), Watch("pods", keys_of_pods(self.resource)))
 
     def prepare(self, caches: Caches) -> None:
         """Register the fold of pods by owner and the indexes by owner and of orphans."""
@@ -80,15 +86,15 @@ class ReplicaSetController(Controller):
         owned_pods(pods)
         by_controller(pods)
         orphans(pods)
-        by_controller(caches[REPLICASETS])
+        by_controller(caches[self.resource])
 
     def observe(self, caches: Caches, key: Key) -> Seen | None:
         """Read the ReplicaSet and its counts; its pods when there are too many, too few or strays."""
-        rs = caches[REPLICASETS].get(key)
+        rs = caches[self.resource].get(key)
         if rs is None:
             return None
         pods = caches["pods"]
-        selector = from_label_selector(rs["spec"]["selector"])
+        selector = selector_of(rs)
         uid = rs["metadata"]["uid"]
         owned = owned_pods(pods).get(uid)
         ownerless = orphans(pods).get(key.namespace)
@@ -112,7 +118,7 @@ class ReplicaSetController(Controller):
     def act(self, client: Client, decision: Decision, now: float) -> None:
         """Carry the decision out; pods are created in batches of 1, 2, 4, ... until one fails."""
         failed: StatusError | None = None
-        recorder = Recorder(client, now=now, component=self.name)
+        recorder = Recorder(client, now=now, component=self.component)
         creates = [action for action in decision.actions if isinstance(action, Create)]
         if creates:
             failed = self._create(client, decision.actions, recorder, now)
@@ -121,7 +127,7 @@ class ReplicaSetController(Controller):
                 continue
             if failed is not None and isinstance(action, Update):
                 continue
-            carry_out_one(client, action, now=now, component=self.name, recorder=recorder)
+            carry_out_one(client, action, now=now, component=self.component, recorder=recorder)
         if failed is not None:
             self._report_failure(client, decision.actions, failed, now)
             raise failed
@@ -152,7 +158,7 @@ class ReplicaSetController(Controller):
     ) -> StatusError | None:
         """Create one pod and record how that went."""
         try:
-            carry_out(client, pair, now=now, component=self.name, recorder=recorder)
+            carry_out(client, pair, now=now, component=self.component, recorder=recorder)
         except StatusError as error:
             if not _namespace_is_terminating(error):
                 recorder.record(Emit(pair[1].regarding, "Warning", "FailedCreate", f"Error creating: {error.message}"))
@@ -173,7 +179,7 @@ class ReplicaSetController(Controller):
         others = [found for found in status.get("conditions") or () if found["type"] != "ReplicaFailure"]
         status = {**status, "conditions": [*others, failure]}
         if status != rs.get("status"):
-            carry_out_one(client, update_status(REPLICASETS, rs, status), now=now, component=self.name)
+            carry_out_one(client, update_status(resource_of(rs), rs, status), now=now, component=self.component)
 
 
 def _create_alike(client: Client, batch: Sequence[tuple[Create, Emit]], recorder: Recorder) -> bool:
@@ -201,7 +207,7 @@ def decide(seen: Seen, now: float) -> Decision:
     counts = _with_adopted(seen)
     status = status_of(rs, counts, now)
     if status != without_zeros(rs.get("status") or {}):
-        actions.append(update_status(REPLICASETS, rs, status))
+        actions.append(update_status(resource_of(rs), rs, status))
     return Decision(tuple(actions), _next_availability(rs, counts, now))
 
 
@@ -287,7 +293,7 @@ def status_of(rs: Obj, counts: Counts, now: float) -> Obj:
         "fullyLabeledReplicas": counts.fully_labeled,
         "readyReplicas": sum(number for _, number in counts.ready),
         "availableReplicas": sum(number for at, number in moments if at is not None and at <= now),
-        "terminatingReplicas": counts.terminating,
+        **({"terminatingReplicas": counts.terminating} if resource_of(rs) == REPLICASETS else {}),
         "observedGeneration": rs["metadata"].get("generation", 0),
     }
     before = (rs.get("status") or {}).get("conditions") or ()
@@ -323,27 +329,43 @@ def _related_pods(caches: Caches, rs: Obj) -> tuple[Obj, ...]:
     if not owner:
         return ()
     pods = by_controller(caches["pods"])
-    siblings = by_controller(caches[REPLICASETS]).get(owner)
+    siblings = by_controller(caches[resource_of(rs)]).get(owner)
     return tuple(pod for sibling in siblings for pod in pods.get(sibling["metadata"]["uid"]) if is_active(pod))
 
 
-def keys_of_pod(old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
-    """Map a pod to the ReplicaSets that count it, or, when nobody controls it, might adopt it."""
-    if old is not None and new is not None and not _matters(old, new):
-        return []
-    keys: list[Key] = []
-    for pod in (old, new):
-        for ref in (pod or {}).get("metadata", {}).get("ownerReferences") or ():
-            if ref.get("controller") and ref["kind"] == "ReplicaSet" and pod is not None:
-                key = Key(pod["metadata"].get("namespace") or "", ref["name"])
-                if key not in keys:
-                    keys.append(key)
-    if new is not None and not controller_uid(new) and not is_deleting(new):
-        labels = labels_of(new)
-        for rs in caches[REPLICASETS].in_namespace(new["metadata"].get("namespace") or ""):
-            if from_label_selector(rs["spec"]["selector"]).matches(labels) and key_of(rs) not in keys:
-                keys.append(key_of(rs))
-    return keys
+def selector_of(rs: Obj) -> Selector:
+    """Return the selector of a ReplicaSet or, as equal labels, of a ReplicationController."""
+    selector = rs["spec"].get("selector") or {}
+    return from_label_selector(selector) if resource_of(rs) == REPLICASETS else from_labels(selector)
+
+
+def resource_of(rs: Obj) -> str:
+    """Return which of the two kinds the object is of."""
+    return CONTROLLERS if rs["kind"] == KINDS[CONTROLLERS] else REPLICASETS
+
+
+def keys_of_pods(resource: str) -> KeysOf:
+    """Return the map of a pod to the owners that count it, or, when nobody controls it, might adopt it."""
+    kind = KINDS[resource]
+
+    def keys_of_pod(old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
+        if old is not None and new is not None and not _matters(old, new):
+            return []
+        keys: list[Key] = []
+        for pod in (old, new):
+            for ref in (pod or {}).get("metadata", {}).get("ownerReferences") or ():
+                if ref.get("controller") and ref["kind"] == kind and pod is not None:
+                    key = Key(pod["metadata"].get("namespace") or "", ref["name"])
+                    if key not in keys:
+                        keys.append(key)
+        if new is not None and not controller_uid(new) and not is_deleting(new):
+            labels = labels_of(new)
+            for rs in caches[resource].in_namespace(new["metadata"].get("namespace") or ""):
+                if selector_of(rs).matches(labels) and key_of(rs) not in keys:
+                    keys.append(key_of(rs))
+        return keys
+
+    return keys_of_pod
 
 
 def _matters(old: Obj, new: Obj) -> bool:

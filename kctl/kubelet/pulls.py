@@ -125,7 +125,9 @@ def _serve(
     asked: Request, images: Mapping[str, float], brought: Mapping[str, float], busy: Sequence[float], seconds: float
 ) -> Pull:
     since = asked.since
-    there = min((at for at in (images.get(asked.image), brought.get(asked.image)) if at is not None), default=None)
+    there = images.get(asked.image)
+    if there is None or (asked.image in brought and brought[asked.image] < there):
+        there = brought.get(asked.image)
     if there is not None and there <= since and not asked.always:
         return Pull(True, since, since)
     turn = since
