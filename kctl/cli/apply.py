@@ -16,6 +16,7 @@ from kctl.cli.session import Settings
 @options.prune
 @options.prune_confirm
 @options.force_conflicts
+@options.field_manager
 @click.option("--server-side", is_flag=True, hidden=True, help="Always so.")
 @options.validate
 @options.dry_run
@@ -34,6 +35,7 @@ def command(
     prune: bool,
     prune_confirm: bool,
     force_conflicts: bool,
+    field_manager: str,
     server_side: bool,
     validate: str,
     dry_run: str,
@@ -72,6 +74,7 @@ def command(
                 prune_confirm=prune_confirm,
                 validate=validate,
                 secrets=show_secrets,
+                field_manager=field_manager,
             ),
             within=within,
             dry_run=dry_run != "none",

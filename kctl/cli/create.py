@@ -21,9 +21,23 @@ APPEND_HASH = click.option("--append-hash", is_flag=True, help="Append a hash of
 def from_sources(function: F) -> F:
     """Add ``--from-literal``, ``--from-file`` and ``--from-env-file``."""
     for option in (
-        click.option("--from-env-file", "env_files", multiple=True, type=click.Path(), metavar="PATH"),
-        click.option("--from-file", "files", multiple=True, type=click.Path(), metavar="[KEY=]PATH"),
-        click.option("--from-literal", "literals", multiple=True, metavar="KEY=VALUE"),
+        click.option(
+            "--from-env-file",
+            "env_files",
+            multiple=True,
+            type=click.Path(),
+            metavar="PATH",
+            help="A key for every line KEY=VALUE of a file.",
+        ),
+        click.option(
+            "--from-file",
+            "files",
+            multiple=True,
+            type=click.Path(),
+            metavar="[KEY=]PATH",
+            help="A key for a file, or for every file of a directory.",
+        ),
+        click.option("--from-literal", "literals", multiple=True, metavar="KEY=VALUE", help="A key and its value."),
     ):
         function = option(function)
     return function
@@ -204,7 +218,7 @@ command.add_command(serviceaccount, "sa")
 @NAME
 @click.argument("words", nargs=-1, metavar="[-- COMMAND...]")
 @click.option("--image", "images", multiple=True, required=True, metavar="IMAGE", help="An image; may be repeated.")
-@click.option("-r", "--replicas", type=int, default=1, show_default=True)
+@click.option("-r", "--replicas", type=int, default=1, show_default=True, help="How many pods.")
 @click.option("--port", type=int, default=-1, help="The port that the first container exposes.")
 @options.namespace
 @writing.options("kctl-create")
@@ -251,7 +265,14 @@ def _service_command(type_: str, *extra: Callable[[Any], Any]) -> None:
     service.command(type_.lower(), help=f"Create a {type_} Service that selects app=NAME.")(function)
 
 
-_service_command("ClusterIP", click.option("--clusterip", "cluster_ip", default="", metavar="IP|None"))
-_service_command("NodePort", click.option("--node-port", type=int, default=0, metavar="PORT"))
+_service_command(
+    "ClusterIP",
+    click.option("--clusterip", "cluster_ip", default="", metavar="IP|None", help="Its address, None for none."),
+)
+_service_command(
+    "NodePort", click.option("--node-port", type=int, default=0, metavar="PORT", help="The port on every node.")
+)
 _service_command("LoadBalancer")
-_service_command("ExternalName", click.option("--external-name", required=True, metavar="HOST"))
+_service_command(
+    "ExternalName", click.option("--external-name", required=True, metavar="HOST", help="The name it stands for.")
+)

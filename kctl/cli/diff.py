@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @options.namespace
 @options.prune
 @options.force_conflicts
+@options.field_manager
 @options.validate
 @options.show_secrets
 @options.output("json", "yaml", "name")
@@ -34,6 +35,7 @@ def command(
     namespace: str | None,
     prune: bool,
     force_conflicts: bool,
+    field_manager: str,
     validate: str,
     show_secrets: bool,
     output: str | None,
@@ -58,6 +60,7 @@ def command(
         prune_confirm=True,
         validate=validate,
         secrets=show_secrets,
+        field_manager=field_manager,
     )
     with open_for_diff(settings) if paths else open_reader(settings) as plane:
         if paths:

@@ -34,7 +34,7 @@ def changes(plane: ControlPlane, options: apply.Options) -> list[Change]:
             set_name=name,
             registry=plane.server.registry,
             fork=plane.server.fork,
-            options=options,
+            options=options._replace(field_manager=wish["spec"]["fieldManager"]),
         )
         found += planned.changes
     return found

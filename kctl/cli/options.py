@@ -43,6 +43,13 @@ prune_confirm = click.option(
 no_diff = click.option("--no-diff", is_flag=True, help="Leave the field changes out.")
 ignore_not_manifest = click.option("--ignore-not-manifest", is_flag=True, help="Skip files that hold no manifest.")
 force_conflicts = click.option("--force-conflicts", is_flag=True, help="Take fields over that other managers own.")
+field_manager = click.option(
+    "--field-manager",
+    default="kctl",
+    show_default=True,
+    metavar="NAME",
+    help="Who is noted as the owner of the fields.",
+)
 ignore_not_found = click.option("--ignore-not-found", is_flag=True, help="What is not there is no error.")
 timeout = click.option(
     "--timeout", default="1h", show_default=True, metavar="DURATION", help="Virtual time after which to give up."

@@ -21,6 +21,7 @@ from kctl.cli.session import Settings
 @options.prune
 @options.prune_confirm
 @options.force_conflicts
+@options.field_manager
 @options.validate
 @options.dry_run
 @options.timeout
@@ -38,6 +39,7 @@ def command(
     prune: bool,
     prune_confirm: bool,
     force_conflicts: bool,
+    field_manager: str,
     validate: str,
     dry_run: str,
     timeout: str,
@@ -75,6 +77,7 @@ def command(
                 prune_confirm=prune_confirm,
                 validate=validate,
                 secrets=show_secrets,
+                field_manager=field_manager,
             ),
             within=within,
             dry_run=dry_run != "none",

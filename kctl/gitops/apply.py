@@ -47,6 +47,7 @@ class Plan(NamedTuple):
     force: bool
     prune: bool
     warnings: tuple[str, ...] = ()
+    field_manager: str = inventory.MANAGER
 
     @property
     def changes_anything(self) -> bool:
@@ -67,6 +68,7 @@ class Options(NamedTuple):
     prune_confirm: bool = False
     validate: str = "strict"
     secrets: bool = False
+    field_manager: str = inventory.MANAGER
 
 
 DEFAULTS = Options()
@@ -108,6 +110,7 @@ def plan(
         options.force,
         options.prune,
         tuple(map(str, sorted({*unknown, *trial.warnings}))),
+        options.field_manager,
     )
 
 
@@ -124,7 +127,7 @@ def commit(client: Client, planned: Plan, *, source: Obj) -> str | None:
     rendered = intent.rendered_set(planned.stages)
     if pending is not None and pending["spec"]["renderedSet"] == rendered["metadata"]["name"] and not planned.pruned:
         return planned.set_name  # the same is under way already
-    wish = intent.Wish(planned.set_name, source, planned.force, planned.prune, planned.pruned)
+    wish = intent.Wish(planned.set_name, source, planned.force, planned.prune, planned.pruned, planned.field_manager)
     intent.write(client, wish, rendered, [*planned.owned, *planned.pruned])
     return planned.set_name
 
@@ -195,7 +198,7 @@ class Trial:
             after = client.apply(
                 target.resource,
                 target.object,
-                field_manager=inventory.MANAGER,
+                field_manager=self._options.field_manager,
                 force=self._options.force,
                 warnings=remarks,
             )

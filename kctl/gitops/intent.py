@@ -45,6 +45,7 @@ class Wish(NamedTuple):
     force: bool
     prune: bool
     pruned: Sequence[Entry]
+    field_manager: str = inventory.MANAGER
 
 
 def rendered_set(stages: Iterable[Sequence[Target]]) -> Obj:
@@ -99,7 +100,7 @@ def write(client: Client, wish: Wish, rendered: Obj, owned: Iterable[Entry]) -> 
         "force": wish.force,
         "prune": wish.prune,
         "pruned": [entry.data() for entry in wish.pruned],
-        "fieldManager": inventory.MANAGER,
+        "fieldManager": wish.field_manager,
     }
     _put(
         client,

@@ -155,6 +155,17 @@ def test_a_field_of_another_manager_is_a_conflict_until_forced(kctl: Any) -> Non
     assert kctl("get", "cm", "a", "-o", "json").json()["data"] == {"colour": "red"}
 
 
+def test_the_owner_of_the_fields_may_be_named(kctl: Any) -> None:
+    kctl.write("a.yaml", CONFIG % ("a", "red"))
+    kctl("apply", "-f", "a.yaml", "--field-manager", "ci")
+    managers = kctl.get("cm", "a", "--show-managed-fields")["metadata"]["managedFields"]
+    assert [(entry["manager"], entry["operation"]) for entry in managers] == [("ci", "Apply")]
+    assert kctl("diff").out == ""
+    kctl.write("a.yaml", CONFIG % ("a", "blue"))
+    assert 'conflict with "ci"' in kctl("apply", "-f", "a.yaml", code=1).err
+    kctl("apply", "-f", "a.yaml", "--field-manager=ci")
+
+
 def test_an_unknown_field_is_an_error_with_its_line(kctl: Any) -> None:
     kctl.write("web.yaml", MISSPELT)
     ran = kctl("apply", "-f", "web.yaml", code=1)

@@ -14,8 +14,8 @@ from kctl.cli import generated
 from kctl.cli.commands import COMMANDS
 from kctl.cli.main import root
 
-OWN_MEANING = {"--type", "--replicas"}
-"""Flags that mean another thing to another command: a hook or a patch, a store or a workload."""
+OWN_MEANING = {"--type", "--replicas", "--for", "--recursive"}
+"""Flags that mean another thing to another command, some of them in kubectl too."""
 
 
 def all_commands() -> Iterator[tuple[str, click.Command]]:
