@@ -29,7 +29,8 @@ def handle(server: APIServer, request: Request) -> Obj:
     obj = rules.default(request.kind, obj)
     now = server.clock.now()
     obj = metadata.wiped(obj)
-    owned = rules.owned(request.kind, _without_status(request, obj), None, manager=request.manager, now=now)
+    sent = _without_status(request, obj)
+    owned = rules.owned(request.kind, sent, None, manager=request.manager, now=now, memo=server.ownership)
     meta = obj["metadata"]
     fields = owned["metadata"].get("managedFields")
     if fields is not None:
@@ -57,7 +58,7 @@ def insert(server: APIServer, request: Request, obj: Obj) -> Obj:
     if not errors and not obj["metadata"].get("name"):
         errors = [required("metadata.name", "name or generateName is required")]
     if errors:
-        raise unprocessable(kind.kind, kind.group, obj["metadata"].get("name", ""), errors)
+        raise unprocessable(kind.kind, rules.group_of(kind), obj["metadata"].get("name", ""), errors)
     server.admission.validate(request, obj, None)
     remark(request, obj, None)
     key = Key(obj["metadata"].get("namespace", ""), obj["metadata"]["name"])

@@ -6,13 +6,16 @@ Everything is imported when first needed, so that a command that only reads load
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from kctl.api.clock import rfc3339
 from kctl.api.errors import FieldError, bad_request, invalid, unprocessable
 from kctl.api.objects import Obj
 from kctl.api.registry import Kind
 from kctl.apiserver.request import Request
+
+if TYPE_CHECKING:
+    from kctl.api.patch.outline import Memo
 
 UNKNOWN: dict[str, Literal["strict", "warn", "ignore"]] = {
     "": "warn",
@@ -65,6 +68,11 @@ def _decoded(request: Request, kind: Kind, body: Any, known: Obj | None) -> tupl
     return decoded.obj, ""
 
 
+def group_of(kind: Kind) -> str:
+    """Return the group refusals name: that of the internal type, which for events is core."""
+    return "" if kind.kind == "Event" else kind.group
+
+
 def default(kind: Kind, obj: Obj, known: Obj | None = None) -> Obj:
     """Return the object with the kind's defaults filled in; see :func:`kctl.api.defaults.apply`."""
     from kctl.api import defaults
@@ -102,14 +110,30 @@ def validate_update(kind: Kind, new: Obj, old: Obj, subresource: str) -> list[Fi
     return validation.update(kind, new, old)
 
 
-def owned(kind: Kind, new: Obj, old: Obj | None, *, manager: str, now: float, subresource: str = "") -> Obj:
+def owned(
+    kind: Kind,
+    new: Obj,
+    old: Obj | None,
+    *,
+    manager: str,
+    now: float,
+    subresource: str = "",
+    memo: Memo | None = None,
+) -> Obj:
     """Return ``new`` with its managedFields brought up to date."""
     from kctl.api import schema
     from kctl.api.patch import managed
 
     node = schema.of(kind)
     return managed.updated(
-        old, new, node, manager=manager, api_version=kind.api_version, now=now, subresource=subresource
+        old,
+        new,
+        node,
+        manager=manager,
+        api_version=kind.api_version,
+        now=now,
+        subresource=subresource,
+        memo=memo,
     )
 
 

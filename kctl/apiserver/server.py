@@ -19,6 +19,7 @@ from kctl.apiserver.request import Listing, Request, User, wrong_method
 from kctl.apiserver.storage import Storage, Subscription
 
 if TYPE_CHECKING:
+    from kctl.api.patch.outline import Memo
     from kctl.apiserver.admission import Admission
     from kctl.apiserver.allocate import Allocator
     from kctl.apiserver.http import HTTPResponse
@@ -53,6 +54,7 @@ class APIServer:
         self._service_cidr = service_cidr
         self._node_ports = node_ports
         self._allocator: Allocator | None = None
+        self._ownership: Memo | None = None
         if admission:
             self.admission  # noqa: B018 - a plugin that does not exist is told now
         if self.storage.revision == 0:
@@ -175,6 +177,15 @@ class APIServer:
 
             self._allocator = Allocator(self.storage, self._service_cidr, self._node_ports)
         return self._allocator
+
+    @property
+    def ownership(self) -> Memo:
+        """Return what is remembered of who owns what after writes alike."""
+        if self._ownership is None:
+            from kctl.api.patch.outline import Memo
+
+            self._ownership = Memo()
+        return self._ownership
 
     def in_version(self, kind: Kind, obj: Obj) -> Obj:
         """Return a stored object in the version of ``kind``."""

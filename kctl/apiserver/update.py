@@ -98,7 +98,7 @@ def replace(server: APIServer, request: Request, obj: Obj, old: Obj, *, owned: b
         return _pod_part(server, request, obj, old)
     if not owned:
         now = server.clock.now()
-        obj = rules.owned(kind, obj, old, manager=request.manager, now=now, subresource=sub)
+        obj = rules.owned(kind, obj, old, manager=request.manager, now=now, subresource=sub, memo=server.ownership)
     obj = rules.prepare_update(kind, obj, old, sub)
     if not sub or sub == "status":
         obj = server.admission.mutate(request, obj, old)
@@ -106,7 +106,7 @@ def replace(server: APIServer, request: Request, obj: Obj, old: Obj, *, owned: b
         obj = server.allocator.for_update(obj, old, dry_run=request.options.dry_run)
     errors = rules.validate_update(kind, obj, old, sub)
     if errors:
-        raise unprocessable(kind.kind, kind.group, obj["metadata"]["name"], errors)
+        raise unprocessable(kind.kind, rules.group_of(kind), obj["metadata"]["name"], errors)
     server.admission.validate(request, obj, old)
     if not sub:
         remark(request, obj, old)
