@@ -36,6 +36,7 @@ class How(NamedTuple):
     show_managed_fields: bool = False
     field_manager: str = "kctl"
     wait: bool = True
+    cause: str = ""
 
     @property
     def is_local(self) -> bool:
@@ -50,11 +51,13 @@ class How(NamedTuple):
 
 def options(field_manager: str) -> Callable[[F], F]:
     """Add ``--dry-run -o --show-secrets --field-manager --wait``; the command gets them as ``how``."""
+    cause = field_manager.removeprefix("kctl-")
 
     def wrap(function: F) -> F:
         @functools.wraps(function)
         def called(*args: Any, **given: Any) -> Any:
-            return function(*args, how=How(*(given.pop(name) for name in How._fields)), **given)
+            flags = (given.pop(name) for name in How._fields if name != "cause")
+            return function(*args, how=How(*flags)._replace(cause=cause), **given)
 
         for option in (
             click.option("--wait/--no-wait", default=True, help="Run the control plane until it settles (default)."),
@@ -162,7 +165,7 @@ def durably(plane: ControlPlane, how: How, step: Callable[[Said], None]) -> Said
         said = Said(how)
         step(said)
         try:
-            plane.commit()
+            plane.server.commit(cause=how.cause)
         except HeadMoved:
             plane.refresh()
             continue

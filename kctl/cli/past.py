@@ -1,0 +1,96 @@
+"""Past states: the cluster as it was at a revision, for reading.
+
+In: a plane and a revision. Out: a view with the client, the time and the server that the
+listing commands read from. What compaction has forgotten cannot be read.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from kctl.api.objects import Key, Obj
+from kctl.client.client import Listing
+
+if TYPE_CHECKING:
+    from kctl.apiserver.server import APIServer
+    from kctl.plane.plane import ControlPlane
+    from kctl.store.api import Entry
+
+
+def check(plane: ControlPlane, revision: int) -> int:
+    """Return the revision when it can be read; Compacted or FutureRevision say why not."""
+    from kctl.store.errors import Compacted, FutureRevision
+
+    latest, oldest = plane.server.revision, plane.store.compacted()
+    if revision > latest:
+        raise FutureRevision(revision, latest)
+    if revision < max(oldest, 1):
+        raise Compacted(revision, max(oldest, 1))
+    return revision
+
+
+def parse_range(text: str) -> tuple[int, int] | None:
+    """Read ``3..7``; None when the text is no range of revisions."""
+    first, dots, last = text.partition("..")
+    if not dots or not (first.isascii() and first.isdigit() and last.isascii() and last.isdigit()):
+        return None
+    return int(first), int(last)
+
+
+class Client:
+    """Reads the objects as they were; the part of the client protocol that listings use."""
+
+    def __init__(self, server: APIServer, revision: int) -> None:
+        self._server = server
+        self._revision = revision
+
+    def list(
+        self, resource: str, namespace: str = "", *, label_selector: str = "", field_selector: str = ""
+    ) -> Listing:
+        """Return the objects of one namespace, or of all when ``namespace`` is ""."""
+        from kctl.apiserver.request import Listing as ServerListing
+        from kctl.apiserver.request import Options, Request
+
+        kind = self._server.registry.storage(resource)
+        options = Options(
+            label_selector=label_selector,
+            field_selector=field_selector,
+            resource_version=str(self._revision),
+            resource_version_match="Exact",
+        )
+        found = self._server.handle(Request("list", kind, namespace if kind.namespaced else "", "", options=options))
+        return Listing(cast("ServerListing", found).items, self._revision)
+
+    def get(self, resource: str, namespace: str, name: str) -> Obj:
+        """Return the object; NotFound when there was none."""
+        from kctl.api.errors import not_found
+
+        found = self._server.storage.at(self._server.stored_as(resource), self._revision).get(Key(namespace, name))
+        if found is None:
+            raise not_found(resource, name)
+        return found
+
+
+class View(NamedTuple):
+    """What a listing reads from, in the place of a plane."""
+
+    server: APIServer
+    client: Client
+    now: float
+
+
+def at(plane: ControlPlane, revision: int) -> ControlPlane:
+    """Return the cluster as it was at a revision; only what listings read is there."""
+    check(plane, revision)
+    view = View(plane.server, Client(plane.server, revision), time_of(plane, revision))
+    return cast("ControlPlane", view)
+
+
+def time_of(plane: ControlPlane, revision: int) -> float:
+    """Return the virtual time at which a revision was written."""
+    return next((entry.now for entry in entries(plane) if entry.last >= revision), plane.now)
+
+
+def entries(plane: ControlPlane) -> list[Entry]:
+    """Return what the log still holds, oldest first."""
+    return list(plane.store.entries())
