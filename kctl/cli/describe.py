@@ -19,7 +19,7 @@ SERVICE_NAME = "kubernetes.io/service-name"
 
 
 @click.command("describe", short_help="Show objects in detail.")
-@options.resources("TYPE[,TYPE] [NAME...] | TYPE/NAME...")
+@options.resources("TYPE[,TYPE] [NAME...] | TYPE/NAME...", required=False)
 @options.namespace
 @options.all_namespaces
 @options.selector

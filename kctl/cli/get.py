@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("get", short_help="List objects.")
-@options.resources("TYPE[,TYPE] [NAME...] | TYPE/NAME...")
+@options.resources("TYPE[,TYPE] [NAME...] | TYPE/NAME...", required=False)
 @options.namespace
 @options.all_namespaces
 @options.selector

@@ -10,7 +10,7 @@ from kctl.cli.session import Settings
 
 
 @click.command("why", short_help="Explain why an object is as it is.")
-@options.resources("TYPE/NAME | TYPE NAME")
+@options.resources("TYPE/NAME | TYPE NAME", required=False)
 @options.namespace
 @options.output("json", "yaml")
 @click.pass_obj

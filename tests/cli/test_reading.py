@@ -238,7 +238,7 @@ class TestWhy:
         [
             (["why", "deploy/no"], 1, 'Error from server (NotFound): deployments.apps "no" not found'),
             (["why", "deploy"], 2, "error: name exactly one object"),
-            (["why"], 2, "error: Missing argument"),
+            (["why"], 2, "error: you must specify the type of resource"),
         ],
     )
     def test_errors(self, shop: Any, args: list[str], code: int, text: str) -> None:
