@@ -48,6 +48,22 @@ RULES: dict[str, Rules] = {
     "DaemonSet.apps": Rules("workloads", "daemon_set", "daemon_set_update"),
     "Deployment.apps": Rules("workloads", "deployment", "deployment_update", status="deployment_status"),
     "EndpointSlice.discovery.k8s.io": Rules("core", "endpoint_slice", "endpoint_slice_update"),
+    "APIService.apiregistration.k8s.io": Rules("others", "api_service", again=True),
+    "CSIDriver.storage.k8s.io": Rules("csi", "driver", "driver_update"),
+    "CSINode.storage.k8s.io": Rules("csi", "node", "node_update"),
+    "CSIStorageCapacity.storage.k8s.io": Rules("csi", "capacity", "capacity_update"),
+    "CertificateSigningRequest.certificates.k8s.io": Rules("others", "certificate"),
+    "ControllerRevision.apps": Rules("others", "revision", "revision_update"),
+    "Endpoints": Rules("endpoints", "endpoints"),
+    "FlowSchema.flowcontrol.apiserver.k8s.io": Rules("flow_control", "flow_schema", again=True),
+    "IPAddress.networking.k8s.io": Rules("endpoints", "ip_address", "ip_address_update", whole=True),
+    "LocalSubjectAccessReview.authorization.k8s.io": Rules("others", "local_review"),
+    "PodTemplate": Rules("others", "pod_template"),
+    "PriorityLevelConfiguration.flowcontrol.apiserver.k8s.io": Rules("flow_control", "priority_level", again=True),
+    "SelfSubjectAccessReview.authorization.k8s.io": Rules("others", "self_review"),
+    "ServiceCIDR.networking.k8s.io": Rules("endpoints", "service_cidr", "service_cidr_update"),
+    "SubjectAccessReview.authorization.k8s.io": Rules("others", "subject_review"),
+    "VolumeAttachment.storage.k8s.io": Rules("csi", "attachment", "attachment_update"),
     "ClusterRole.rbac.authorization.k8s.io": Rules("rbac", "cluster_role", whole=True),
     "ClusterRoleBinding.rbac.authorization.k8s.io": Rules("rbac", "cluster_role_binding", "binding_update", whole=True),
     "Event": Rules("events", "core", "core_update"),
@@ -92,10 +108,20 @@ NAMES: dict[str, Names] = {
     "Service": meta.LABEL,
     "ReplicationController": meta.LONG_NAME,
     "StatefulSet.apps": meta.LABEL,
+    "CertificateSigningRequest.certificates.k8s.io": meta.PATH_SEGMENT,
+    "IPAddress.networking.k8s.io": Names(formats.canonical_ip),
     "Event": Names(lambda _: []),
     "Event.events.k8s.io": Names(lambda _: []),
 }
 """How names are checked where they are not DNS subdomains."""
+
+REVIEWS = {
+    "LocalSubjectAccessReview.authorization.k8s.io",
+    "SelfSubjectAccessReview.authorization.k8s.io",
+    "SubjectAccessReview.authorization.k8s.io",
+    "TokenReview.authentication.k8s.io",
+}
+"""Kinds that are asked and not stored: their metadata is none of the usual."""
 
 GENERIC = {
     "APIService.apiregistration.k8s.io",
@@ -109,13 +135,14 @@ def create(kind: Kind, obj: Obj) -> list[FieldError]:
     """Return what is wrong with a new object."""
     out: Errors = []
     name = _name(kind)
-    names = _names(name)
-    meta.create(obj.get("metadata") or {}, namespaced=kind.namespaced, names=names, kube=_kube(name), out=out)
+    names = _names(name, obj)
+    if name not in REVIEWS:
+        meta.create(obj.get("metadata") or {}, namespaced=kind.namespaced, names=names, kube=_kube(name), out=out)
     rules = RULES.get(name)
     if rules is not None:
         check: Check = _function(rules.module, rules.create)
         check(obj, out)
-    if not out:  # what every storage checks once its kind found nothing, as rest.BeforeCreate
+    if not out and name not in REVIEWS:  # what every storage checks once its kind found nothing, as rest.BeforeCreate
         metadata = obj.get("metadata") or {}
         meta.formatted(formats.path_segment, metadata.get("name") or "", "metadata.name", out)
     return out
@@ -132,7 +159,7 @@ def update(kind: Kind, new: Obj, old: Obj) -> list[FieldError]:
     _metadata_first(kind, after, before, out)
     rules = RULES.get(name)
     if rules is not None and rules.whole:
-        meta.create(after, namespaced=kind.namespaced, names=_names(name), kube=_kube(name), out=out)
+        meta.create(after, namespaced=kind.namespaced, names=_names(name, new), kube=_kube(name), out=out)
         check: Check = _function(rules.module, rules.create)
         check(new, out)
     if rules is None or not rules.unaware:
@@ -143,7 +170,7 @@ def update(kind: Kind, new: Obj, old: Obj) -> list[FieldError]:
         change: Change = _function(rules.module, rules.first)
         change(new, old, out)
     if rules.again:
-        meta.create(after, namespaced=kind.namespaced, names=_names(name), kube=_kube(name), out=out)
+        meta.create(after, namespaced=kind.namespaced, names=_names(name, new), kube=_kube(name), out=out)
     if name == "Pod":
         change = _function("pod_updates", "update")
         change(new, old, out)
@@ -192,8 +219,12 @@ def _name(kind: Kind) -> str:
     return f"{kind.kind}.{kind.group}" if kind.group else kind.kind
 
 
-def _names(name: str) -> Names:
-    """Return how the names of a kind are checked."""
+def _names(name: str, obj: Obj) -> Names:
+    """Return how the name of an object of a kind is checked."""
+    if name == "APIService.apiregistration.k8s.io":
+        from kctl.api.validation import others
+
+        return Names(others.api_service_name(obj), masked=False)
     return meta.PATH_SEGMENT if name in PATH_SEGMENT else NAMES.get(name, meta.SUBDOMAIN)
 
 

@@ -119,7 +119,7 @@ def _pods(value: Obj, at: str, out: Errors) -> None:
     """Check a metric that pods have."""
     _identifier(value, at, out)
     average = _target(value, at, out).get("averageValue")
-    if average is None or quantity.parse(average) <= 0:
+    if average is None:
         text = "must specify a positive target averageValue"
         out.append(errors.required(f"{at}.target.averageValue", text))
 

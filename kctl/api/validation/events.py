@@ -39,7 +39,7 @@ def core(obj: Obj, out: Errors) -> None:
 def event(obj: Obj, out: Errors) -> None:
     """Check a new Event of events.k8s.io."""
     _common(obj, obj.get("regarding") or {}, obj.get("note") or "", "reportingController", out)
-    meta.create(obj["metadata"], namespaced=True, names=meta.SUBDOMAIN, kube=True, out=out)
+    meta.create(obj["metadata"], namespaced=True, names=meta.SUBDOMAIN, kube=False, out=out)
     _series(obj, out)
     if not obj.get("eventTime"):
         out.append(errors.required("eventTime"))

@@ -288,6 +288,14 @@ def ip(value: str) -> list[str]:
     return [] if parse_ip(value) is not None else ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]
 
 
+def canonical_ip(value: str) -> list[str]:
+    """Check an address as it is written in names of IPAddresses."""
+    address = parse_ip(value)
+    if address is None:
+        return ip(value)
+    return [] if str(address) == value else [f'must be in canonical form ("{address}")']
+
+
 def cidr(value: str) -> list[str]:
     """Check an IPv4 or IPv6 network."""
     from ipaddress import ip_interface

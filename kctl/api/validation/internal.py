@@ -159,6 +159,7 @@ TYPES: dict[str, str] = {
     "StatefulSetUpdateStrategy": "Type:s RollingUpdate:*StatefulSetRollingUpdate",
     "StatefulSetRollingUpdate": "Partition:i MaxUnavailable",
     "DisruptionBudgetSpec": "MinAvailable Selector:S MaxUnavailable UnhealthyPodEvictionPolicy",
+    "DistinguisherMethod": "Type:s",
     "RoleRef": "APIGroup:s Kind:s Name:s",
     "ParentRef": "Group:s Resource:s Namespace:s Name:s",
     "CSINodeDriver": "Name:s NodeID:s TopologyKeys:m Allocatable:*Allocatable",

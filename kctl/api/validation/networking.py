@@ -218,7 +218,7 @@ def _policy_port(value: Obj, at: str, out: Errors) -> None:
         if end is None:
             return
         if end < port:
-            out.append(errors.invalid(f"{at}.endPort", end, "must be greater than or equal to `port`"))
+            out.append(errors.invalid(f"{at}.endPort", port, "must be greater than or equal to `port`"))
         for text in formats.port_number(end):
             out.append(errors.invalid(f"{at}.endPort", end, text))
 

@@ -129,7 +129,7 @@ def _amounts(limit: Obj, kind: str, key: str, at: str, out: Errors) -> None:
     here = f"{at}.maxLimitRequestRatio[{key}]"
     if ratio is not None and quantity.parse(ratio) < 1:
         out.append(errors.invalid(here, ratio, f"ratio {ratio} is less than 1"))
-    if ratio is not None and least is not None and most is not None and quantity.parse(least) > 0:
+    if ratio is not None and least is not None and most is not None and quantity.parse(least) != 0:
         bound = quantity.parse(most) / quantity.parse(least)
         if quantity.parse(ratio) > bound:
             text = f"ratio {ratio} is greater than max/min = {float(bound):f}"

@@ -162,12 +162,16 @@ def _match_families(addresses: list[str], families: list[str], out: Errors) -> N
 
 def _external_ip(value: str, at: str, out: Errors) -> None:
     """Check an address from outside the cluster."""
-    from ipaddress import ip_address
-
     complaints = formats.ip(value)
     formatted(formats.ip, value, at, out)
-    if complaints:
-        return
+    if not complaints:
+        reachable(value, at, out)
+
+
+def reachable(value: str, at: str, out: Errors) -> None:
+    """Check that an address is one others can send to, as ValidateNonSpecialIP."""
+    from ipaddress import ip_address
+
     address = ip_address(value)
     if address.is_unspecified:
         out.append(errors.invalid(at, value, f"may not be unspecified ({address})"))

@@ -30,12 +30,12 @@ def storage_class(obj: Obj, out: Errors) -> None:
     _topologies(obj.get("allowedTopologies") or [], "allowedTopologies", out)
 
 
-def provisioner(name: str, at: str, out: Errors) -> None:
+def provisioner(name: str, at: str, out: Errors, *, lowered: bool = False) -> None:
     """Check the name of what makes volumes."""
     if not name:
         out.append(errors.required(at))
     for text in formats.qualified_name_plain(name.lower()) if name else ():
-        out.append(errors.invalid(at, name, text))
+        out.append(errors.invalid(at, name.lower() if lowered else name, text))
 
 
 def parameters(values: Obj | None, at: str, out: Errors, *, empty_ok: bool) -> None:
@@ -87,13 +87,12 @@ def storage_class_update(new: Obj, old: Obj, out: Errors) -> None:
 
 def attributes_class(obj: Obj, out: Errors) -> None:
     """Check a VolumeAttributesClass."""
-    provisioner(obj.get("driverName") or "", "driverName", out)
+    provisioner(obj.get("driverName") or "", "driverName", out, lowered=True)
     parameters(obj.get("parameters"), "parameters", out, empty_ok=False)
 
 
 def attributes_class_update(new: Obj, old: Obj, out: Errors) -> None:
     """Check a changed VolumeAttributesClass: all of it stays."""
-    immutable(new.get("driverName") or "", old.get("driverName") or "", "driverName", out)
-    after = new.get("parameters")
-    if (after or {}) != (old.get("parameters") or {}):
-        out.append(errors.invalid("parameters", dict(sorted(after.items())) if after else after, formats.IMMUTABLE))
+    for name in ("driverName", "parameters"):
+        if (new.get(name) or None) != (old.get(name) or None):
+            out.append(errors.forbidden_field(name, f"updates to {name} are forbidden."))
