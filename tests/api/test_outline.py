@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -46,20 +47,35 @@ def random_pod(rng: random.Random) -> Obj:
     return out
 
 
+def random_role(rng: random.Random) -> Obj:
+    """Return a role, whose rules are there also when they are not set."""
+    rules: Obj = {"rules": rng.choice([None, [], [{"verbs": ["get"]}], [{"verbs": ["list"]}]])}
+    meta: Obj = {"name": "r", "labels": rng.choice([None, {}, {"a": "1"}])}
+    out: Obj = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": meta}
+    return out if rng.random() < 0.2 else {**out, **rules}
+
+
 @pytest.mark.parametrize("seed", range(20))
-def test_with_and_without_memory_owners_are_the_same(seed: int) -> None:
+@pytest.mark.parametrize(
+    ("kind", "make"),
+    [(POD, random_pod), (kind_of("rbac.authorization.k8s.io/v1", "Role"), random_role)],
+    ids=("Pod", "Role"),
+)
+def test_with_and_without_memory_owners_are_the_same(
+    seed: int, kind: Kind, make: Callable[[random.Random], Obj]
+) -> None:
     rng = random.Random(seed)
-    memo, node = Memo(), schema.of(POD)
+    memo, node = Memo(), schema.of(kind)
     plain: Obj | None = None
     quick: Obj | None = None
     for _ in range(120):
         how: Any = {
             "manager": rng.choice(("kubelet", "kctl", "")),
-            "api_version": "v1",
+            "api_version": kind.api_version,
             "now": float(rng.randint(0, 2)),
             "subresource": rng.choice(("", "status")),
         }
-        new = random_pod(rng)
+        new = make(rng)
         if rng.random() < 0.3:
             plain = quick = None
         else:

@@ -95,7 +95,7 @@ def _whole(shape: Shape, value: Any) -> Any:
     if kind == DEDUCED:
         kind = MAP if isinstance(value, dict) else LEAF
     if kind == LEAF:
-        return bool(value)
+        return 2 if value == [] else bool(value)  # an empty list is not the zero value
     if not value:
         return None
     out: list[Any] = []
