@@ -15,6 +15,7 @@ from kctl.controllers.deployment_draft import (
     Draft,
     active,
     by_age,
+    counted,
     replicas_of,
     total,
 )
@@ -52,9 +53,11 @@ def _active_or_latest(draft: Draft) -> Obj | None:
 
 
 def _is_saturated(draft: Draft) -> bool:
-    """Say whether the new ReplicaSet has, and knows it has, all the replicas."""
+    """Say whether the new ReplicaSet has, and knows it has, all the replicas, and all are available."""
     new = draft.new
-    return new is not None and replicas_of(new) == draft.replicas == _mark(new, DESIRED_REPLICAS)
+    if new is None or _mark(new, DESIRED_REPLICAS) != draft.replicas:
+        return False
+    return replicas_of(new) == counted([new], "availableReplicas") == draft.replicas
 
 
 def _share_out(draft: Draft) -> None:
