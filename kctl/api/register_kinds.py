@@ -89,7 +89,8 @@ DEVIATIONS = """
 containers: nothing is run: every container starts, answers its probes and ends on SIGTERM with exit code 0
 images: every image that can be named exists; no registry is asked
 latencies: pull, start, stop and load balancer times are round assumptions, not measurements
-pods: those on a node that is deleted or gets a NoExecute taint stay, and are reported; neither the pod garbage collector nor taint eviction runs
+pods: those on a node that gets a NoExecute taint stay, and are reported; taint eviction does not run
+pods: those on a node that does not exist go 40 s after they were made, where upstream waits 40 s from when it misses the node
 nodes: kubelets do not fail, send no heartbeats and evict nothing for want of resources
 scheduling: every node is scored, where upstream samples above 100 nodes
 scheduling: ties are broken by the seed, where upstream draws at random

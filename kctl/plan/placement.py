@@ -1,8 +1,8 @@
 """Pods that upstream would take off their node, and that stay here.
 
-Neither the pod garbage collector nor the taint eviction controller is simulated. A pod bound to
-a node that is gone, or that has a NoExecute taint it does not tolerate for ever, is therefore no
-longer what a cluster would show, and the reports say so.
+The taint eviction controller is not simulated: a pod on a node with a NoExecute taint that it does
+not tolerate for ever is no longer what a cluster would show, and the reports say so. So they do of
+a pod whose node does not exist, as long as the pod garbage collector has not come to it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ def displaced(pod: Obj, nodes: Mapping[str, Obj]) -> Health | None:
         return None
     node = nodes.get(name)
     if node is None:
-        why = f'node "{name}" does not exist; the pod garbage collector, which would delete the pod, is not simulated'
-        return Health("Failed", "NodeGone", why)
+        return Health("Failed", "NodeGone", f'node "{name}" does not exist')
     for taint in dig(node, "spec", "taints", default=()):
         if taint.get("effect") == "NoExecute" and not _is_tolerated(taint, dig(pod, "spec", "tolerations", default=())):
             text = f"{taint.get('key', '')}={taint.get('value', '')}".removesuffix("=")

@@ -85,6 +85,9 @@ class World:
         """Bind the pod and say that its containers run."""
         meta = pod["metadata"]
         key = Key(meta["namespace"], meta["name"])
+        if self.caches["nodes"].get(Key("", node)) is None:
+            self.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}})
+            self.manager.pump()
         if not pod["spec"].get("nodeName"):
             self.client.bind(key, meta["uid"], node)
         at, number = rfc3339(self.clock.now()), int(meta["resourceVersion"]) % 60000

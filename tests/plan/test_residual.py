@@ -8,6 +8,7 @@ import pytest
 
 from kctl import ControlPlane
 from kctl.api.objects import Key
+from kctl.controllers import ALL
 from kctl.gitops import apply
 from kctl.gitops.manifests import Manifest
 from kctl.gitops.positions import Place, Positions
@@ -84,15 +85,19 @@ def test_what_kubelet_said_last_stands_for_a_container_that_does_not_start() -> 
 NO_EXECUTE = {"key": "k", "value": "v", "effect": "NoExecute"}
 
 
-def test_pods_of_a_deleted_node_are_not_taken_for_running() -> None:
-    with ControlPlane.open(None, nodes=1) as cp:
+@pytest.mark.parametrize(
+    ("without", "reason"), [("pod-garbage-collector-controller", "NodeGone"), ("", "Unschedulable")]
+)
+def test_pods_of_a_deleted_node_are_not_taken_for_running(without: str, reason: str) -> None:
+    names = [*ALL, "kube-scheduler", "kubelet", "intent-controller"]
+    with ControlPlane.open(None, nodes=1, controllers=[name for name in names if name != without]) as cp:
         cp.client.create("deployments.apps", deployment("web", 2))
         assert cp.converge()["verdict"] == "Converged"
         cp.client.delete("nodes", Key("", "node-1"))
         report = cp.converge()
         assert report["verdict"] == "Settled"
         [entry] = report["residual"]
-        assert (entry["owner"], entry["reason"], entry["count"]) == ("deployment.apps/web", "NodeGone", 2)
+        assert (entry["owner"], entry["reason"], entry["count"]) == ("deployment.apps/web", reason, 2)
 
 
 @pytest.mark.parametrize(

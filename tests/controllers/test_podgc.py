@@ -1,0 +1,83 @@
+"""pod-garbage-collector-controller."""
+
+from __future__ import annotations
+
+import pytest
+
+from kctl.api.clock import rfc3339
+from kctl.api.objects import Key
+from kctl.controllers.podgc import OUT_OF_SERVICE, QUARANTINE, Seen, decide
+from kctl.runtime.actions import Delete, Patch
+
+NOW = 1_000_000.0
+
+
+def pod(node="n1", phase="Running", *, age=3600.0, deleting=None, **meta):
+    meta = {"name": "p", "namespace": "default", "uid": "u", "creationTimestamp": rfc3339(NOW - age), **meta}
+    if deleting is not None:
+        meta |= {"deletionTimestamp": rfc3339(NOW), "deletionGracePeriodSeconds": deleting}
+    return {"metadata": meta, "spec": {"nodeName": node}, "status": {"phase": phase}}
+
+
+def node(ready="True", taint=""):
+    taints = [{"key": taint, "effect": "NoExecute"}] if taint else []
+    conditions = [{"type": "Ready", "status": ready}]
+    return {"metadata": {"name": "n1"}, "spec": {"taints": taints}, "status": {"conditions": conditions}}
+
+
+@pytest.mark.parametrize(
+    ("seen", "wanted"),
+    [
+        (Seen(pod(), node()), []),
+        (Seen(pod(), None), ["Failed", "deleted"]),
+        (Seen(pod(phase="Succeeded"), None), ["deleted"]),
+        (Seen(pod(deleting=30), node()), []),
+        (Seen(pod(deleting=30), node("Unknown")), []),
+        (Seen(pod(deleting=30), node("True", OUT_OF_SERVICE)), []),
+        (Seen(pod(deleting=30), node("Unknown", OUT_OF_SERVICE)), ["Failed", "deleted"]),
+        (Seen(pod(), node("Unknown", OUT_OF_SERVICE)), []),
+        (Seen(pod(node=""), None), []),
+        (Seen(pod(node="", phase="Pending", deleting=30), None), ["Failed", "deleted"]),
+        (Seen(pod(node="", phase="Pending", deleting=0, finalizers=["x/y"]), None), ["Failed"]),
+        (Seen(pod(node="", phase="Failed", deleting=0, finalizers=["x/y"]), None), []),
+    ],
+)
+def test_what_goes_and_what_stays(seen, wanted):
+    done = []
+    for action in decide(seen, NOW).actions:
+        assert isinstance(action, Patch | Delete)
+        done.append(action.patch["status"]["phase"] if isinstance(action, Patch) else "deleted")
+    assert done == wanted
+
+
+def test_a_new_pod_waits_for_its_node():
+    decision = decide(Seen(pod(age=10), None), NOW)
+    assert (decision.actions, decision.wake_at) == ((), NOW + QUARANTINE - 10)
+
+
+def test_the_pods_of_a_deleted_node_say_why_they_go_and_are_replaced(world, deployment):
+    world.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}})
+    world.create(deployment(replicas=2))
+    world.run_all()
+    world.pass_time(60)
+    before = set(world.names("pods"))
+    world.client.patch("pods", Key("default", min(before)), {"metadata": {"finalizers": ["x/y"]}})
+    world.client.delete("nodes", Key("", "n1"))
+    world.settle()
+    left = [found for found in world.pods() if found["metadata"]["name"] in before]
+    assert [found["metadata"]["name"] for found in left] == [min(before)]
+    assert left[0]["status"]["phase"] == "Failed"
+    reasons = {found["type"]: found.get("reason") for found in left[0]["status"]["conditions"]}
+    assert reasons["DisruptionTarget"] == "DeletionByPodGC"
+    assert len(world.pods()) == 3
+    assert world.decisions() == []
+
+
+def test_a_node_that_comes_in_time_leaves_no_timer(world):
+    spec = {"nodeName": "late", "containers": [{"name": "c", "image": "a"}]}
+    world.create({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "default"}, "spec": spec})
+    world.settle()
+    assert world.manager.next_wake(periodic=False) is not None
+    world.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "late"}})
+    world.settle()
+    assert world.manager.next_wake(periodic=False) is None
