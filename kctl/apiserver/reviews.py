@@ -43,10 +43,10 @@ def handle(server: APIServer, request: Request) -> Obj:
         if not dig(obj, "spec", "namespace"):
             raise bad_request("no namespace on request")
         return {**obj, "spec": {}, "status": RULES}
-    errors = rules.validate_create(kind, obj)
-    if errors:
-        raise unprocessable(kind.kind, kind.group, "", errors)
     obj = rules.owned(kind, obj, None, manager=request.manager, now=now)
+    errors = rules.validate_create(kind, obj)
+    if errors:  # upstream names no kind here
+        raise unprocessable("" if kind.group == "authorization.k8s.io" else kind.kind, kind.group, "", errors)
     if kind.kind == "TokenReview":
         return {**obj, "status": {"user": {}, "error": "invalid bearer token"}}
     return {**obj, "status": {"allowed": True}}

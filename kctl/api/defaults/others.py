@@ -156,7 +156,7 @@ def _scale_up(rules: Obj | None) -> Obj:
             {"type": "Percent", "value": 100, "periodSeconds": 15},
         ],
     }
-    return {**defaults, **{name: value for name, value in (rules or {}).items() if value is not None and value != []}}
+    return {**defaults, **{name: value for name, value in (rules or {}).items() if value is not None}}
 
 
 def _scale_down(behavior: Obj) -> Obj:
@@ -166,7 +166,7 @@ def _scale_down(behavior: Obj) -> Obj:
         "policies": [{"type": "Percent", "value": 100, "periodSeconds": 15}],
     }
     rules = behavior.get("scaleDown") or {}
-    return {**defaults, **{name: value for name, value in rules.items() if value is not None and value != []}}
+    return {**defaults, **{name: value for name, value in rules.items() if value is not None}}
 
 
 def autoscaler_v1(obj: Obj) -> Obj:

@@ -123,8 +123,13 @@ ZERO_IS_NOTHING: dict[str, set[str]] = {
 """Per type, the booleans and numbers that are no pointers: false and 0 are left out."""
 
 EMPTY_IS_SOMETHING: dict[str, set[str]] = {
-    "core.v1.PersistentVolumeClaimSpec": {"storageClassName", "volumeAttributesClassName", "volumeMode"},
-    "core.v1.PersistentVolumeSpec": {"volumeAttributesClassName", "volumeMode"},
+    "autoscaling.v2.HPAScalingRules": {"policies"},
+    "batch.v1.SuccessPolicy": {"rules"},
+    "core.v1.NodeSelector": {"nodeSelectorTerms"},
+    "core.v1.VolumeResourceRequirements": {"requests"},
+    "networking.v1.ServiceCIDRSpec": {"cidrs"},
+    "core.v1.PersistentVolumeClaimSpec": {"accessModes", "storageClassName", "volumeAttributesClassName", "volumeMode"},
+    "core.v1.PersistentVolumeSpec": {"accessModes", "capacity", "volumeAttributesClassName", "volumeMode"},
     "core.v1.PodSpec": {"runtimeClassName", "preemptionPolicy", "hostnameOverride"},
     "core.v1.ServiceSpec": {"internalTrafficPolicy", "ipFamilyPolicy", "loadBalancerClass", "trafficDistribution"},
     "core.v1.ServicePort": {"appProtocol"},
@@ -163,7 +168,8 @@ EMPTY_IS_SOMETHING: dict[str, set[str]] = {
     "rbac.v1.ClusterRole": {"rules"},
     "rbac.v1.Role": {"rules"},
 }
-"""Per type, the strings that are pointers, and lists without ``omitempty``: "" and [] stay."""
+"""Per type, the strings that are pointers, lists without ``omitempty``, and what may not be empty: a
+refusal tells [] from null."""
 
 
 def canonical(kind: Kind, obj: Obj, known: Obj | None = None) -> Obj:
@@ -255,7 +261,7 @@ def _field(node: Node, *, needed: bool, zero: bool, kept: bool) -> Step | None:
         if node.properties:
             return _struct(node)
         if node.additional is not None:
-            return _map(node.additional)
+            return _map(node.additional, kept=kept)
         return None
     return _quantity if node.type == "quantity" else None
 
@@ -290,13 +296,13 @@ def _list(node: Node | None, *, needed: bool) -> Step:
     return step
 
 
-def _map(node: Node) -> Step:
+def _map(node: Node, *, kept: bool = False) -> Step:
     """Return the step for a map: values one by one, and an empty map is left out."""
     item = _field(node, needed=True, zero=False, kept=True)
 
     def step(value: Any) -> Any:
         if not value:
-            return GONE
+            return value if kept and value is not None else GONE
         if item is None or not isinstance(value, dict):
             if isinstance(value, dict) and None in value.values() and node.type == "string":
                 return {name: "" if old is None else old for name, old in value.items()}

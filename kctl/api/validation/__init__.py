@@ -48,18 +48,28 @@ RULES: dict[str, Rules] = {
     "DaemonSet.apps": Rules("workloads", "daemon_set", "daemon_set_update"),
     "Deployment.apps": Rules("workloads", "deployment", "deployment_update", status="deployment_status"),
     "EndpointSlice.discovery.k8s.io": Rules("core", "endpoint_slice", "endpoint_slice_update"),
+    "MutatingAdmissionPolicy.admissionregistration.k8s.io": Rules("admission", "mutating_policy"),
+    "MutatingAdmissionPolicyBinding.admissionregistration.k8s.io": Rules("admission", "binding"),
+    "MutatingWebhookConfiguration.admissionregistration.k8s.io": Rules("webhooks", "configuration"),
+    "ResourceClaim.resource.k8s.io": Rules("core", again=True),
+    "ResourceClaimTemplate.resource.k8s.io": Rules("core", again=True),
+    "ValidatingAdmissionPolicy.admissionregistration.k8s.io": Rules("admission", "validating_policy"),
+    "ValidatingAdmissionPolicyBinding.admissionregistration.k8s.io": Rules("admission", "validating_binding"),
+    "ValidatingWebhookConfiguration.admissionregistration.k8s.io": Rules("webhooks", "configuration"),
     "APIService.apiregistration.k8s.io": Rules("others", "api_service", again=True),
     "CSIDriver.storage.k8s.io": Rules("csi", "driver", "driver_update"),
     "CSINode.storage.k8s.io": Rules("csi", "node", "node_update"),
     "CSIStorageCapacity.storage.k8s.io": Rules("csi", "capacity", "capacity_update"),
-    "CertificateSigningRequest.certificates.k8s.io": Rules("others", "certificate"),
-    "ControllerRevision.apps": Rules("others", "revision", "revision_update"),
-    "Endpoints": Rules("endpoints", "endpoints"),
-    "FlowSchema.flowcontrol.apiserver.k8s.io": Rules("flow_control", "flow_schema", again=True),
+    "CertificateSigningRequest.certificates.k8s.io": Rules("others", "certificate", again=True),
+    "ControllerRevision.apps": Rules("others", "revision", "revision_update", again=True),
+    "Endpoints": Rules("endpoints", "endpoints", again=True),
+    "FlowSchema.flowcontrol.apiserver.k8s.io": Rules("flow_control", "flow_schema", again=True, unaware=True),
     "IPAddress.networking.k8s.io": Rules("endpoints", "ip_address", "ip_address_update", whole=True),
     "LocalSubjectAccessReview.authorization.k8s.io": Rules("others", "local_review"),
     "PodTemplate": Rules("others", "pod_template"),
-    "PriorityLevelConfiguration.flowcontrol.apiserver.k8s.io": Rules("flow_control", "priority_level", again=True),
+    "PriorityLevelConfiguration.flowcontrol.apiserver.k8s.io": Rules(
+        "flow_control", "priority_level", again=True, unaware=True
+    ),
     "SelfSubjectAccessReview.authorization.k8s.io": Rules("others", "self_review"),
     "ServiceCIDR.networking.k8s.io": Rules("endpoints", "service_cidr", "service_cidr_update"),
     "SubjectAccessReview.authorization.k8s.io": Rules("others", "subject_review"),
@@ -69,11 +79,11 @@ RULES: dict[str, Rules] = {
     "Event": Rules("events", "core", "core_update"),
     "Event.events.k8s.io": Rules("events", "event", "event_update"),
     "HorizontalPodAutoscaler.autoscaling": Rules("autoscaling", "autoscaler"),
-    "Ingress.networking.k8s.io": Rules("networking", "ingress", "ingress_update"),
-    "IngressClass.networking.k8s.io": Rules("networking", "ingress_class", "ingress_class_update"),
-    "LimitRange": Rules("quotas", "limit_range", again=True),
+    "Ingress.networking.k8s.io": Rules("networking", "ingress", "ingress_update", again=True),
+    "IngressClass.networking.k8s.io": Rules("networking", "ingress_class", "ingress_class_update", again=True),
+    "LimitRange": Rules("quotas", "limit_range", again=True, unaware=True),
     "NetworkPolicy.networking.k8s.io": Rules("networking", "network_policy"),
-    "PodDisruptionBudget.policy": Rules("policy", "disruption_budget", status="disruption_budget_status"),
+    "PodDisruptionBudget.policy": Rules("policy", "disruption_budget", status="disruption_budget_status", unaware=True),
     "ResourceQuota": Rules("quotas", "resource_quota", "resource_quota_update", status="resource_quota_status"),
     "Role.rbac.authorization.k8s.io": Rules("rbac", "role", whole=True),
     "RoleBinding.rbac.authorization.k8s.io": Rules("rbac", "role_binding", "binding_update", whole=True),
@@ -109,6 +119,7 @@ NAMES: dict[str, Names] = {
     "ReplicationController": meta.LONG_NAME,
     "StatefulSet.apps": meta.LABEL,
     "CertificateSigningRequest.certificates.k8s.io": meta.PATH_SEGMENT,
+    "PodDisruptionBudget.policy": meta.PATH_SEGMENT,
     "IPAddress.networking.k8s.io": Names(formats.canonical_ip),
     "Event": Names(lambda _: []),
     "Event.events.k8s.io": Names(lambda _: []),
@@ -126,7 +137,9 @@ REVIEWS = {
 GENERIC = {
     "APIService.apiregistration.k8s.io",
     "CustomResourceDefinition.apiextensions.k8s.io",
+    "Event",
     "Lease.coordination.k8s.io",
+    "PodDisruptionBudget.policy",
 }
 """Built-in kinds whose finalizers need no domain, like those of custom resources."""
 
@@ -136,7 +149,7 @@ def create(kind: Kind, obj: Obj) -> list[FieldError]:
     out: Errors = []
     name = _name(kind)
     names = _names(name, obj)
-    if name not in REVIEWS:
+    if name not in REVIEWS and name != "Event.events.k8s.io":  # whose rules begin with metadata themselves
         meta.create(obj.get("metadata") or {}, namespaced=kind.namespaced, names=names, kube=_kube(name), out=out)
     rules = RULES.get(name)
     if rules is not None:

@@ -7,6 +7,7 @@ of each kind's Validate and ValidateUpdate functions upstream.
 from __future__ import annotations
 
 from base64 import b64decode
+
 from kctl.api import errors
 from kctl.api.objects import Obj
 from kctl.api.validation import formats, meta, resources, scheduling

@@ -29,6 +29,7 @@ def driver(obj: Obj, out: Errors) -> None:
         at, audience = f"spec.tokenRequests[{n}]", request.get("audience") or ""
         if audience in seen:
             out.append(errors.duplicate(f"{at}.audience", audience))
+            continue
         seen.add(audience)
         seconds = request.get("expirationSeconds")
         if seconds is not None and seconds < MIN_EXPIRATION:
@@ -91,16 +92,13 @@ def node_update(new: Obj, old: Obj, out: Errors) -> None:
             continue
         plain = [{k: v for k, v in row.items() if k != "allocatable"} for row in (value, before)]
         if plain[0] != plain[1]:
-            shown = internal.shown("CSINodeDriver", value)
+            shown = internal.shown("CSINodeDriver", plain[0])
             out.append(errors.invalid("spec.drivers", shown, formats.IMMUTABLE))
 
 
 def attachment(obj: Obj, out: Errors) -> None:
     """Check a VolumeAttachment."""
     spec = obj.get("spec") or {}
-    attacher = spec.get("attacher") or ""
-    if not attacher:
-        out.append(errors.required("spec.attacher"))
     source = spec.get("source") or {}
     name, inline = source.get("persistentVolumeName"), source.get("inlineVolumeSpec")
     if (name is None) == (inline is None):
@@ -108,10 +106,12 @@ def attachment(obj: Obj, out: Errors) -> None:
         out.append(errors.required("spec.source", text))
     elif name is not None:
         if not name:
-            out.append(errors.required("spec.source.persistentVolumeName", "must specify non empty persistentVolumeName"))
+            out.append(
+                errors.required("spec.source.persistentVolumeName", "must specify non empty persistentVolumeName")
+            )
         formatted(formats.dns_subdomain, name, "spec.source.persistentVolumeName", out)
     formatted(formats.dns_subdomain, spec.get("nodeName") or "", "spec.nodeName", out)
-    driver_name(attacher, "spec.attacher", out)
+    driver_name(spec.get("attacher") or "", "spec.attacher", out)
 
 
 def attachment_update(new: Obj, old: Obj, out: Errors) -> None:

@@ -15,6 +15,7 @@ LONGEST, LONGEST_MESSAGE = 128, 1024
 STAYS = (
     ("regarding", "involvedObject"),
     ("reason", "reason"),
+    ("reason", "reason"),
     ("note", "message"),
     ("eventTime", "eventTime"),
     ("action", "action"),
@@ -23,7 +24,7 @@ STAYS = (
     ("reportingInstance", "reportingInstance"),
     ("type", "type"),
 )
-"""What does not change in an event of events.k8s.io, and how upstream calls it."""
+"""What does not change in an event of events.k8s.io, and how upstream calls it; it looks at the reason twice."""
 UNSET = (
     ("deprecatedFirstTimestamp", "firstTimestamp"),
     ("deprecatedLastTimestamp", "lastTimestamp"),
@@ -39,7 +40,7 @@ def core(obj: Obj, out: Errors) -> None:
 def event(obj: Obj, out: Errors) -> None:
     """Check a new Event of events.k8s.io."""
     _common(obj, obj.get("regarding") or {}, obj.get("note") or "", "reportingController", out)
-    meta.create(obj["metadata"], namespaced=True, names=meta.SUBDOMAIN, kube=False, out=out)
+    meta.create(obj["metadata"], namespaced=True, names=meta.SUBDOMAIN, kube=True, out=out)
     _series(obj, out)
     if not obj.get("eventTime"):
         out.append(errors.required("eventTime"))
@@ -100,7 +101,6 @@ def core_update(new: Obj, old: Obj, out: Errors) -> None:
 def event_update(new: Obj, old: Obj, out: Errors) -> None:
     """Check a changed Event of events.k8s.io: only its series goes on."""
     _common(new, new.get("regarding") or {}, new.get("note") or "", "reportingController", out)
-    meta.update(new["metadata"], old["metadata"], out)
     _series(new, out)
     for name, called in STAYS:
         value, before = new.get(name) or None, old.get(name) or None

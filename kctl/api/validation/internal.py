@@ -323,13 +323,13 @@ def _part(kind: str, value: Any) -> Any:
     if kind.startswith("*"):
         return shown(kind[1:], value)
     if kind.startswith("[]"):
-        return [shown(kind[2:], row) for row in value] if value else None
+        return [shown(kind[2:], row) for row in value] if value is not None else None
     if kind in ZERO:
         return value or ZERO[kind]
     if kind == "S":
         return meta.shown_selector(value)
     if kind == "Q":
-        return dict(sorted(value.items())) if value else None
+        return dict(sorted(value.items())) if value is not None else None
     if kind == "m" and isinstance(value, dict):
-        return dict(sorted(value.items())) or None
-    return value if value != [] else None
+        return dict(sorted(value.items()))
+    return value

@@ -50,11 +50,11 @@ def pod_template(obj: Obj, out: Errors) -> None:
 def revision(obj: Obj, out: Errors) -> None:
     """Check a new ControllerRevision."""
     data = obj.get("data")
+    _number(obj, out)
     if data is None:
         out.append(errors.required("data", "data is mandatory"))
     elif not isinstance(data, dict):
         out.append(errors.required("data", "data must be a valid JSON object"))
-    _number(obj, out)
 
 
 def _number(obj: Obj, out: Errors) -> None:

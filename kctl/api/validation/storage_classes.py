@@ -70,7 +70,7 @@ def _topologies(terms: list[Obj], at: str, out: Errors) -> None:
             if key in keys:
                 out.append(errors.duplicate(f"{here}[{m}].key", key))
             keys[key] = frozenset(values)
-        if keys in seen:
+        if keys in seen or not keys:  # upstream compares with empty places too
             out.append(errors.duplicate(here, ""))
         seen.append(keys)
 
