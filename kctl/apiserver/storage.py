@@ -76,11 +76,6 @@ class Subscription:
         self._stop()
 
 
-def encode(obj: Obj) -> bytes:
-    """Write an object as the store keeps it: canonical JSON."""
-    return json.dumps(obj, separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode()
-
-
 def store_key(resource: str, key: Key) -> str:
     """Return where the store keeps an object: ``/pods/default/web-1``."""
     return f"/{resource}/{key.namespace}/{key.name}"
@@ -283,8 +278,10 @@ class Storage:
 
     def _batch(self) -> list[Write]:
         """Return one Write per key the batch touched, with its last state."""
+        from kctl.apiserver.encoding import Encoder
         from kctl.store.api import Write
 
+        encode = Encoder().encode
         first: dict[tuple[str, Key], Step] = {}
         last: dict[tuple[str, Key], Step] = {}
         for step in self._history[self._mark :]:

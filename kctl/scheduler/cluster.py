@@ -86,6 +86,8 @@ class Cluster:
         """Grows whenever a node comes, goes or changes; pods do not move it."""
         self.log = ChangeLog()
         """What happened to nodes through their pods."""
+        self.carriers: dict[tuple[str, str, str], dict[str, int]] = {}
+        """By namespace and label: how many pods that are not on their way out each node has of it."""
 
     # -- nodes
 
@@ -136,8 +138,8 @@ class Cluster:
             if known.refreshed(obj):
                 if (labels, terminating) != (known.labels, known.terminating):
                     self.nodes[node].generation += 1
-                    self.log.note(Change(node, known.namespace, labels, 0 if terminating else -1))
-                    self.log.note(Change(node, known.namespace, known.labels, 0 if known.terminating else 1))
+                    self._note(Change(node, known.namespace, labels, 0 if terminating else -1))
+                    self._note(Change(node, known.namespace, known.labels, 0 if known.terminating else 1))
                 return
         self.remove_pod(key)
         self.place(PodInfo(obj), node)
@@ -148,7 +150,7 @@ class Cluster:
         self.changed[node] = None
         info = self._info(node)
         info.add_pod(pod)
-        self.log.note(Change(node, pod.namespace, pod.labels, 0 if pod.terminating else 1))
+        self._note(Change(node, pod.namespace, pod.labels, 0 if pod.terminating else 1))
         self.pods[pod.key] = pod
         if info.affinity_pods:
             self.affinity_nodes[node] = info
@@ -161,7 +163,7 @@ class Cluster:
         info = self.nodes[pod.node_name]
         self.changed[info.name] = None
         info.remove_pod(key)
-        self.log.note(Change(info.name, pod.namespace, pod.labels, 0 if pod.terminating else -1))
+        self._note(Change(info.name, pod.namespace, pod.labels, 0 if pod.terminating else -1))
         if not info.affinity_pods:
             self.affinity_nodes.pop(info.name, None)
         self._tidy(info)
@@ -195,6 +197,19 @@ class Cluster:
     def namespace_labels(self) -> NamespaceLabels:
         """Return the labels of namespaces by name."""
         return NamespaceLabels(self.caches)
+
+    def _note(self, change: Change) -> None:
+        """Log a change and keep the counts of labels true."""
+        self.log.note(change)
+        if not change.by:
+            return
+        for label in change.labels.items():
+            found = self.carriers.setdefault((change.namespace, *label), {})
+            left = found.get(change.node, 0) + change.by
+            if left:
+                found[change.node] = left
+            else:
+                del found[change.node]
 
     def _info(self, name: str) -> NodeInfo:
         info = self.nodes.get(name)

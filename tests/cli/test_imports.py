@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 SCRIPT = """
-import sys
+import os, sys
+os._exit = sys.exit  # or the process ends before it can say what it imported
 sys.argv = ["kctl", *{args!r}]
 from kctl.__main__ import main
 try:

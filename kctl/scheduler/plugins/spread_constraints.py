@@ -35,6 +35,8 @@ class Constraint(NamedTuple):
     """An empty selector matches every pod, yet upstream counts none (countPodsMatchSelector)."""
     honor_affinity: bool
     honor_taints: bool
+    exact: tuple[tuple[str, str], ...] = ()
+    """Labels that every matching pod has: where no pod carries one of them, none has to be asked."""
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Say whether a pod with these labels is one of those spread."""
@@ -76,6 +78,7 @@ def compiled(pod: PodInfo, constraint: Obj) -> Constraint:
         empty,
         (constraint.get("nodeAffinityPolicy") or "Honor") == "Honor",
         (constraint.get("nodeTaintsPolicy") or "Ignore") == "Honor",
+        exact_labels([selector]),
     )
 
 
@@ -86,7 +89,13 @@ def default_constraints(cluster: Cluster, pod: PodInfo) -> list[Constraint]:
         return []
     selectors = tuple(labels_matching(part) for part in parts)
     identity = json.dumps(parts, sort_keys=True)
-    return [Constraint(key, skew, 1, selectors, identity, False, True, False) for key, skew in DEFAULTS]
+    exact = exact_labels(parts)
+    return [Constraint(key, skew, 1, selectors, identity, False, True, False, exact) for key, skew in DEFAULTS]
+
+
+def exact_labels(selectors: Iterable[Obj | None]) -> tuple[tuple[str, str], ...]:
+    """Return the labels that label selectors name with their one value."""
+    return tuple(pair for selector in selectors for pair in sorted(((selector or {}).get("matchLabels") or {}).items()))
 
 
 def default_selector(cluster: Cluster, pod: PodInfo) -> list[Obj]:
@@ -130,7 +139,11 @@ def count_matching(cluster: Cluster, node: NodeInfo, constraint: Constraint, nam
     seen = known.get(node.name)
     if seen is not None and seen[0] == node.generation:
         return seen[1]
-    count = matching(node.pods.values(), constraint, namespace)
+    carriers = cluster.carriers
+    if all(node.name in carriers.get((namespace, *label), ()) for label in constraint.exact):
+        count = matching(node.pods.values(), constraint, namespace)
+    else:
+        count = 0
     known[node.name] = (node.generation, count)
     return count
 
