@@ -15,7 +15,7 @@ from typing import NamedTuple
 from kctl.api.objects import Key, Obj, dig, is_deleting, key_of
 from kctl.client.cache import Caches, by_node
 from kctl.client.client import Client
-from kctl.kubelet import facts, pulls, references
+from kctl.kubelet import admission, facts, pulls, references
 from kctl.kubelet.addresses import pod_address
 from kctl.kubelet.containers import state_of, waiting_reason
 from kctl.kubelet.phase import TERMINAL, by_name
@@ -90,7 +90,10 @@ class Kubelet(Controller):
         if not dig(pod, "status", "podIP") and not pod["spec"].get("hostNetwork"):
             address = pod_address(dig(node, "spec", "podCIDR", default=""), facts.address_fold(pods).get)
         queue = pulls.queue_fold(pods).get(node["metadata"]["name"])
-        return Known(objects, facts.images_on(node, images), address, queue)
+        refused = admission.is_by_hand(pod) and admission.refusal(
+            pod, node, by_node(pods).get(node["metadata"]["name"])
+        )
+        return Known(objects, facts.images_on(node, images), address, queue, refused or None)
 
     def decide(self, seen: Seen, now: float) -> Decision:
         """Turn the pod's next step into actions."""

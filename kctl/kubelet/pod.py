@@ -10,8 +10,7 @@ What the simulated kubelet takes for granted: every image that can be named exis
 container starts, answers its probes and ends on SIGTERM with exit code 0; containers of a pod
 that is not to be restarted run for a while and exit 0, all others run for ever. So there are
 no restarts, no liveness failures, no exec outcomes, no postStart or preStop hooks, no
-evictions for node pressure and no admission by the node (``OutOfcpu``). Changing the image
-of a running container does not restart it.
+evictions for node pressure. Changing the image of a running container does not restart it.
 """
 
 from __future__ import annotations
@@ -42,13 +41,14 @@ class Known(NamedTuple):
 
     ``objects`` are the ConfigMaps and Secrets the pod names, ``images`` the instants from
     which images are present on the node, ``queue`` what its puller is asked for, ``address``
-    the one the pod gets if it needs one.
+    the one the pod gets if it needs one, ``refusal`` reason and message when the node does not take it.
     """
 
     objects: references.Found = MappingProxyType({})
     images: Mapping[str, float] = MappingProxyType({})
     address: str = ""
     queue: tuple[Request, ...] = ()
+    refusal: tuple[str, str] | None = None
 
 
 class Happening(NamedTuple):
@@ -117,6 +117,8 @@ class _Life:
 
     def go_on(self, node: Obj) -> Step:
         """Take a pod that is to run as far as it gets at this instant."""
+        if self.known.refusal is not None:
+            return self._reject(*self.known.refusal)
         if self._is_past_deadline():
             return self._fail(node, "DeadlineExceeded", DEADLINE)
         self._default_statuses()
@@ -384,6 +386,15 @@ class _Life:
         self._note(reason, message)
         self.since, self.timers = None, []
         return self._step(node, "Failed", {"reason": reason, "message": message})
+
+    def _reject(self, reason: str, message: str) -> Step:
+        """Fail a pod that the node does not take, as rejectPod: nothing of it is ever started."""
+        self._warn(reason, message)
+        status = {**self.old, "phase": "Failed", "reason": reason, "message": f"Pod was rejected: {message}"}
+        status["startTime"] = rfc3339(self.now)
+        if self.pod["metadata"].get("generation"):
+            status["observedGeneration"] = self.pod["metadata"]["generation"]
+        return Step(status, tuple(self.events))
 
     def _step(self, node: Obj, phase: str, more: Obj | None = None) -> Step:
         """Return the step to the status as it is now."""

@@ -1,0 +1,183 @@
+"""Whether a kubelet takes a pod that was put on its node without the scheduler.
+
+In: a new pod, its node, the node's other pods. Out: reason and message of a refusal, as kubelet's
+predicate admission: resources, node selector and affinity, host ports, NoExecute taints, the first
+that fails. The scheduler has checked all that for the pods it binds. Critical pods preempt nobody
+here, and resources managed by devices, topology or CPU sets are not looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from kctl.api import quantity
+from kctl.api.objects import Obj, condition, dig
+from kctl.kubelet.phase import TERMINAL, is_sidecar
+
+Refusal = tuple[str, str]
+"""Reason and message."""
+FIRST = ("cpu", "memory", "ephemeral-storage")
+"""Compared in this order, others by name after them."""
+EVERY = "0.0.0.0"  # noqa: S104 - nothing is bound: how a pod asks for all addresses of its node
+
+
+def is_by_hand(pod: Obj) -> bool:
+    """Say whether the pod is new and no scheduler has bound it."""
+    return not dig(pod, "status", "startTime") and condition(pod, "PodScheduled") is None
+
+
+def refusal(pod: Obj, node: Obj, on_node: Iterable[Obj]) -> Refusal | None:
+    """Return why the kubelet does not take the pod, None when it does, as predicateAdmitHandler.Admit."""
+    meta = pod["metadata"]
+    others = [other for other in on_node if other["metadata"].get("uid") != meta.get("uid") and _is_taken(other)]
+    short = _insufficient(pod, node, others)
+    if short:
+        return short
+    if not _selects(pod["spec"], node):
+        return _predicate("NodeAffinity", "node(s) didn't match Pod's node affinity/selector")
+    if any(_collide(mine, port) for mine in _ports(pod) for other in others for port in _ports(other)):
+        return _predicate("NodePorts", "node(s) didn't have free ports for the requested pod ports")
+    tolerations = pod["spec"].get("tolerations") or ()
+    for taint in dig(node, "spec", "taints") or ():
+        if taint.get("effect") == "NoExecute" and not any(_tolerates(one, taint) for one in tolerations):
+            return _predicate("TaintToleration", "node(s) had taints that the pod didn't tolerate")
+    return None
+
+
+def _is_taken(pod: Obj) -> bool:
+    return (pod.get("status") or {}).get("phase") not in TERMINAL and not is_by_hand(pod)
+
+
+def _predicate(name: str, why: str) -> Refusal:
+    return name, f"Predicate {name} failed: {why}"
+
+
+def _insufficient(pod: Obj, node: Obj, others: list[Obj]) -> Refusal | None:
+    """Return the first resource of which too little is left, as noderesources.Fits."""
+    allocatable = dig(node, "status", "allocatable") or {}
+    if not allocatable:
+        return None
+    room = amount("pods", allocatable.get("pods", 0))
+    if len(others) + 1 > room:
+        return _out_of("pods", 1, len(others), room)
+    wanted = requests(pod["spec"])
+    used: dict[str, int] | None = None
+    for name in (*FIRST, *sorted(wanted.keys() - set(FIRST))):
+        asked = wanted.get(name, 0)
+        if not asked or ("/" in name and name not in allocatable):
+            continue
+        used = used or _sum(requests(other["spec"]) for other in others)
+        have = amount(name, allocatable.get(name, 0))
+        if asked > have - used.get(name, 0):
+            return _out_of(name, asked, used.get(name, 0), have)
+    return None
+
+
+def _out_of(name: str, asked: int, used: int, have: int) -> Refusal:
+    text = f"Node didn't have enough resource: {name}, requested: {asked}, used: {used}, capacity: {have}"
+    return f"OutOf{name}", text
+
+
+@lru_cache(maxsize=4096)
+def amount(resource: str, text: str | int | float) -> int:
+    """Read a quantity: cpu in thousandths, all else in whole units, fractions rounded up."""
+    return quantity.milli(text) if resource == "cpu" else quantity.value(text)
+
+
+def requests(spec: Obj) -> dict[str, int]:
+    """Return what a pod asks for, as k8s.io/component-helpers/resource.PodRequests."""
+    running = _sum(map(_requests, spec["containers"]))
+    beside: dict[str, int] = {}
+    most: dict[str, int] = {}
+    for container in spec.get("initContainers") or ():
+        if is_sidecar(container):
+            beside = _sum((beside, _requests(container)))
+            now = beside
+        else:
+            now = _sum((beside, _requests(container)))
+        most = {name: max(most.get(name, 0), now.get(name, 0)) for name in most.keys() | now.keys()}
+    running = _sum((running, beside))
+    total = {name: max(running.get(name, 0), most.get(name, 0)) for name in running.keys() | most.keys()}
+    whole = dig(spec, "resources", "requests") or {}
+    total |= {name: amount(name, text) for name, text in whole.items()}
+    overhead = {name: amount(name, text) for name, text in (spec.get("overhead") or {}).items()}
+    return _sum((total, overhead))
+
+
+def _requests(container: Obj) -> dict[str, int]:
+    return {name: amount(name, text) for name, text in (dig(container, "resources", "requests") or {}).items()}
+
+
+def _sum(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    out: dict[str, int] = {}
+    for part in parts:
+        for name, number in part.items():
+            out[name] = out.get(name, 0) + number
+    return out
+
+
+def _selects(spec: Obj, node: Obj) -> bool:
+    """Say whether node selector and required affinity allow the node, as GetRequiredNodeAffinity."""
+    labels = node["metadata"].get("labels") or {}
+    if any(labels.get(key) != value for key, value in (spec.get("nodeSelector") or {}).items()):
+        return False
+    path = ("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
+    required = dig(spec, *path)
+    if not required:
+        return True
+    fields = {"metadata.name": node["metadata"]["name"]}
+    for term in required.get("nodeSelectorTerms") or ():
+        expressions, on_fields = term.get("matchExpressions") or (), term.get("matchFields") or ()
+        if (expressions or on_fields) and _all(expressions, labels) and _all(on_fields, fields):
+            return True
+    return False
+
+
+def _all(requirements: Iterable[Obj], labels: Mapping[str, str]) -> bool:
+    return all(_matches(one, labels.get(one["key"])) for one in requirements)
+
+
+def _matches(requirement: Obj, value: str | None) -> bool:
+    operator, values = requirement["operator"], requirement.get("values") or ()
+    if operator in ("Gt", "Lt"):
+        return _compares(value, values, (lambda a, b: a > b) if operator == "Gt" else (lambda a, b: a < b))
+    known: dict[str, bool] = {
+        "In": value is not None and value in values,
+        "NotIn": value is None or value not in values,
+        "Exists": value is not None,
+        "DoesNotExist": value is None,
+    }
+    return known.get(operator, False)
+
+
+def _compares(value: str | None, values: Any, compare: Callable[[int, int], bool]) -> bool:
+    try:
+        return value is not None and len(values) == 1 and compare(int(value), int(values[0]))
+    except ValueError:
+        return False
+
+
+def _ports(pod: Obj) -> Iterator[tuple[str, str, int]]:
+    """Yield address, protocol and number of each port the pod takes of its node."""
+    sidecars = [container for container in pod["spec"].get("initContainers") or () if is_sidecar(container)]
+    for container in (*pod["spec"]["containers"], *sidecars):
+        for port in container.get("ports") or ():
+            if port.get("hostPort"):
+                yield port.get("hostIP") or EVERY, port.get("protocol") or "TCP", port["hostPort"]
+
+
+def _collide(one: tuple[str, str, int], other: tuple[str, str, int]) -> bool:
+    return one[1:] == other[1:] and (one[0] == other[0] or EVERY in (one[0], other[0]))
+
+
+def _tolerates(toleration: Obj, taint: Obj) -> bool:
+    """Say whether the toleration is for the taint, as v1.Toleration.ToleratesTaint."""
+    if toleration.get("effect") not in (None, "", taint["effect"]):
+        return False
+    if toleration.get("key") not in (None, "", taint["key"]):
+        return False
+    if toleration.get("operator") == "Exists":
+        return True
+    return bool(toleration.get("key")) and (toleration.get("value") or "") == (taint.get("value") or "")
