@@ -30,7 +30,9 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "rollout": Entry("rollout", "Watch, undo, restart, pause and resume rollouts."),
         "label": Entry("label", "Set and take away labels."),
         "annotate": Entry("annotate", "Set and take away annotations."),
+        "edit": Entry("edit", "Change objects in an editor."),
         "patch": Entry("patch", "Change fields of objects with a patch."),
+        "rollback": Entry("rollback", "Go back to an earlier revision."),
     },
     "What is, and why": {
         "status": Entry("status", "Show the health of what was applied, with what blocks it."),
@@ -53,6 +55,7 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "advance": Entry("advance", "Let virtual time pass."),
     },
     "Other": {
+        "auth": Entry("auth", "Say who one is and what one may do."),
         "completion": Entry("completion", "Print the completion script of a shell."),
         "version": Entry("version", "Print the version."),
     },

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command("diff", short_help="Show what apply would change, or what has drifted since.")
+@click.argument("revisions", required=False, metavar="[REV..REV]")
 @options.filenames()
 @options.namespace
 @options.prune
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(
     settings: Settings,
+    revisions: str | None,
     paths: tuple[str, ...],
     recursive: bool,
     kustomize: str | None,
@@ -40,10 +42,10 @@ def command(
     show_secrets: bool,
     output: str | None,
 ) -> int:
-    """Compare the manifests in PATH with the cluster; nothing is written.
+    """Compare the manifests in PATH with the cluster, or two revisions; nothing is written.
 
-    Without PATH, compare what was last applied with what is. Needs no cluster: without one, the
-    manifests are compared with an empty cluster of the shape in kctl.yaml. Exit code 0 when
+    Without either, compare what was last applied with what is. PATH needs no cluster: without
+    one, the manifests are compared with an empty cluster of the shape in kctl.yaml. Exit code 0 when
     nothing differs, 1 when something does, 2 on errors.
     """
     from kctl.cli import carry, drift
@@ -53,6 +55,8 @@ def command(
     from kctl.gitops.apply import Options
 
     options.refuse_kustomize(kustomize)
+    if revisions is not None:
+        return compare_revisions(settings, revisions, paths, output, show_secrets)
     how = Options(
         namespace=namespace or "",
         force=force_conflicts or not paths,
@@ -82,6 +86,21 @@ def command(
     else:
         write("".join(line for change in differing for line in unified(change, secrets=show_secrets)))
     return 1 if differing else 0
+
+
+def compare_revisions(
+    settings: Settings, revisions: str, paths: tuple[str, ...], output: str | None, secrets: bool
+) -> int:
+    """Print the fields that differ between two revisions."""
+    from kctl.api.errors import UsageError
+    from kctl.cli import past, revision_diff
+    from kctl.cli.session import open_reader
+
+    found = past.parse_range(revisions)
+    if found is None or paths:
+        raise UsageError(f"{revisions!r}: give two revisions as A..B, or manifests with -f PATH")
+    with open_reader(settings) as plane:
+        return revision_diff.show(plane, *found, output, secrets=secrets)
 
 
 def unified(change: Change, *, secrets: bool = False) -> Iterator[str]:

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 @click.option("--show-managed-fields", is_flag=True, help="Keep managedFields in documents.")
 @options.ignore_not_found
 @options.show_secrets
+@click.option("--at", type=int, metavar="REV", help="As it was at this revision (see kctl log).")
+@click.option("-w", "--watch", is_flag=True, help="Go on with what other processes change, until Ctrl-C.")
+@click.option("--watch-only", is_flag=True, help="Only what changes.")
+@click.option("--output-watch-events", is_flag=True, help="Say ADDED, MODIFIED or DELETED with each change.")
 @click.pass_obj
 def command(
     settings: Settings,
@@ -43,13 +47,18 @@ def command(
     show_managed_fields: bool,
     ignore_not_found: bool,
     show_secrets: bool,
+    at: int | None,
+    watch: bool,
+    watch_only: bool,
+    output_watch_events: bool,
 ) -> int:
     """List objects of a kind, several kinds, or a category such as ``all``."""
     from kctl.cli import output as out
     from kctl.cli import select
     from kctl.cli.session import open_reader
 
-    with open_reader(settings) as plane:
+    with open_reader(settings) as opened:
+        plane = opened if at is None else past_of(opened, at, watch or watch_only)
         chosen = select.parse(plane.server.registry, resources)
         scope = "" if all_namespaces else namespace or "default"
         found: list[tuple[Kind, list[Obj]]] = []
@@ -60,7 +69,9 @@ def command(
             failures += [error for error in errors if not (ignore_not_found and "NotFound" in error)]
         everything = [item for _, items in found for item in items]
         single = len(chosen) == 1 and len(chosen[0].names) == 1
-        if output in ("json", "yaml"):
+        if watch_only:
+            pass
+        elif output in ("json", "yaml"):
             shown = [
                 out.presentable(item, managed_fields=show_managed_fields, secrets=show_secrets) for item in everything
             ]
@@ -74,9 +85,27 @@ def command(
         if not everything and not failures and output is None and not ignore_not_found:
             is_global = all_namespaces or not chosen[0].kind.namespaced
             print("No resources found" + ("" if is_global else f" in {scope} namespace."), file=sys.stderr)
+        if (watch or watch_only) and not failures:
+            from kctl.cli import following
+
+            shape = following.Shape(
+                output, all_namespaces, show_labels, show_secrets, show_managed_fields, output_watch_events
+            )
+            listed = [(selection, items) for selection, (_, items) in zip(chosen, found, strict=True)]
+            following.show_changes(plane, listed, scope, selector, field_selector, shape)
     for failure in failures:
         print(failure, file=sys.stderr)
     return 1 if failures else 0
+
+
+def past_of(plane: ControlPlane, revision: int, is_watched: bool) -> ControlPlane:
+    """Return the cluster as it was at a revision."""
+    from kctl.api.errors import UsageError
+    from kctl.cli import past
+
+    if is_watched:
+        raise UsageError("--at and --watch cannot go together: the past does not change")
+    return past.at(plane, revision)
 
 
 def fetch(

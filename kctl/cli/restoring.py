@@ -1,0 +1,200 @@
+"""What ``rollback`` writes: what people asked for, as it was at an earlier revision.
+
+In: a client and what differs between then and now. Out: the writes, through the API server like
+any other, and an entry for each as reports list it. What controllers made of it is theirs: they
+follow. Sets that were applied are applied again as they were then, under the same field manager,
+so that the next apply meets no conflict; the rest is written under this command's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from kctl.api.errors import Refused
+from kctl.api.objects import Key, Obj, annotations_of, controller_uid, dig
+from kctl.cli.revision_diff import Difference, schema_of
+from kctl.gitops import fielddiff, inventory
+from kctl.gitops.intent import INTENTS, RENDERED_SETS
+
+if TYPE_CHECKING:
+    from kctl.client.client import Client
+
+INVENTORIES = inventory.RESOURCE
+BOOKS = (RENDERED_SETS, INVENTORIES, INTENTS)
+"""kctl's own records of what was applied, in the order they are written."""
+MADE = ("endpoints", "endpointslices.discovery.k8s.io", "instances.cloud.kctl.dev", "controllerrevisions.apps")
+"""Kinds that only controllers write."""
+FIRST = ("namespaces", "customresourcedefinitions.apiextensions.k8s.io", "serviceaccounts", "configmaps", "secrets")
+SERVER = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink")
+GONE = ("deletionTimestamp", "deletionGracePeriodSeconds")
+NODE_SPEC = ("unschedulable", "taints")
+CONTROLLERS_OWN = "deployment.kubernetes.io/"
+NAME = "kctl-rollback"
+
+
+class Applied(NamedTuple):
+    """An object as a set brought it at the revision to go back to."""
+
+    object: Obj
+    field_manager: str
+
+
+def wanted(found: Iterable[Difference]) -> list[Difference]:
+    """Return the differences that people made, in the order in which they are undone."""
+    kept = [difference for difference in found if _is_peoples(difference)]
+    return sorted(kept, key=lambda d: (_rank(d.resource), d.resource, d.key))
+
+
+def _rank(resource: str) -> int:
+    return FIRST.index(resource) if resource in FIRST else len(FIRST)
+
+
+def _is_peoples(difference: Difference) -> bool:
+    if difference.resource in MADE or difference.resource in BOOKS:
+        return False
+    obj = difference.before or difference.after or {}
+    if controller_uid(obj) or (difference.resource, difference.key.name) in inventory.AUTOMATIC:
+        return False
+    if difference.resource == "nodes":
+        return difference.before is not None and difference.after is not None
+    return True
+
+
+def guard(found: Sequence[Difference], *, confirmed: bool) -> None:
+    """Refuse to delete what holds other things, unless that was confirmed."""
+    names = [
+        f"{difference.resource}/{difference.key.name}"
+        for difference in found
+        if difference.before is None and difference.resource in inventory.GUARDED
+    ]
+    if names and not confirmed:
+        raise Refused(
+            f"this deletes {', '.join(names)} with all they hold", hint="--prune-confirm does it all the same"
+        )
+
+
+def restore(client: Client, found: Sequence[Difference], applied: dict[tuple[str, Key], Applied]) -> list[Obj]:
+    """Write what was then and return an entry for each object that is another now."""
+    doomed = {d.key.name for d in found if d.resource == "namespaces" and d.before is None}
+    entries = [
+        _put(client, difference, difference.before, applied.get((difference.resource, difference.key)))
+        for difference in found
+        if difference.before is not None
+    ]
+    for difference in reversed(found):
+        if difference.before is None and difference.key.namespace not in doomed:
+            client.delete(difference.resource, difference.key, propagation="Background")
+            entries.append(_entry(difference, "pruned", None))
+    return [entry for entry in entries if entry is not None]
+
+
+def _put(client: Client, difference: Difference, then: Obj, applied: Applied | None) -> Obj | None:
+    """Bring one object back: the part that its set brought by an apply, the rest by an update."""
+    resource = difference.resource
+    live = difference.after
+    if applied is not None:
+        live = client.apply(resource, applied.object, field_manager=applied.field_manager, force=True)
+    if live is None:
+        live = client.create(resource, fresh(then))
+    else:
+        target = node_as_then(then, live) if resource == "nodes" else as_then(then, live)
+        if fielddiff.comparable(target) != fielddiff.comparable(live):
+            live = client.update(resource, target)
+    if difference.after is not None and not fielddiff.changes(difference.after, live):
+        return None
+    return _entry(difference, "created" if difference.after is None else "configured", live)
+
+
+def fresh(then: Obj) -> Obj:
+    """Return the object to create anew: without what the server and the scheduler add."""
+    meta = {name: value for name, value in then["metadata"].items() if name not in (*SERVER, *GONE)}
+    out = {**{name: value for name, value in then.items() if name != "status"}, "metadata": meta}
+    if then["kind"] == "Pod" and "nodeName" in then["spec"]:
+        out["spec"] = {name: value for name, value in then["spec"].items() if name != "nodeName"}
+    return out
+
+
+def as_then(then: Obj, live: Obj) -> Obj:
+    """Return the live object with everything that people write as it was."""
+    own = {name: live["metadata"][name] for name in (*SERVER, *GONE) if name in live["metadata"]}
+    meta = {name: value for name, value in then["metadata"].items() if name not in (*SERVER, *GONE)}
+    annotations = {k: v for k, v in annotations_of(then).items() if not k.startswith(CONTROLLERS_OWN)}
+    annotations |= {k: v for k, v in annotations_of(live).items() if k.startswith(CONTROLLERS_OWN)}
+    meta = {name: value for name, value in {**meta, **own}.items() if name != "annotations"}
+    if annotations:
+        meta["annotations"] = annotations
+    out = {**then, "metadata": meta}
+    out.pop("status", None)
+    return {**out, "status": live["status"]} if "status" in live else out
+
+
+def node_as_then(then: Obj, live: Obj) -> Obj:
+    """Return the node with labels, taints and cordon as they were; the rest is the kubelet's."""
+    spec = {name: value for name, value in live["spec"].items() if name not in NODE_SPEC}
+    spec |= {name: then["spec"][name] for name in NODE_SPEC if name in then["spec"]}
+    meta = {name: value for name, value in live["metadata"].items() if name not in ("labels", "annotations")}
+    meta |= {name: then["metadata"][name] for name in ("labels", "annotations") if name in then["metadata"]}
+    return {**live, "metadata": meta, "spec": spec}
+
+
+def _entry(difference: Difference, change: str, live: Obj | None) -> Obj:
+    from kctl.cli.writing import name_of
+
+    obj = live or difference.after or difference.before or {}
+    fields: list[Obj] = []
+    if change == "configured":
+        fields = [field.data() for field in fielddiff.changes(difference.after, live, schema_of(obj))]
+    return {
+        "file": "",
+        "line": 0,
+        "object": name_of(obj),
+        "apiVersion": obj["apiVersion"],
+        "kind": obj["kind"],
+        "namespace": difference.key.namespace,
+        "name": difference.key.name,
+        "change": change,
+        "fields": fields,
+    }
+
+
+def books(client: Client, found: Sequence[Difference]) -> None:
+    """Bring kctl's records of what was applied back: sets, inventories, intents."""
+    for resource in BOOKS:
+        for difference in found:
+            if difference.resource == resource:
+                _book(client, difference)
+    anew = {(d.resource, *d.key) for d in found if d.before is not None and d.after is None}
+    for listed in client.list(INVENTORIES).items:
+        _forget_uids(client, listed, anew)
+
+
+def _book(client: Client, difference: Difference) -> None:
+    resource, then, live = difference.resource, difference.before, difference.after
+    if then is None:
+        client.delete(resource, difference.key)
+        return
+    spec = again(then["spec"], live) if resource == INTENTS else then["spec"]
+    if live is None:
+        client.create(resource, {**fresh(then), "spec": spec})
+    elif live["spec"] != spec:
+        client.update(resource, {**live, "spec": spec})
+
+
+def again(spec: Obj, live: Obj | None) -> Obj:
+    """Return an intent's spec to be carried out anew: it finds all as it should be, and notes the uids."""
+    serial = max(spec["serial"], dig(live, "spec", "serial", default=0)) + 1
+    return {**spec, "serial": serial, "force": True, "prune": False, "pruned": []}
+
+
+def _forget_uids(client: Client, listed: Obj, anew: set[tuple[str, str, str]]) -> None:
+    """Let a set's intent find out the uids of objects that were made anew."""
+    entries = inventory.entries(listed)
+    if not any(entry.identity in anew for entry in entries):
+        return
+    known = [entry._replace(uid="") if entry.identity in anew else entry for entry in entries]
+    spec = inventory.build(listed["metadata"]["name"], known)["spec"]
+    client.update(INVENTORIES, {**listed, "spec": spec})
+    wish = inventory.read(client, INTENTS, listed["metadata"]["name"])
+    if wish is not None:
+        client.update(INTENTS, {**wish, "spec": again(wish["spec"], wish)})
