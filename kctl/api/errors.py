@@ -237,7 +237,8 @@ def unprocessable(kind: str, group: str, name: str, errors: Sequence[FieldError]
         details["name"] = name
     if group:
         details["group"] = group
-    details["kind"] = kind
+    if kind:
+        details["kind"] = kind
     details["causes"] = [{"reason": e.type, "message": e.body(), "field": e.field} for e in errors]
     message = f'{qualified} "{name}" is invalid: {joined}'
     return StatusError(422, "Invalid", message, details=details, errors=errors)

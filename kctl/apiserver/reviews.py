@@ -43,6 +43,8 @@ def handle(server: APIServer, request: Request) -> Obj:
         if not dig(obj, "spec", "namespace"):
             raise bad_request("no namespace on request")
         return {**obj, "spec": {}, "status": RULES}
+    if kind.kind == "TokenReview" and not dig(obj, "spec", "token"):
+        raise bad_request("token is required for TokenReview in authentication")
     obj = rules.owned(kind, obj, None, manager=request.manager, now=now)
     errors = rules.validate_create(kind, obj)
     if errors:  # upstream names no kind here

@@ -270,9 +270,6 @@ def policy_binding(obj: Obj) -> Obj:
     spec = dict(obj.get("spec") or {})
     if spec.get("matchResources") is not None:
         spec["matchResources"] = match_resources(spec["matchResources"])
-    ref = spec.get("paramRef")
-    if ref is not None and ref.get("parameterNotFoundAction") is None:
-        spec["paramRef"] = {**ref, "parameterNotFoundAction": "Deny"}
     return {**obj, "spec": spec}
 
 

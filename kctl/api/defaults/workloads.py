@@ -196,15 +196,17 @@ def with_empty_labels(obj: Obj, sent: Obj) -> Obj:
     """Keep a template's ``labels: {}`` where a selector asks for labels: the refusal tells {} from null."""
     template = (sent.get("spec") or {}).get("template") or {}
     labels = (template.get("metadata") or {}).get("labels") if isinstance(template, dict) else None
-    if labels != {} or not _asks(obj["spec"].get("selector") or {}):
+    if labels != {} or not _asks(obj["spec"].get("selector")):
         return obj
     template = obj["spec"]["template"]
     metadata = {**(template.get("metadata") or {}), "labels": {}}
     return {**obj, "spec": {**obj["spec"], "template": {**template, "metadata": metadata}}}
 
 
-def _asks(selector: Obj) -> bool:
+def _asks(selector: Obj | None) -> bool:
     """Say whether no object without labels can match."""
+    if selector is None:
+        return True
     if "matchLabels" not in selector and "matchExpressions" not in selector:
         return bool(selector)
     rows = selector.get("matchExpressions") or ()

@@ -18,6 +18,8 @@ def create(obj: Obj, now: str) -> Obj:
     spec = obj.get("spec") or {}
     labels = (obj["metadata"].get("labels")) or {}
     spec = _spread(_affinity(spec, labels), labels)
+    if (spec.get("terminationGracePeriodSeconds") or 0) < 0:
+        spec = {**spec, "terminationGracePeriodSeconds": 1}
     said = (obj.get("status") or {}).get("qosClass")  # upstream asks the object first
     status: Obj = {"phase": "Pending", "qosClass": said or quality(spec)}
     if spec.get("schedulingGates"):

@@ -173,7 +173,7 @@ def _mutation(value: Obj, at: str, out: Errors) -> None:
         part = value.get(field)
         if kind == name and part is None:
             out.append(errors.required(f"{at}.{field}", f"must be specified when patchType is {name}"))
-        elif kind == name and not (part.get("expression") or "").strip():
+        elif kind == name and not ((part or {}).get("expression") or "").strip():
             out.append(errors.required(f"{at}.{field}.expression"))
         elif kind in fields and kind != name and part is not None:
             text = f"must not be specified when patchType is {kind}"

@@ -99,6 +99,7 @@ def node_update(new: Obj, old: Obj, out: Errors) -> None:
 def attachment(obj: Obj, out: Errors) -> None:
     """Check a VolumeAttachment."""
     spec = obj.get("spec") or {}
+    driver_name(spec.get("attacher") or "", "spec.attacher", out)
     source = spec.get("source") or {}
     name, inline = source.get("persistentVolumeName"), source.get("inlineVolumeSpec")
     if (name is None) == (inline is None):
@@ -111,7 +112,6 @@ def attachment(obj: Obj, out: Errors) -> None:
             )
         formatted(formats.dns_subdomain, name, "spec.source.persistentVolumeName", out)
     formatted(formats.dns_subdomain, spec.get("nodeName") or "", "spec.nodeName", out)
-    driver_name(spec.get("attacher") or "", "spec.attacher", out)
 
 
 def attachment_update(new: Obj, old: Obj, out: Errors) -> None:

@@ -81,7 +81,7 @@ def _exit_codes(codes: Obj, names: set[str], at: str, out: Errors) -> None:
             out.append(errors.invalid(f"{at}.values[{n}]", code, "must not be 0 for the In operator"))
         if code in values[:n]:
             out.append(errors.duplicate(f"{at}.values[{n}]", code))
-    if any(a > b for a, b in zip(values, values[1:], strict=False)):
+    if values != sorted(values):
         out.append(errors.invalid(f"{at}.values", values, "must be ordered"))
 
 

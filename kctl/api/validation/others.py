@@ -10,7 +10,7 @@ from base64 import b64decode
 
 from kctl.api import errors
 from kctl.api.objects import Obj
-from kctl.api.validation import formats, pods
+from kctl.api.validation import formats, internal, pods
 from kctl.api.validation.meta import Errors, formatted
 
 USAGES = (
@@ -177,7 +177,7 @@ def local_review(obj: Obj, out: Errors) -> None:
         out.append(errors.invalid("spec.user", spec.get("user") or "", text))
     given = {k: v for k, v in metadata.items() if k not in {"managedFields", "namespace"}}
     if given:
-        out.append(errors.invalid("metadata", metadata, "must be empty except for namespace"))
+        out.append(errors.invalid("metadata", _shown(metadata), "must be empty except for namespace"))
 
 
 def self_review(obj: Obj, out: Errors) -> None:
@@ -201,4 +201,10 @@ def _no_metadata(obj: Obj, out: Errors) -> None:
     """Check that a review has no metadata but what the server adds."""
     given = {k: v for k, v in (obj.get("metadata") or {}).items() if k != "managedFields"}
     if given:
-        out.append(errors.invalid("metadata", obj["metadata"], "must be empty"))
+        out.append(errors.invalid("metadata", _shown(obj["metadata"]), "must be empty"))
+
+
+def _shown(metadata: Obj) -> Obj:
+    """Return metadata as Go writes it, with who manages it."""
+    managed = metadata.get("managedFields")
+    return {**internal.shown_meta(metadata), **({"managedFields": managed} if managed else {})}

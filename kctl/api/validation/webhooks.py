@@ -24,12 +24,22 @@ LONGEST_TIMEOUT = 30
 MAX_CONDITIONS = 64
 
 
-def configuration(obj: Obj, out: Errors) -> None:
-    """Check a ValidatingWebhookConfiguration or MutatingWebhookConfiguration."""
+def validating(obj: Obj, out: Errors) -> None:
+    """Check a ValidatingWebhookConfiguration."""
+    _configuration(obj, ("name", "namespace"), out)
+
+
+def mutating(obj: Obj, out: Errors) -> None:
+    """Check a MutatingWebhookConfiguration, where upstream mistakes a service's name for its namespace."""
+    _configuration(obj, ("namespace", "name"), out)
+
+
+def _configuration(obj: Obj, called: tuple[str, str], out: Errors) -> None:
+    """Check webhooks; ``called`` is how errors call the name and namespace of a service."""
     names: set[str] = set()
     for n, hook in enumerate(obj.get("webhooks") or ()):
         at = f"webhooks[{n}]"
-        _webhook(hook, at, out)
+        _webhook(hook, at, called, out)
         _review_versions(hook.get("admissionReviewVersions") or [], f"{at}.admissionReviewVersions", out)
         name = hook.get("name") or ""
         if name and name in names:
@@ -37,7 +47,7 @@ def configuration(obj: Obj, out: Errors) -> None:
         names.add(name)
 
 
-def _webhook(hook: Obj, at: str, out: Errors) -> None:
+def _webhook(hook: Obj, at: str, called: tuple[str, str], out: Errors) -> None:
     """Check one webhook."""
     _qualified(hook.get("name") or "", f"{at}.name", out)
     for n, rule in enumerate(hook.get("rules") or ()):
@@ -54,7 +64,7 @@ def _webhook(hook: Obj, at: str, out: Errors) -> None:
     for name in ("namespaceSelector", "objectSelector"):
         meta.selector(hook.get(name), f"{at}.{name}", out)
     choice(hook.get("reinvocationPolicy"), REINVOCATION, f"{at}.reinvocationPolicy", out)
-    _client(hook.get("clientConfig") or {}, f"{at}.clientConfig", out)
+    _client(hook.get("clientConfig") or {}, f"{at}.clientConfig", called, out)
     match_conditions(hook.get("matchConditions") or [], f"{at}.matchConditions", out)
 
 
@@ -130,7 +140,7 @@ def _resources(values: list[str], at: str, out: Errors) -> None:
         out.append(errors.invalid(at, values, text))
 
 
-def _client(value: Obj, at: str, out: Errors) -> None:
+def _client(value: Obj, at: str, called: tuple[str, str], out: Errors) -> None:
     """Check where a webhook is."""
     url, service = value.get("url"), value.get("service")
     if (url is None) == (service is None):
@@ -138,7 +148,7 @@ def _client(value: Obj, at: str, out: Errors) -> None:
     elif url is not None:
         _url(url, f"{at}.url", out)
     else:
-        webhook_service(value["service"], f"{at}.service", out)
+        _service(value["service"], f"{at}.service", called, out)
 
 
 def _url(url: str, at: str, out: Errors) -> None:
@@ -164,10 +174,11 @@ def _url(url: str, at: str, out: Errors) -> None:
         out.append(errors.invalid(at, parts.query, "query parameters are not permitted in the URL"))
 
 
-def webhook_service(value: Obj, at: str, out: Errors) -> None:
+def _service(value: Obj, at: str, called: tuple[str, str], out: Errors) -> None:
     """Check the service a webhook is behind, as ValidateWebhookService."""
+    missing = {name for field, name in zip(("name", "namespace"), called, strict=True) if not value.get(field)}
     for name in ("name", "namespace"):
-        if not value.get(name):
+        if name in missing:
             out.append(errors.required(f"{at}.{name}"))
     port = value.get("port") or 0
     complaints = formats.port_number(port)
