@@ -51,6 +51,13 @@ class Index:
             for value in self._values(new):
                 self._found.setdefault(value, {})[key] = new
 
+    def is_of(self, objects: Iterable[Obj]) -> bool:
+        """Say whether the index is what one made of ``objects`` now would be (tests)."""
+        fresh = Index(self._values)
+        for obj in objects:
+            fresh.change(key_of(obj), None, obj)
+        return fresh._found == self._found
+
 
 class Fold(Generic[A]):
     """A running aggregate per value.
@@ -148,6 +155,15 @@ class Cache:
     def folds(self) -> dict[str, Fold[Any]]:
         """Return the folds by name."""
         return dict(self._folds)
+
+    def check(self) -> None:
+        """Raise AssertionError for an index or fold that is not what its objects make it (tests)."""
+        for name, index in self._indexes.items():
+            if not index.is_of(self):
+                raise AssertionError(f"index {name} of {self.resource} is not what its objects make it")
+        for name, fold in self._folds.items():
+            if (kept := fold.items()) != (due := fold.recompute(self)):
+                raise AssertionError(f"fold {name} of {self.resource} is {kept}, its objects make it {due}")
 
     def replace(self, objects: Iterable[Obj], revision: int) -> list[WatchEvent]:
         """Take a fresh list for the truth and return the changes that lead to it."""

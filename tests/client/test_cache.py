@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -146,3 +147,14 @@ def test_indexes_and_folds_are_always_what_a_rescan_would_find(steps: list[tuple
             mine = [o for o in held if (o["metadata"].get("ownerReferences") or [{"uid": ""}])[0]["uid"] == value]
             assert owner.get(value) == mine
         assert cpu.items() == cpu.recompute(held)
+
+
+def test_a_fold_that_drifts_is_named():
+    cache = Cache("pods")
+    cache.fold("count", lambda _: ("all",), 0, lambda total, _: total + 1, lambda total, _: total)
+    pod = {"metadata": {"name": "a", "namespace": "x"}}
+    cache.deliver(WatchEvent("ADDED", "pods", pod, None))
+    cache.check()
+    cache.deliver(WatchEvent("DELETED", "pods", pod, None))
+    with pytest.raises(AssertionError, match="fold count of pods"):
+        cache.check()
