@@ -13,31 +13,33 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from kctl.api.errors import UsageError
-from kctl.api.objects import Obj
+from kctl.api.objects import Obj, key_of
 from kctl.apiserver.request import Request
 
 if TYPE_CHECKING:
     from kctl.apiserver.server import APIServer
+    from kctl.apiserver.storage import Event
 
 PLUGINS = {
     "NamespaceLifecycle": "namespace_lifecycle",
+    "LimitRanger": "limit_ranger",
     "ServiceAccount": "service_account",
     "TaintNodesByCondition": "taint_nodes_by_condition",
+    "PodSecurity": "pod_security",
     "Priority": "priority",
     "DefaultTolerationSeconds": "default_toleration_seconds",
     "PodTopologyLabels": "pod_topology_labels",
     "DefaultStorageClass": "default_storage_class",
     "StorageObjectInUseProtection": "storage_object_in_use_protection",
+    "PersistentVolumeClaimResize": "persistent_volume_claim_resize",
     "RuntimeClass": "runtime_class",
     "DefaultIngressClass": "default_ingress_class",
+    "ResourceQuota": "resource_quota",
 }
 """Name and module of each plugin, in the order they run; all are on by default."""
 
 NOT_BUILT = frozenset(
     {
-        "LimitRanger",
-        "PodSecurity",
-        "PersistentVolumeClaimResize",
         "CertificateApproval",
         "CertificateSigning",
         "ClusterTrustBundleAttest",
@@ -46,7 +48,6 @@ NOT_BUILT = frozenset(
         "MutatingAdmissionWebhook",
         "ValidatingAdmissionPolicy",
         "ValidatingAdmissionWebhook",
-        "ResourceQuota",
         "AlwaysPullImages",
         "NodeRestriction",
         "PodNodeSelector",
@@ -84,10 +85,35 @@ class Admission:
                 raise UsageError(f'admission plugin "{name}" is unknown', hint=f"the plugins are {known}")
         self.names = tuple(name for name in PLUGINS if name in wanted or name not in disabled)
         self._by_resource: dict[str, tuple[list[Any], list[Any]]] = {}
+        self._by_namespace: dict[str, dict[str, dict[str, Obj]]] = {}
 
     def enabled(self, name: str) -> bool:
         """Say whether the plugin of that name is on."""
         return name in self.names
+
+    def in_namespace(self, resource: str, namespace: str) -> Sequence[Obj]:
+        """Return the objects of a resource in one namespace by name; nothing costs next to nothing."""
+        found = self._by_namespace.get(resource)
+        if found is None:
+            found = self._follow(resource)
+        objects = found.get(namespace)
+        return [objects[name] for name in sorted(objects)] if objects else ()
+
+    def _follow(self, resource: str) -> dict[str, dict[str, Obj]]:
+        """Sort the objects of a resource by namespace, and keep them so through every change."""
+        found = self._by_namespace[resource] = {}
+        for key, obj in self._server.storage.objects(resource).items():
+            found.setdefault(key.namespace, {})[key.name] = obj
+
+        def take(event: Event) -> None:
+            namespace, name = key_of(event.object)
+            if event.type == "DELETED":
+                found.get(namespace, {}).pop(name, None)
+            else:
+                found.setdefault(namespace, {})[name] = event.object
+
+        self._server.storage.subscribe(resource, take)
+        return found
 
     def mutate(self, request: Request, obj: Obj, old: Obj | None) -> Obj:
         """Return the object as the mutating plugins leave it; StatusError when one refuses."""
@@ -122,8 +148,21 @@ class Admission:
 
 
 CONCERNS = {
+    "LimitRanger": ("pods", "persistentvolumeclaims"),
     "ServiceAccount": ("pods",),
     "TaintNodesByCondition": ("nodes",),
+    "PodSecurity": (
+        "namespaces",
+        "pods",
+        "podtemplates",
+        "replicationcontrollers",
+        "daemonsets.apps",
+        "deployments.apps",
+        "replicasets.apps",
+        "statefulsets.apps",
+        "cronjobs.batch",
+        "jobs.batch",
+    ),
     "Priority": ("pods", "priorityclasses.scheduling.k8s.io"),
     "DefaultTolerationSeconds": ("pods",),
     "PodTopologyLabels": ("pods",),
@@ -133,10 +172,11 @@ CONCERNS = {
         "persistentvolumeclaims",
         "volumeattributesclasses.storage.k8s.io",
     ),
+    "PersistentVolumeClaimResize": ("persistentvolumeclaims",),
     "RuntimeClass": ("pods",),
     "DefaultIngressClass": ("ingresses.networking.k8s.io",),
 }
-"""The resources each plugin looks at; NamespaceLifecycle looks at all."""
+"""The resources each plugin looks at; NamespaceLifecycle and ResourceQuota look at all."""
 
 
 def _concerns(name: str, resource: str) -> bool:
