@@ -19,13 +19,16 @@ if TYPE_CHECKING:
 
 def check(plane: ControlPlane, revision: int) -> int:
     """Return the revision when it can be read; Compacted or FutureRevision say why not."""
+    from kctl.api.errors import KctlError
     from kctl.store.errors import Compacted, FutureRevision
 
+    if revision < 1:
+        raise KctlError(f"there is no revision {revision}: the first is 1")
     latest, oldest = plane.server.revision, plane.store.compacted()
     if revision > latest:
         raise FutureRevision(revision, latest)
-    if revision < max(oldest, 1):
-        raise Compacted(revision, max(oldest, 1))
+    if revision < oldest:
+        raise Compacted(revision, oldest)
     return revision
 
 

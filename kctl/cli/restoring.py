@@ -8,7 +8,7 @@ so that the next apply meets no conflict; the rest is written under this command
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from kctl.api.errors import Refused
@@ -40,9 +40,17 @@ class Applied(NamedTuple):
     field_manager: str
 
 
-def wanted(found: Iterable[Difference]) -> list[Difference]:
-    """Return the differences that people made, in the order in which they are undone."""
-    kept = [difference for difference in found if _is_peoples(difference)]
+def wanted(found: Iterable[Difference], bootstrap: Container[tuple[str, Key]] = ()) -> list[Difference]:
+    """Return the differences that people made, in the order in which they are undone.
+
+    What every cluster begins with is nobody's, also where it is younger than the revision.
+    """
+    kept = [
+        difference
+        for difference in found
+        if _is_peoples(difference)
+        and not (difference.before is None and (difference.resource, difference.key) in bootstrap)
+    ]
     return sorted(kept, key=lambda d: (_rank(d.resource), d.resource, d.key))
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from kctl.cli.restoring import Applied
     from kctl.plane.plane import ControlPlane
 
+SERVICES = "10.96.0.0/12"
+
 
 @click.command("rollback", short_help="Go back to an earlier revision.")
 @click.argument("revision", type=int, metavar="REV")
@@ -59,10 +61,12 @@ def command(
 
 def rolled_back(plane: ControlPlane, revision: int, *, confirmed: bool) -> list[Obj]:
     """Write what was at a revision, nothing of it durable yet; return an entry for each object."""
+    from kctl.apiserver import bootstrap
     from kctl.cli import restoring, revision_diff
 
+    always = {(resource, key) for resource, key, _ in bootstrap.objects(plane.shape.seed, plane.now, SERVICES)}
     found = revision_diff.between(plane, revision, plane.store.head().revision)
-    wanted = restoring.wanted(found)
+    wanted = restoring.wanted(found, always)
     restoring.guard(wanted, confirmed=confirmed)
     client = writing.client_of(plane, writing.How(field_manager=restoring.NAME))
     try:

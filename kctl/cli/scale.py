@@ -9,6 +9,8 @@ from kctl.cli import options, targets, writing
 from kctl.cli.session import Settings
 from kctl.client.client import Client
 
+MOST = 2**31 - 1
+
 
 @click.command("scale", short_help="Set how many replicas objects have.")
 @options.resources("TYPE NAME... | TYPE/NAME...", required=False)
@@ -33,6 +35,8 @@ def command(
 
     if replicas < 0:
         raise UsageError("The --replicas=COUNT flag is required, and COUNT must be greater than or equal to 0")
+    if replicas > MOST:
+        raise UsageError(f"--replicas={replicas} is out of range: the most is {MOST}")
     if current_replicas < -1:
         raise UsageError("The --current-replicas must specify an integer of -1 or greater")
     with open_existing(settings) as plane:

@@ -20,6 +20,7 @@ def test_scale_sets_replicas_and_the_cluster_follows(web: Any) -> None:
     ("args", "code", "text"),
     [
         (("deploy/web",), 2, "The --replicas=COUNT flag is required, and COUNT must be greater than or equal to 0"),
+        (("deploy/web", "--replicas=2147483648"), 2, "--replicas=2147483648 is out of range"),
         (("deploy/web", "--replicas=5", "--current-replicas=2"), 1, "error: Expected replicas to be 2, was 3\n"),
         (("deploy/no", "--replicas=5"), 1, 'Error from server (NotFound): deployments.apps "no" not found\n'),
         (("svc/kubernetes", "--replicas=5"), 1, "the server could not find the requested resource"),
@@ -170,3 +171,24 @@ def test_a_secret_is_masked_in_what_a_patch_prints(kctl: Any) -> None:
     assert kctl("patch", "secret/s", "-p", "stringData: {a: c}", "-o", "json").json()["data"] == {"a": "***"}
     shown = kctl("patch", "secret/s", "-p", "stringData: {a: d}", "-o", "json", "--show-secrets").json()
     assert shown["data"] == {"a": "ZA=="}
+
+
+def test_a_change_is_made_again_on_what_another_process_wrote_meanwhile(web: Any) -> None:
+    from kctl.cli import targets, writing
+    from kctl.cli.session import Settings, open_existing
+
+    tries = []
+
+    def step(said: writing.Said) -> None:
+        found = targets.find(plane, ["deploy/web"], targets.Choice())
+        tries.append(dict(found.targets[0].object["metadata"].get("labels") or {}))
+        if len(tries) == 1:
+            assert web("label", "deploy/web", "other=first", "--no-wait").code == 0
+        client = writing.client_of(plane, writing.How())
+        said.did(client.patch("deployments.apps", found.targets[0].key, {"metadata": {"labels": {"own": "x"}}}), "done")
+
+    with open_existing(Settings(None, 0)) as plane:
+        said = writing.durably(plane, writing.How(cause="test"), step)
+    assert tries == [{}, {"other": "first"}]
+    assert said.text == "deployment.apps/web done\n"
+    assert web.get("deploy", "web")["metadata"]["labels"] == {"other": "first", "own": "x"}

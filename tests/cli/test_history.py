@@ -204,6 +204,13 @@ def test_a_rollback_that_deletes_a_namespace_asks(web: Any) -> None:
     assert web("get", "ns", "late", code=1).out == ""
 
 
+def test_a_rollback_to_the_beginning_leaves_what_every_cluster_has(web: Any) -> None:
+    preview = web("rollback", "2", "--dry-run").out
+    assert preview == "deployment.apps/web pruned (dry run)\n"
+    assert "there is no revision 0: the first is 1" in web("rollback", "0", code=1).err
+    assert "is in the future" in web("rollback", "99999", code=1).err
+
+
 def test_a_cordon_is_rolled_back(web: Any) -> None:
     before = revision(web)
     web("cordon", "node-1")
