@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kctl.runtime.controller import Controller
 
 CONTROLLERS = {
+    "resourcequota-controller": "resourcequota:ResourceQuotaController",
     "serviceaccount-controller": "serviceaccount:ServiceAccountController",
     "root-ca-certificate-publisher-controller": "rootca:RootCAPublisher",
     "node-lifecycle-controller": "nodelifecycle:NodeLifecycleController",

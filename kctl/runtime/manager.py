@@ -45,6 +45,8 @@ class Lag(Protocol):
         ...
 
 
+TALLIES = ("events", "resourcequotas")
+"""What is counted up with every write of something else, and is no loop however often it is written."""
 MAX_WRITES_AN_INSTANT = 200
 """Writes to one object within one virtual instant before it is called a livelock."""
 
@@ -111,7 +113,7 @@ class Manager:
         return seen
 
     def _count_write(self, event: WatchEvent) -> None:
-        if event.resource == "events":
+        if event.resource in TALLIES:
             return
         identity = (event.resource, key_of(event.object))
         count = self._writes[identity] = self._writes.get(identity, 0) + 1
