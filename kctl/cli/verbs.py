@@ -7,8 +7,22 @@ from typing import Any
 import click
 
 
+def _keep(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    """Note the namespace for the command below."""
+    if value is not None:
+        ctx.default_map = {**(ctx.default_map or {}), str(param.name): value}
+
+
 class Verbs(click.Group):
     """A group whose commands take the global options, and the options given before their name."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        if not any(param.name == "namespace" for param in self.params):
+            namespace = click.Option(
+                ["-n", "--namespace"], metavar="NS", expose_value=False, callback=_keep, help="The namespace."
+            )
+            self.params.append(namespace)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command with the options that every command takes."""

@@ -222,8 +222,14 @@ def test_restart_replaces_every_pod(web: Any) -> None:
 
 
 def test_the_namespace_before_the_command_reaches_the_verb(web: Any) -> None:
-    ran = web("-n", "kube-system", "rollout", "status", "deploy/web", code=1)
-    assert ran.err == 'Error from server (NotFound): deployments.apps "web" not found\n'
+    for args in (
+        ("-n", "kube-system", "rollout", "status", "deploy/web"),
+        ("rollout", "-n", "kube-system", "status", "deploy/web"),
+        ("rollout", "status", "deploy/web", "-n", "kube-system"),
+        ("-n", "default", "rollout", "-n", "kube-system", "status", "deploy/web"),
+    ):
+        ran = web(*args, code=1)
+        assert ran.err == 'Error from server (NotFound): deployments.apps "web" not found\n'
 
 
 def test_history_shows_one_revisions_template(web: Any) -> None:
