@@ -184,6 +184,20 @@ core.v1.ConfigMap
   = binaryData data immutable
 core.v1.Secret
   = data immutable stringData type
+core.v1.LimitRange
+  = spec
+core.v1.LimitRangeSpec
+  = limits
+core.v1.LimitRangeItem
+  = default defaultRequest max maxLimitRequestRatio min type
+core.v1.ResourceQuota
+  = spec
+core.v1.ResourceQuotaSpec
+  = hard scopeSelector scopes
+core.v1.ScopeSelector
+  = matchExpressions
+core.v1.ScopedResourceSelectorRequirement
+  = operator scopeName values
 core.v1.ServiceAccount
   = imagePullSecrets
   . automountServiceAccountToken secrets

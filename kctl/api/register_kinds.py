@@ -13,7 +13,7 @@ KINDS = """
 = configmaps
 = endpoints
 = events
-~ limitranges: no LimitRanger admission: neither defaults nor limits are applied
+= limitranges
 = namespaces
 = nodes
 ~ persistentvolumeclaims: never bound or provisioned; pods that use one are scheduled and started as if it were bound
@@ -21,7 +21,7 @@ KINDS = """
 = pods
 ~ podtemplates: data for other tools; no controller reads them upstream either
 = replicationcontrollers
-~ resourcequotas: no quota admission and no usage in status
+= resourcequotas
 = secrets
 = serviceaccounts
 = services
