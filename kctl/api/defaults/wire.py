@@ -161,7 +161,7 @@ EMPTY_IS_SOMETHING: dict[str, set[str]] = {
     "networking.v1.IngressClassParametersReference": {"apiGroup", "namespace", "scope"},
     "networking.v1.NetworkPolicyPort": {"protocol"},
     "policy.v1.PodDisruptionBudgetSpec": {"unhealthyPodEvictionPolicy"},
-    "resource.v1.DeviceToleration": set(),
+    "resource.v1.ResourceSliceSpec": {"nodeName"},
     "storage.v1.CSIDriverSpec": {"fsGroupPolicy"},
     "storage.v1.VolumeAttachmentSource": {"persistentVolumeName"},
     "scheduling.v1.PriorityClass": {"preemptionPolicy"},

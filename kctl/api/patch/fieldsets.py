@@ -19,6 +19,8 @@ from typing import Any
 Fields = dict[str, Any]
 
 MEMBER = "."
+LEAF: Fields = {}
+"""The node of a path with nothing below it; one for all, as no set is ever changed."""
 
 
 def is_member(node: Fields) -> bool:
@@ -133,8 +135,18 @@ def without(one: Fields, path: tuple[str, ...]) -> Fields:
 
 
 def in_order(one: Fields) -> Fields:
-    """Return the set with its elements sorted, as it is written."""
-    return {element: in_order(one[element]) if one[element] else {} for element in sorted(one)}
+    """Return the set with its elements sorted, as it is written; what is sorted already is shared."""
+    changed: Fields = {}
+    for element, node in one.items():
+        if node:
+            below = in_order(node)
+            if below is not node:
+                changed[element] = below
+    elements = list(one)
+    ordered = sorted(elements)
+    if not changed and elements == ordered:
+        return one
+    return {element: changed.get(element, one[element]) for element in ordered}
 
 
 def paths(one: Fields, above: str = "") -> Iterator[str]:

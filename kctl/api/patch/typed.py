@@ -11,6 +11,7 @@ import json
 from typing import Any
 
 from kctl.api.errors import go_value
+from kctl.api.patch.fieldsets import LEAF as NOTHING_BELOW
 from kctl.api.patch.fieldsets import MEMBER, Fields, is_member, printed
 from kctl.api.patch.shape import DEDUCED, KEYED, LEAF, MAP, SET, BadItem, Shape
 
@@ -193,7 +194,7 @@ def _compare_both(below: Shape, element: str, left: Any, right: Any, inline: Inl
             out.removed[element] = {k: v for k, v in whole(below, left).items() if k != MEMBER}
         elif below.kind == DEDUCED and isinstance(right, dict) and right and not isinstance(left, dict):
             out.added[element] = {k: v for k, v in whole(below, right).items() if k != MEMBER}
-        out.modified[element] = {}
+        out.modified[element] = NOTHING_BELOW
         return
     found = Changes()
     if kind == MAP:
@@ -211,18 +212,18 @@ def whole(shape: Shape, value: Any) -> Fields:
     """Return the node of a value that is all there on one side only: itself and all below."""
     kind = kind_at(shape, value)
     if kind == MAP and isinstance(value, dict) and value:
-        out: Fields = {MEMBER: {}}
+        out: Fields = {MEMBER: NOTHING_BELOW}
         for name, child in value.items():
             below = shape.field(name)
             if below is not None:
                 out[f"f:{name}"] = whole(below, child)
         return out
     if kind in (KEYED, SET) and isinstance(value, list) and value:
-        out = {MEMBER: {}}
+        out = {MEMBER: NOTHING_BELOW}
         for element, items in _by_element(shape, value).items():
-            out[element] = whole(shape.items, items[0]) if len(items) == 1 and kind == KEYED else {}
+            out[element] = whole(shape.items, items[0]) if len(items) == 1 and kind == KEYED else NOTHING_BELOW
         return out
-    return {}
+    return NOTHING_BELOW
 
 
 def _by_element(shape: Shape, value: list[Any]) -> dict[str, list[Any]]:
@@ -244,7 +245,7 @@ def _compare_lists(shape: Shape, old: list[Any], new: list[Any], out: Changes) -
             _compare_item(shape, element, a[0] if a else _NOTHING, b[0] if b else _NOTHING, out)
         elif len(a) >= 2 and len(b) >= 2:
             if a != b:
-                out.modified[element] = {}
+                out.modified[element] = NOTHING_BELOW
         elif len(a) >= 2:
             out.removed[element] = {}
             if b:

@@ -35,7 +35,6 @@ EMPTY_STATUS: dict[str, Obj] = {
     "Namespace": {"phase": "Active"},
     "PersistentVolume": {"phase": "Pending"},
     "PersistentVolumeClaim": {"phase": "Pending"},
-    "Pod": {"phase": "Pending"},
     "PodDisruptionBudget.policy": {
         "disruptionsAllowed": 0,
         "currentHealthy": 0,

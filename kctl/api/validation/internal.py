@@ -217,6 +217,26 @@ TYPES |= {
         "ControllerExpandSecretRef:*SecretReference NodeExpandSecretRef:*SecretReference"
     ),
 }
+TYPES |= {
+    "ResourceClaimSpec": "Devices:@DeviceClaim",
+    "DeviceClaim": "Requests:[]DeviceRequest Constraints:[]DeviceConstraint Config:[]DeviceConfig",
+    "DeviceRequest": "Name:s Exactly:*ExactDevice FirstAvailable:[]SubDevice",
+    "ExactDevice": (
+        "DeviceClassName:s Selectors:[]DeviceSelector AllocationMode:s Count:i AdminAccess "
+        "Tolerations:[]DeviceToleration Capacity:*DeviceCapacity"
+    ),
+    "SubDevice": (
+        "Name:s DeviceClassName:s Selectors:[]DeviceSelector AllocationMode:s Count:i "
+        "Tolerations:[]DeviceToleration Capacity:*DeviceCapacity"
+    ),
+    "DeviceSelector": "CEL=cel:*CELSelector",
+    "CELSelector": "Expression:s",
+    "DeviceToleration": "Key:s Operator:s Value:s Effect:s TolerationSeconds",
+    "DeviceCapacity": "Requests:Q",
+    "DeviceConstraint": "Requests:m MatchAttribute DistinctAttribute",
+    "DeviceConfig": "Requests:m Opaque:*OpaqueConfig",
+    "OpaqueConfig": "Driver:s Parameters",
+}
 TYPES["EphemeralContainer"] = TYPES["Container"] + " TargetContainerName:s"
 ZERO = {"s": "", "i": 0, "b": False, "q": 0}
 INITIALISMS = {
