@@ -14,6 +14,7 @@ from kctl.cli.session import Settings
 from kctl.cli.verbs import Verbs
 
 F = TypeVar("F", bound=Callable[..., Any])
+INVALID = (400, 422)
 NAME = click.argument("name", metavar="NAME")
 APPEND_HASH = click.option("--append-hash", is_flag=True, help="Append a hash of the content to the name.")
 
@@ -46,7 +47,6 @@ def from_sources(function: F) -> F:
 @click.group("create", cls=Verbs, invoke_without_command=True, short_help="Create objects from files or flags.")
 @options.filenames()
 @options.namespace
-@options.validate
 @writing.options("kctl-create")
 @click.pass_context
 def command(
@@ -56,7 +56,6 @@ def command(
     kustomize: str | None,
     ignore_not_manifest: bool,
     namespace: str | None,
-    validate: str,
     how: writing.How,
 ) -> int:
     """Create objects from files (-f), or one from flags with a command below."""
@@ -70,29 +69,30 @@ def command(
     if not paths:
         raise UsageError("must specify one of -f and -k", hint="or what to create: kctl create --help")
     choice = targets.Choice(paths, recursive, None, ignore_not_manifest, namespace)
-    return from_files(cast("Settings", ctx.obj), choice, validate, how)
+    return from_files(cast("Settings", ctx.obj), choice, how)
 
 
-def from_files(settings: Settings, choice: targets.Choice, validate: str, how: writing.How) -> int:
-    """Create what manifests describe; what is there already is an error."""
-    from kctl.api.errors import KctlError, StatusError
+def from_files(settings: Settings, choice: targets.Choice, how: writing.How) -> int:
+    """Create what manifests describe; what is there already is an error, and what is invalid stops all."""
+    from kctl.api.errors import StatusError
     from kctl.cli.session import open_existing
 
     with open_existing(settings) as plane:
         found = targets.manifests(plane, choice)
 
         def step(said: writing.Said) -> None:
-            for kind, key, obj in found:
-                placed = {**obj, "metadata": {**obj["metadata"], "namespace": key.namespace}} if key.namespace else obj
+            is_invalid = False
+            for kind, key, obj, place in found:
+                meta = {**obj["metadata"], **({"namespace": key.namespace} if key.namespace else {})}
+                placed = {**obj, "metadata": meta}
                 try:
-                    created = placed if how.is_local else _create(plane, kind.resource, placed, how)
+                    said.did(placed if how.is_local else _create(plane, kind.resource, placed, how), "created")
                 except StatusError as error:
-                    name = ", ".join(choice.paths)
-                    said.failed(f'Error from server ({error.reason}): error when creating "{name}": {error.message}')
-                except KctlError as error:
-                    said.failed(error)
-                else:
-                    said.did(created, "created")
+                    is_invalid = is_invalid or error.code in INVALID
+                    said.failed(f"{place}: error when creating: {error.message}")
+            if is_invalid:
+                plane.refresh()  # drops what was created: all of it or nothing
+                said.text = ""
 
         return writing.carry_out(plane, how, step)
 

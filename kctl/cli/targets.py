@@ -123,10 +123,19 @@ def from_args(plane: ControlPlane, args: Sequence[str], choice: Choice, *, bare:
 
 def from_files(plane: ControlPlane, choice: Choice) -> list[tuple[Kind, Key]]:
     """Return what the manifests in files name."""
-    return [(kind, key) for kind, key, _ in manifests(plane, choice)]
+    return [(found.kind, found.key) for found in manifests(plane, choice)]
 
 
-def manifests(plane: ControlPlane, choice: Choice) -> list[tuple[Kind, Key, Obj]]:
+class Wanted(NamedTuple):
+    """One manifest: what it describes and where it stands."""
+
+    kind: Kind
+    key: Key
+    object: Obj
+    place: str
+
+
+def manifests(plane: ControlPlane, choice: Choice) -> list[Wanted]:
     """Return the manifests in files with their kinds; the namespace is that of ``-n`` where none is given."""
     from kctl.api.errors import KctlError
     from kctl.cli.manifests import load
@@ -151,7 +160,7 @@ def manifests(plane: ControlPlane, choice: Choice) -> list[tuple[Kind, Key, Obj]
                 hint=f"pass --namespace={own} to perform this operation",
             )
         scope = (own or choice.namespace or "default") if kind.namespaced else ""
-        found.append((kind, Key(scope, obj["metadata"].get("name") or ""), obj))
+        found.append(Wanted(kind, Key(scope, obj["metadata"].get("name") or ""), obj, manifest.place()))
     return found
 
 

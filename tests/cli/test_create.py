@@ -139,8 +139,15 @@ def test_files_are_created_and_those_that_are_there_refused(web: Any) -> None:
     Path("two.yaml").write_text(f"{text}---\n{text.replace('name: web}', 'name: other}', 1)}", encoding="utf-8")
     ran = web("create", "-f", "two.yaml", code=1)
     assert ran.out == "deployment.apps/other created\n"
-    assert ran.err == (
-        'Error from server (AlreadyExists): error when creating "two.yaml": deployments.apps "web" already exists\n'
-    )
+    assert ran.err == 'two.yaml:1: error when creating: deployments.apps "web" already exists\n'
     assert len(web.get("pods")["items"]) == 6
     assert web("create", code=2).out == ""
+
+
+def test_nothing_is_created_when_a_file_holds_something_invalid(web: Any) -> None:
+    one = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s}\n"
+    Path("two.yaml").write_text(f"{one % 'good'}---\n{one % 'NOT_GOOD'}", encoding="utf-8")
+    ran = web("create", "-f", "two.yaml", code=1)
+    assert ran.out == ""
+    assert ran.err.startswith('two.yaml:5: error when creating: ConfigMap "NOT_GOOD" is invalid: metadata.name: ')
+    assert web("get", "cm", "good", code=1).out == ""
