@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from kctl.cli import options
 from kctl.cli.session import Settings
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from kctl.gitops.changes import Change
 
 
 @click.command("diff", short_help="Show what apply would change, or what has drifted since.")
@@ -48,10 +42,11 @@ def command(
     one, the manifests are compared with an empty cluster of the shape in kctl.yaml. Exit code 0 when
     nothing differs, 1 when something does, 2 on errors.
     """
-    from kctl.cli import carry, drift
+    from kctl.cli import carry
     from kctl.cli.manifests import load, set_name
     from kctl.cli.output import document, warn, write
     from kctl.cli.session import open_for_diff, open_reader
+    from kctl.gitops import applied, unified
     from kctl.gitops.apply import Options
 
     options.refuse_kustomize(kustomize)
@@ -76,7 +71,7 @@ def command(
             warn(planned.warnings)
             changes = planned.changes
         else:
-            changes = drift.changes(plane, how)
+            changes = applied.drift(plane.client, registry=plane.server.registry, fork=plane.server.fork, options=how)
     differing = [change for change in changes if change.change != "unchanged"]
     if output in ("json", "yaml"):
         entries = [change.data() for change in differing]
@@ -84,7 +79,8 @@ def command(
     elif output == "name":
         write("".join(f"{change.object}\n" for change in differing))
     else:
-        write("".join(line for change in differing for line in unified(change, secrets=show_secrets)))
+        lines = (line for change in differing for line in unified.lines(change, secrets=show_secrets))
+        write("".join(map(_coloured, lines)))
     return 1 if differing else 0
 
 
@@ -101,22 +97,6 @@ def compare_revisions(
         raise UsageError(f"{revisions!r}: give two revisions as A..B, or manifests with -f PATH")
     with open_reader(settings) as plane:
         return revision_diff.show(plane, *found, output, secrets=secrets)
-
-
-def unified(change: Change, *, secrets: bool = False) -> Iterator[str]:
-    """Yield the unified diff of one object's YAML, live against what it would become."""
-    from difflib import unified_diff
-
-    from kctl.gitops import fielddiff
-    from kctl.gitops.yaml import dump
-
-    before, after = fielddiff.comparable(change.before), fielddiff.comparable(change.after)
-    if not secrets:
-        before, after = fielddiff.masked(before, after)
-    name = f"{change.api_version.replace('/', '.')}.{change.kind}.{change.namespace}.{change.name}"
-    old, new = (dump(value).splitlines(keepends=True) if value else [] for value in (before, after))
-    for line in unified_diff(old, new, f"live/{name}", f"merged/{name}"):
-        yield _coloured(line)
 
 
 def _coloured(line: str) -> str:

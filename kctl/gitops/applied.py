@@ -1,7 +1,6 @@
 """What was last applied: the manifests of every set, as its intent has them.
 
-Planning them again (:func:`kctl.gitops.apply.plan_changes`) shows drift: where the cluster is
-no longer what was asked for.
+Applying them again in a fork shows drift: where the cluster is no longer what was asked for.
 """
 
 from __future__ import annotations
@@ -10,8 +9,9 @@ from typing import NamedTuple
 
 from kctl.api.objects import Obj
 from kctl.client.client import Client
-from kctl.gitops import inventory
-from kctl.gitops.intent import INTENTS, RENDERED_SETS, is_finished
+from kctl.gitops import apply, inventory
+from kctl.gitops.changes import Change
+from kctl.gitops.intent import INTENTS, RENDERED_SETS
 from kctl.gitops.manifests import Manifest
 from kctl.gitops.positions import Place, Positions
 
@@ -20,7 +20,7 @@ class AppliedSet(NamedTuple):
     """One set as it was last applied."""
 
     name: str
-    source: Obj
+    field_manager: str
     phase: str
     manifests: list[Manifest]
     results: list[Obj]
@@ -38,13 +38,20 @@ def sets(client: Client) -> list[AppliedSet]:
         phase = status.get("phase", "Pending") if is_current else "Pending"
         manifests = [_manifest(entry) for entry in rendered["spec"]["objects"]]
         results = status.get("results") or [] if is_current else []
-        found.append(AppliedSet(spec["set"], spec["source"], phase, manifests, results))
+        found.append(AppliedSet(spec["set"], spec["fieldManager"], phase, manifests, results))
     return found
 
 
-def unfinished(client: Client) -> list[str]:
-    """Return the names of the sets whose intent has not been carried out."""
-    return [intent["metadata"]["name"] for intent in client.list(INTENTS).items if not is_finished(intent)]
+def drift(client: Client, *, registry: apply.Registry, fork: apply.Fork, options: apply.Options) -> list[Change]:
+    """Return what applying every set again, by whom it was applied, would change."""
+    found: list[Change] = []
+    for applied in sets(client):
+        how = options._replace(field_manager=applied.field_manager)
+        planned = apply.plan(
+            client, applied.manifests, set_name=applied.name, registry=registry, fork=fork, options=how
+        )
+        found += planned.changes
+    return found
 
 
 def _manifest(entry: Obj) -> Manifest:

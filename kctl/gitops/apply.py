@@ -132,13 +132,6 @@ def commit(client: Client, planned: Plan, *, source: Obj) -> str | None:
     return planned.set_name
 
 
-def plan_changes(
-    client: Client, stages: Iterable[Sequence[Target]], *, fork: Fork, options: Options = DEFAULTS
-) -> list[Change]:
-    """Return what becomes of each object, in order of file and line; ManifestErrors when any is refused."""
-    return run_trial(client, stages, fork=fork, options=options).sorted_changes()
-
-
 def run_trial(client: Client, stages: Iterable[Sequence[Target]], *, fork: Fork, options: Options = DEFAULTS) -> Trial:
     """Apply every object inside a fork; ManifestErrors when any is refused."""
     with fork():

@@ -1,8 +1,8 @@
-"""Changes as unified YAML, the form of ``kubectl diff``; ``patch`` accepts it."""
+"""Changes as unified diffs of YAML, the form of ``kubectl diff``; ``patch`` accepts it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from difflib import unified_diff
 
 from kctl.api.objects import Obj
@@ -10,18 +10,16 @@ from kctl.gitops.changes import Change
 from kctl.gitops.fielddiff import comparable, masked
 
 
-def text(changes: Iterable[Change], *, secrets: bool = False) -> str:
-    """Return the differences of all changes; a Secret's values are masked unless ``secrets``."""
-    return "".join(_one(change, secrets) for change in changes if change.change != "unchanged")
+def lines(change: Change, *, secrets: bool = False) -> Iterator[str]:
+    """Yield the lines that tell one object as it is from what it would become, under kubectl's file names.
 
-
-def _one(change: Change, secrets: bool) -> str:
+    A Secret's values are masked unless ``secrets``.
+    """
     before, after = comparable(change.before), comparable(change.after)
     if not secrets:
         before, after = masked(before, after)
-    name = "/".join(part for part in (change.resource, change.namespace, change.name) if part)
-    lines = unified_diff(_lines(before), _lines(after), f"live/{name}", f"applied/{name}")
-    return "".join(lines)
+    name = f"{change.api_version.replace('/', '.')}.{change.kind}.{change.namespace}.{change.name}"
+    yield from unified_diff(_lines(before), _lines(after), f"live/{name}", f"merged/{name}")
 
 
 def _lines(obj: Obj) -> list[str]:
