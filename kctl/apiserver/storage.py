@@ -71,6 +71,10 @@ class Subscription:
         while self._events:
             yield self._events.popleft()
 
+    def waiting(self) -> bool:
+        """Say whether something has happened since the last call."""
+        return bool(self._events)
+
     def stop(self) -> None:
         """End the subscription."""
         self._stop()

@@ -40,6 +40,10 @@ class Watch(Protocol):
         """Yield what has happened since the last call, in order of revision."""
         ...
 
+    def waiting(self) -> bool:
+        """Say whether :meth:`events` would yield something."""
+        ...
+
     def stop(self) -> None:
         """End the subscription."""
         ...

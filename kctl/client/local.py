@@ -25,6 +25,8 @@ class LocalClient:
         self._server = server
         self._user = component(user)
         self._manager = field_manager
+        self._registry = server.registry
+        self._kinds: dict[tuple[str, str], Kind] = {}
 
     def as_user(self, user: str, *, field_manager: str = "") -> LocalClient:
         """Return a client of the same server for another user."""
@@ -32,6 +34,15 @@ class LocalClient:
 
     def _kind(self, resource: str, api_version: str = "") -> Kind:
         """Return the kind of a resource in the version of the object at hand, or as stored."""
+        if self._registry is not self._server.registry:
+            self._registry = self._server.registry
+            self._kinds.clear()
+        kind = self._kinds.get((resource, api_version))
+        if kind is None:
+            kind = self._kinds[resource, api_version] = self._find_kind(resource, api_version)
+        return kind
+
+    def _find_kind(self, resource: str, api_version: str) -> Kind:
         from kctl.apiserver.request import unknown_resource
 
         registry = self._server.registry

@@ -66,8 +66,10 @@ class Manager:
         self._observers = list(observers)
         self._listeners: dict[str, list[Loop]] = {}
         self._writes: dict[tuple[str, Key], int] = {}
-        self._written_by: dict[tuple[str, Key], set[str]] = {}
+        self._written_by: dict[tuple[str, Key], tuple[str, ...]] = {}
         self._active = ""
+        self._alone: tuple[str, ...] = ("",)
+        """The active loop as the only writer: most objects have one in an instant."""
         self.caches = Caches(self._fill)
         self.loops: list[Loop] = []
         self.crashes: list[Crash] = []
@@ -95,7 +97,10 @@ class Manager:
     def pump(self, *, idle: bool = False) -> int:
         """Let the caches and the loops take notice of what has changed; return how much had."""
         seen = 0
-        for cache, watch in list(self._watches):
+        for n in range(len(self._watches)):  # delivering may add some
+            cache, watch = self._watches[n]
+            if self.lag is None and not watch.waiting():
+                continue
             events = watch.events()
             if self.lag is not None:
                 events = self.lag.pass_on(cache.resource, events, idle=idle)
@@ -117,7 +122,9 @@ class Manager:
             return
         identity = (event.resource, key_of(event.object))
         count = self._writes[identity] = self._writes.get(identity, 0) + 1
-        self._written_by.setdefault(identity, set()).add(self._active)
+        writers = self._written_by.get(identity, ())
+        if self._active not in writers:
+            self._written_by[identity] = (*writers, self._active) if writers else self._alone
         if count > MAX_WRITES_AN_INSTANT and self.livelock is None:
             self.livelock = Livelock(*identity, count, tuple(sorted(self._written_by[identity])))
 
@@ -144,7 +151,8 @@ class Manager:
 
     def _step(self, loop: Loop, now: float) -> None:
         self.steps += 1
-        self._active = loop.name
+        if self._active != loop.name:
+            self._active, self._alone = loop.name, (loop.name,)
         try:
             loop.step(now)
         except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
