@@ -46,13 +46,12 @@ def command(
     from kctl.cli.manifests import load, set_name
     from kctl.cli.output import document, warn, write
     from kctl.cli.session import open_for_diff, open_reader
-    from kctl.gitops import applied, unified
-    from kctl.gitops.apply import Options
+    from kctl.gitops import apply, unified
 
     options.refuse_kustomize(kustomize)
     if revisions is not None:
         return compare_revisions(settings, revisions, paths, output, show_secrets)
-    how = Options(
+    how = apply.Options(
         namespace=namespace or "",
         force=force_conflicts or not paths,
         prune=prune,
@@ -71,7 +70,7 @@ def command(
             warn(planned.warnings)
             changes = planned.changes
         else:
-            changes = applied.drift(plane.client, registry=plane.server.registry, fork=plane.server.fork, options=how)
+            changes = apply.drift(plane.client, registry=plane.server.registry, fork=plane.server.fork, options=how)
     differing = [change for change in changes if change.change != "unchanged"]
     if output in ("json", "yaml"):
         entries = [change.data() for change in differing]

@@ -1,6 +1,7 @@
 """What was last applied: the manifests of every set, as its intent has them.
 
-Applying them again in a fork shows drift: where the cluster is no longer what was asked for.
+Planning them again (:func:`kctl.gitops.apply.drift`) shows where the cluster is no longer what
+was asked for.
 """
 
 from __future__ import annotations
@@ -9,8 +10,7 @@ from typing import NamedTuple
 
 from kctl.api.objects import Obj
 from kctl.client.client import Client
-from kctl.gitops import apply, inventory
-from kctl.gitops.changes import Change
+from kctl.gitops import inventory
 from kctl.gitops.intent import INTENTS, RENDERED_SETS
 from kctl.gitops.manifests import Manifest
 from kctl.gitops.positions import Place, Positions
@@ -39,18 +39,6 @@ def sets(client: Client) -> list[AppliedSet]:
         manifests = [_manifest(entry) for entry in rendered["spec"]["objects"]]
         results = status.get("results") or [] if is_current else []
         found.append(AppliedSet(spec["set"], spec["fieldManager"], phase, manifests, results))
-    return found
-
-
-def drift(client: Client, *, registry: apply.Registry, fork: apply.Fork, options: apply.Options) -> list[Change]:
-    """Return what applying every set again, by whom it was applied, would change."""
-    found: list[Change] = []
-    for applied in sets(client):
-        how = options._replace(field_manager=applied.field_manager)
-        planned = apply.plan(
-            client, applied.manifests, set_name=applied.name, registry=registry, fork=fork, options=how
-        )
-        found += planned.changes
     return found
 
 

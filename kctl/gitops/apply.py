@@ -17,7 +17,7 @@ from kctl.api.errors import StatusError
 from kctl.api.objects import Key, Obj
 from kctl.api.registry import Kind
 from kctl.client.client import Client
-from kctl.gitops import intent, inventory, order, refusals
+from kctl.gitops import applied, intent, inventory, order, refusals
 from kctl.gitops.changes import Change, change_of
 from kctl.gitops.changes import pruned as pruned_change
 from kctl.gitops.inventory import Entry
@@ -130,6 +130,16 @@ def commit(client: Client, planned: Plan, *, source: Obj) -> str | None:
     wish = intent.Wish(planned.set_name, source, planned.force, planned.prune, planned.pruned, planned.field_manager)
     intent.write(client, wish, rendered, [*planned.owned, *planned.pruned])
     return planned.set_name
+
+
+def drift(client: Client, *, registry: Registry, fork: Fork, options: Options = DEFAULTS) -> list[Change]:
+    """Return what applying every set again, under the field manager it was applied by, would change."""
+    found: list[Change] = []
+    for last in applied.sets(client):
+        how = options._replace(field_manager=last.field_manager)
+        planned = plan(client, last.manifests, set_name=last.name, registry=registry, fork=fork, options=how)
+        found += planned.changes
+    return found
 
 
 def run_trial(client: Client, stages: Iterable[Sequence[Target]], *, fork: Fork, options: Options = DEFAULTS) -> Trial:

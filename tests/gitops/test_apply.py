@@ -270,9 +270,7 @@ class TestWhatWasApplied:
         cluster.run(DEPLOYMENT)
         cluster.client.patch("deployments.apps", Key("default", "web"), {"spec": {"replicas": 7}})
         server = cluster.plane.server
-        (change,) = applied.drift(
-            cluster.client, registry=server.registry, fork=server.fork, options=Options(force=True)
-        )
+        (change,) = apply.drift(cluster.client, registry=server.registry, fork=server.fork, options=Options(force=True))
         assert [line for line in unified.lines(change) if line[0] in "+-"] == [
             "--- live/apps.v1.Deployment.default.web\n",
             "+++ merged/apps.v1.Deployment.default.web\n",
