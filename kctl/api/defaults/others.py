@@ -59,6 +59,11 @@ def node(obj: Obj) -> Obj:
             status[name] = amounts(status[name])
     if status.get("allocatable") is None and status.get("capacity"):
         status["allocatable"] = status["capacity"]
+    if status.get("conditions"):
+        unset: Obj = {"lastHeartbeatTime": None, "lastTransitionTime": None}
+        status["conditions"] = [
+            value if unset.keys() <= value.keys() else unset | value for value in status["conditions"]
+        ]
     spec = obj.get("spec") or {}
     cidrs, cidr = spec.get("podCIDRs"), spec.get("podCIDR")
     if cidr and (not cidrs or cidr != cidrs[0]):

@@ -91,13 +91,13 @@ def _drop(spec: Obj, before: Obj) -> None:
         if _same(spec, before, "clusterIPs"):
             spec.pop("clusterIP", None)
             spec.pop("clusterIPs", None)
-        for name in ("ipFamilies", "ipFamilyPolicy"):
+        for name in ("ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"):
             if _same(spec, before, name):
                 spec.pop(name, None)
     if needs_node_port(before) and not needs_node_port(spec):
-        old_ports = [port.get("nodePort") for port in before.get("ports") or ()]
-        if [port.get("nodePort") for port in spec.get("ports") or ()] == old_ports:
-            spec["ports"] = [{k: v for k, v in port.items() if k != "nodePort"} for port in spec.get("ports") or ()]
+        ports = spec.get("ports") or ()
+        if _node_ports(spec) <= _node_ports(before):  # none that the user just asked for
+            spec["ports"] = [{k: v for k, v in port.items() if k != "nodePort"} for port in ports]
     if needs_health_check(before) and not needs_health_check(spec) and _same(spec, before, "healthCheckNodePort"):
         spec.pop("healthCheckNodePort", None)
     if before.get("type") == "LoadBalancer" and spec.get("type") != "LoadBalancer":
@@ -106,6 +106,11 @@ def _drop(spec: Obj, before: Obj) -> None:
                 spec.pop(name, None)
     if _external(before) and not _external(spec) and _same(spec, before, "externalTrafficPolicy"):
         spec.pop("externalTrafficPolicy", None)
+
+
+def _node_ports(spec: Obj) -> set[int]:
+    """Return the node ports of a spec."""
+    return {port["nodePort"] for port in spec.get("ports") or () if port.get("nodePort")}
 
 
 def _external(spec: Obj) -> bool:
