@@ -2,7 +2,8 @@
 
 The first object takes the whole pipeline. The others differ from it in metadata alone, so they
 share its spec and what it was found to own; only existence is looked at again. Names are taken
-to be made by one rule, so that the first being valid means all are.
+to be made by one rule, so that the first being valid means all are. Quotas are asked for all at
+once and charged for all at once.
 """
 
 from __future__ import annotations
@@ -20,27 +21,59 @@ SHAPE = ("namespace", "labels", "annotations", "finalizers", "ownerReferences")
 
 
 def create_many(server: APIServer, request: Request, template: Obj, metas: Sequence[Obj]) -> list[Obj]:
-    """Create one object per metadata; stops at the first error."""
+    """Create one object per metadata; stops at the first error, and before the first where quotas lack room."""
     out: list[Obj] = []
     first: Obj | None = None
     shape: list[object] = []
-    for meta in metas:
-        alike = first is not None and shape == [meta.get(field) for field in SHAPE]
-        if not alike or first is None or not meta.get("name"):
+    alikes = 0
+    _check_room(server, request, template, metas)
+    try:
+        for meta in metas:
+            alike = first is not None and shape == [meta.get(field) for field in SHAPE]
+            if alike and first is not None and meta.get("name"):
+                out.append(_another(server, request, first, meta))
+                alikes += 1
+                continue
+            _charge(server, request, first, alikes)
             body = {**template, "metadata": meta}
             namespaced = request._replace(namespace=meta.get("namespace") or request.namespace, body=body)
-            first = create.handle(server, namespaced)
+            first, alikes = create.handle(server, namespaced), 0
             shape = [meta.get(field) for field in SHAPE]
             out.append(first)
-            continue
-        out.append(_another(server, request, first, meta))
+    finally:
+        _charge(server, request, first, alikes)
     return out
+
+
+def _check_room(server: APIServer, request: Request, template: Obj, metas: Sequence[Obj]) -> None:
+    """Let the quotas of the namespace judge the whole batch, as if all were like the first."""
+    namespace = metas[0].get("namespace") or request.namespace if metas else ""
+    if not server.admission.in_namespace("resourcequotas", namespace):
+        return
+    from kctl.apiserver.admission import resource_quota
+
+    body = {**template, "metadata": metas[0]}
+    trial = request._replace(namespace=namespace, body=body, options=request.options._replace(dry_run=True))
+    resource_quota.room(server, trial, create.handle(server, trial), len(metas))
+
+
+def _charge(server: APIServer, request: Request, first: Obj | None, number: int) -> None:
+    """Charge the quotas for objects that were made like the first without passing admission."""
+    if first is None or not number:
+        return
+    placed = request._replace(namespace=first["metadata"].get("namespace") or "")
+    if server.admission.in_namespace("resourcequotas", placed.namespace):
+        from kctl.apiserver.admission import resource_quota
+
+        resource_quota.charge_more(server, placed, first, number)
 
 
 def _another(server: APIServer, request: Request, first: Obj, meta: Obj) -> Obj:
     """Store one more object like ``first`` under its own metadata."""
     kind = request.kind
     given = {**meta, "managedFields": first["metadata"].get("managedFields")}
+    if "annotations" in first["metadata"]:  # LimitRanger may have added one
+        given["annotations"] = first["metadata"]["annotations"]
     if kind.namespaced:
         given["namespace"] = meta.get("namespace") or request.namespace
     if first["metadata"].get("generation"):

@@ -59,8 +59,8 @@ def insert(server: APIServer, request: Request, obj: Obj) -> Obj:
         errors = [required("metadata.name", "name or generateName is required")]
     if errors:
         raise unprocessable(kind.kind, rules.group_of(kind), obj["metadata"].get("name", ""), errors)
-    server.admission.validate(request, obj, None)
     remark(request, obj, None)
+    server.admission.validate(request, obj, None)
     key = Key(obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
     check_absent(request, server.storage.get(resource, key), key.name)
     version = sent["metadata"].get("resourceVersion")

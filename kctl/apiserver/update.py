@@ -107,9 +107,9 @@ def replace(server: APIServer, request: Request, obj: Obj, old: Obj, *, owned: b
     errors = rules.validate_update(kind, obj, old, sub)
     if errors:
         raise unprocessable(kind.kind, rules.group_of(kind), obj["metadata"]["name"], errors)
-    server.admission.validate(request, obj, old)
     if not sub:
         remark(request, obj, old)
+    server.admission.validate(request, obj, old)
     return store(server, request, obj, old)
 
 

@@ -5,7 +5,7 @@ Its JSON Schema is ``report.schema.json`` beside this module.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Literal
 
 from kctl.api.objects import Obj
@@ -33,7 +33,8 @@ def build(
     """Return the Report of a run; ``used`` are the (resource, object) pairs that the input had."""
     converger = plane.converger
     pods = plane.client.list("pods").items
-    left = [blocker.data() for blocker in residual.blockers(plane.client)] + problems(plane)
+    left = [blocker.data() for blocker in residual.blockers(plane.client)]
+    left += problems(plane, {(entry["namespace"], entry["message"]) for entry in left})
     return {
         "apiVersion": API_VERSION,
         "kind": "Report",
@@ -57,8 +58,11 @@ def verdict_of(outcome: Outcome, residual: Sequence[Obj]) -> Verdict:
     return "Settled" if residual else "Converged"
 
 
-def problems(plane: ControlPlane) -> list[Obj]:
-    """Return what controllers met that their objects do not show: refusals and crashes."""
+def problems(plane: ControlPlane, told: Container[tuple[str, str]] = ()) -> list[Obj]:
+    """Return what controllers met that their objects do not show: refusals and crashes.
+
+    ``told`` are namespace and message of what the objects do show.
+    """
     if not plane.converger.has_run:
         return []
     manager = plane.converger.manager
@@ -73,6 +77,8 @@ def problems(plane: ControlPlane) -> list[Obj]:
         for crash in manager.crashes
     ]
     for (loop, key), message in sorted(manager.last_errors().items()):
+        if (key.namespace, message) in told:
+            continue
         found.append(
             {"namespace": key.namespace, "object": key.name, "owner": loop, "reason": "Refused", "message": message}
         )

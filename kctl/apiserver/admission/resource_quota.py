@@ -15,7 +15,7 @@ from kctl.api import quota as rules
 from kctl.api.errors import StatusError, forbidden
 from kctl.api.objects import Obj, dig, key_of
 from kctl.api.quota import pods
-from kctl.api.resourcelist import add, compare, increase, is_zero, mask, written
+from kctl.api.resourcelist import add, compare, increase, is_zero, mask, times, written
 from kctl.apiserver.request import Request, shown_name
 
 if TYPE_CHECKING:
@@ -47,10 +47,20 @@ def validate(server: APIServer, request: Request, obj: Obj, old: Obj | None) -> 
         return
     if old is None and server.storage.get(server.stored_as(request.kind.resource), key_of(obj)) is not None:
         return  # refused as AlreadyExists next; upstream charges for it until the next recount
-    for quota in quotas:
-        name = quota["metadata"]["name"]
-        if name in used:
-            charge(server, quota, used[name])
+    charge(server, quotas, used)
+
+
+def room(server: APIServer, request: Request, obj: Obj, number: int) -> dict[str, dict[str, str]]:
+    """Return the usage with so many objects more that are alike; Forbidden where they do not fit."""
+    quotas = server.admission.in_namespace(QUOTAS, request.namespace)
+    if request.kind.resource in FREE or not server.admission.enabled("ResourceQuota"):
+        return {}
+    return judge(quotas, request, obj, None, server.clock.now(), number)
+
+
+def charge_more(server: APIServer, request: Request, obj: Obj, number: int) -> None:
+    """Charge the quotas for so many objects more that are alike."""
+    charge(server, server.admission.in_namespace(QUOTAS, request.namespace), room(server, request, obj, number))
 
 
 def handles(request: Request, obj: Obj, old: Obj | None) -> bool:
@@ -65,8 +75,8 @@ def handles(request: Request, obj: Obj, old: Obj | None) -> bool:
 
 
 def judge(
-    quotas: Sequence[Obj], request: Request, obj: Obj, old: Obj | None, now: float
-) -> dict[str, Mapping[str, str]]:
+    quotas: Sequence[Obj], request: Request, obj: Obj, old: Obj | None, now: float, number: int = 1
+) -> dict[str, dict[str, str]]:
     """Return the new usage of the quotas that the request adds to; Forbidden when one has no room."""
     resource = request.kind.resource
     concerned = []
@@ -78,9 +88,9 @@ def judge(
             concerned.append((quota, hard, used))
     if not concerned:
         return {}
-    cost = rules.usage(resource, obj, now)
+    cost = {name: times(value, number) for name, value in rules.usage(resource, obj, now).items()}
     more = cost if old is None else increase(cost, rules.usage(resource, old, now))
-    out: dict[str, Mapping[str, str]] = {}
+    out: dict[str, dict[str, str]] = {}
     for quota, hard, used in concerned:
         counted = old is None or rules.in_scopes(resource, rules.scopes_of(quota), old)
         asked = {name: value for name, value in (more if counted else cost).items() if not is_zero(value)}
@@ -108,16 +118,18 @@ def check_known(request: Request, obj: Obj, quota: Obj, names: Sequence[str], us
         raise _refused(request, obj, f"status unknown for quota: {name}, resources: {','.join(sorted(names))}")
 
 
-def charge(server: APIServer, quota: Obj, used: Mapping[str, str]) -> None:
-    """Write the new usage of a quota, as the API server itself."""
+def charge(server: APIServer, quotas: Sequence[Obj], used: Mapping[str, Mapping[str, str]]) -> None:
+    """Write the new usage of quotas, as the API server itself."""
     from kctl.apiserver.rules import owned
 
-    status = {**(quota.get("status") or {}), "used": dict(sorted(used.items()))}
-    changed = {**quota, "status": status}
-    kind = server.registry.storage(QUOTAS)
-    now = server.clock.now()
-    changed = owned(kind, changed, quota, manager=MANAGER, now=now, subresource="status")
-    server.storage.put(QUOTAS, key_of(quota), changed)
+    kind, now = server.registry.storage(QUOTAS), server.clock.now()
+    for quota in quotas:
+        name = quota["metadata"]["name"]
+        if name in used:
+            status = {**(quota.get("status") or {}), "used": dict(sorted(used[name].items()))}
+            changed = {**quota, "status": status}
+            changed = owned(kind, changed, quota, manager=MANAGER, now=now, subresource="status")
+            server.storage.put(QUOTAS, key_of(quota), changed)
 
 
 def _refused(request: Request, obj: Obj, why: str) -> StatusError:
