@@ -90,6 +90,16 @@ def key_of(obj: Obj) -> Key:
     return Key(meta.get("namespace") or "", meta["name"])
 
 
+def group_of(obj: Obj) -> str:
+    """Return the API group of the object's kind, "" for the core group."""
+    return str(obj["apiVersion"]).rpartition("/")[0]
+
+
+def printed_name(kind: str, group: str, name: str) -> str:
+    """Return ``deployment.apps/web``, as ``kubectl -o name`` prints an object."""
+    return f"{kind.lower()}.{group}/{name}" if group else f"{kind.lower()}/{name}"
+
+
 def labels_of(obj: Obj) -> dict[str, str]:
     """Return ``metadata.labels``, empty when there are none."""
     return obj["metadata"].get("labels") or {}

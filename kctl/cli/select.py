@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from kctl.api.errors import UsageError
+from kctl.api.objects import printed_name
 from kctl.api.registry import Kind, Registry
 
 
@@ -54,8 +55,7 @@ def _one(registry: Registry, word: str) -> Kind:
 
 def full_name(kind: Kind, name: str) -> str:
     """Return ``deployment.apps/web``, as ``-o name`` prints it."""
-    singular = kind.kind.lower()
-    return f"{singular}.{kind.group}/{name}" if kind.group else f"{singular}/{name}"
+    return printed_name(kind.kind, kind.group, name)
 
 
 def type_name(registry: Registry, kind: Kind) -> str:

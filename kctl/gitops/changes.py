@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from kctl.api import schema
-from kctl.api.objects import Obj
+from kctl.api.objects import Obj, printed_name
 from kctl.gitops import fielddiff
 from kctl.gitops.inventory import Entry
 from kctl.gitops.targets import Target
@@ -29,7 +29,7 @@ class Change(NamedTuple):
     @property
     def object(self) -> str:
         """How one line names it: ``deployment.apps/web``."""
-        return shown_object(self.resource, self.kind, self.name)
+        return printed_name(self.kind, self.resource.partition(".")[2], self.name)
 
     def data(self) -> Obj:
         """Return the change as the report's ``intent`` lists it."""
@@ -75,9 +75,3 @@ def change_of(target: Target, before: Obj | None, after: Obj, *, secrets: bool =
 def pruned(entry: Entry, before: Obj | None) -> Change:
     """Return the change of an object that is pruned."""
     return Change("", 0, entry.resource, entry.api_version, entry.kind, *entry.key, "pruned", (), before, None)
-
-
-def shown_object(resource: str, kind: str, name: str) -> str:
-    """Return how kubectl names an object in a line: ``deployment.apps/web``."""
-    group = resource.partition(".")[2]
-    return f"{kind.lower()}{'.' if group else ''}{group}/{name}"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
 from kctl.api.errors import FieldError
-from kctl.api.objects import Obj
+from kctl.api.objects import Obj, group_of
 from kctl.gitops import sources
 from kctl.gitops.documents import Document, Loaded, positions_of
 from kctl.gitops.documents import load as load_text
@@ -241,8 +241,7 @@ def _doubles(manifests: Sequence[Manifest], default_namespace: str) -> Iterator[
     for manifest in manifests:
         obj = manifest.object
         meta = obj["metadata"]
-        group = obj["apiVersion"].rpartition("/")[0]
-        identity = (group, obj["kind"], meta.get("namespace") or default_namespace, meta["name"])
+        identity = (group_of(obj), obj["kind"], meta.get("namespace") or default_namespace, meta["name"])
         known = first.setdefault(identity, manifest)
         if known is not manifest:
             name = meta["name"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from kctl.api.objects import Obj, controller_of
+from kctl.api.objects import Obj, controller_of, group_of, key_of, printed_name
 
 GROUPS = {
     "Deployment": "deployment.apps",
@@ -30,11 +30,8 @@ class Ref(NamedTuple):
 
 def ref_of(obj: Obj) -> Ref:
     """Return how the object is named in reports, as ``kubectl -o name`` does."""
-    meta = obj["metadata"]
-    kind = obj["kind"]
-    group = obj["apiVersion"].rpartition("/")[0]
-    text = f"{kind.lower()}.{group}" if group else kind.lower()
-    return Ref(meta.get("namespace") or "", f"{text}/{meta['name']}")
+    namespace, name = key_of(obj)
+    return Ref(namespace, printed_name(obj["kind"], group_of(obj), name))
 
 
 class Owners:

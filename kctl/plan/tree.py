@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from kctl.api.objects import Key, Obj, controller_of, key_of
+from kctl.api.objects import Key, Obj, controller_of, key_of, printed_name
 from kctl.client.client import Client
+from kctl.gitops import inventory
 from kctl.plan import health, residual
 from kctl.plan.ownership import ref_of
 
@@ -71,26 +72,19 @@ def status(client: Client, targets: Sequence[Target]) -> Obj:
 
 
 def _named(target: Target) -> str:
-    """Return how a line names an object that is not there: ``deployment.apps/web``."""
+    """Return how a line names an object that is not there."""
     from kctl.api.registry import builtin
 
     try:
         kind = builtin().storage(target.resource)
     except KeyError:
         return f"{target.resource}/{target.key.name}"
-    return f"{kind.kind.lower()}{'.' if kind.group else ''}{kind.group}/{target.key.name}"
+    return printed_name(kind.kind, kind.group, target.key.name)
 
 
 def find(client: Client, target: Target) -> Obj | None:
     """Return the object, None when it is not there."""
-    from kctl.api.errors import StatusError
-
-    try:
-        return client.get(target.resource, target.key.namespace, target.key.name)
-    except StatusError as error:
-        if error.reason != "NotFound":
-            raise
-        return None
+    return inventory.read_at(client, target.resource, target.key)
 
 
 def node(resource: str, obj: Obj, family: Family) -> Obj:
@@ -149,9 +143,9 @@ def is_current(found: Obj) -> bool:
 
 def applied(client: Client) -> list[Target]:
     """Return what the inventories say was applied, in order of namespace, resource and name."""
-    found = {
-        Target(item["resource"], Key(item.get("namespace", ""), item["name"]))
-        for inventory in client.list("inventories.kctl.dev").items
-        for item in (inventory.get("spec") or {}).get("entries") or ()
+    targets = {
+        Target(entry.resource, entry.key)
+        for found in client.list(inventory.RESOURCE).items
+        for entry in inventory.entries(found)
     }
-    return sorted(found, key=lambda target: (target.key.namespace, target.resource, target.key.name))
+    return sorted(targets, key=lambda target: (target.key.namespace, target.resource, target.key.name))
