@@ -15,14 +15,15 @@ BROKEN_PIPE = 141
 def main() -> None:
     """Run the command line; exits with its code."""
     args = sys.argv[1:]
-    if "serve" not in args:
-        gc.disable()  # a command ends before looking for garbage, of which there is next to none, pays
+    gc.disable()  # a command ends before looking for garbage, of which there is next to none, pays
     if "_KCTL_COMPLETE" not in os.environ:  # a completion call has no arguments either
         if args in ([], ["--help"], ["-h"]):
             with open(os.path.join(os.path.dirname(__file__), "cli", "help.txt"), encoding="utf-8") as page:  # noqa: PTH118, PTH120, PTH123
-                return _print(page.read())
+                _print(page.read())
+            return
         if args == ["--version"]:
-            return _print(f"kctl {__version__}\n")
+            _print(f"kctl {__version__}\n")
+            return
     from kctl.cli.main import run
 
     _leave(run(args))
