@@ -138,8 +138,7 @@ core.v1.PodAffinityTerm
 core.v1.TopologySpreadConstraint
   = labelSelector matchLabelKeys maxSkew minDomains nodeAffinityPolicy nodeTaintsPolicy topologyKey whenUnsatisfiable
 core.v1.Toleration
-  = effect key operator value
-  ~ tolerationSeconds!300: pods are not evicted from tainted nodes
+  = effect key operator tolerationSeconds value
 core.v1.PodTemplateSpec
   = metadata spec
 apps.v1.DeploymentSpec

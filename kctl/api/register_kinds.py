@@ -89,9 +89,11 @@ DEVIATIONS = """
 containers: nothing is run: every container starts, answers its probes and ends on SIGTERM with exit code 0
 images: every image that can be named exists; no registry is asked
 latencies: pull, start, stop and load balancer times are round assumptions, not measurements
-pods: those on a node that gets a NoExecute taint stay, and are reported; taint eviction does not run
 pods: those on a node that does not exist go 40 s after they were made, where upstream waits 40 s from when it misses the node
 nodes: kubelets do not fail, send no heartbeats and evict nothing for want of resources
+nodes: no node gets a NoExecute taint by itself, so there are no eviction rates for zones that fail
+nodes: one goes at once with its machine, where upstream first misses its heartbeats for 50 s
+nodes: when a NoExecute taint came is noted in an annotation of the node, where upstream keeps it in memory
 scheduling: every node is scored, where upstream samples above 100 nodes
 scheduling: ties are broken by the seed, where upstream draws at random
 names: generated suffixes derive from owner and number, where upstream draws at random

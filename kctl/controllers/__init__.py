@@ -17,6 +17,7 @@ CONTROLLERS = {
     "serviceaccount-controller": "serviceaccount:ServiceAccountController",
     "root-ca-certificate-publisher-controller": "rootca:RootCAPublisher",
     "node-lifecycle-controller": "nodelifecycle:NodeLifecycleController",
+    "taint-eviction-controller": "tainteviction:TaintEvictionController",
     "pod-garbage-collector-controller": "podgc:PodGarbageCollector",
     "replicaset-controller": "replicaset:ReplicaSetController",
     "replicationcontroller-controller": "replication:ReplicationControllerController",

@@ -3,8 +3,10 @@
 In: a Node. Out: its NoSchedule taints for not ready, unreachable, pressure, missing network and
 cordon, as upstream's doNoScheduleTaintingPass.
 
-Heartbeats are not watched and pods are not evicted here yet: a node whose kubelet has died keeps
-its conditions, and gets no NoExecute taints.
+Not simulated: heartbeats, so a node's conditions never become Unknown by themselves; the NoExecute
+taints not-ready and unreachable that follow, at rates by zone which slow down when most of a zone
+fails; and the Ready conditions of the pods of such a node. A NoExecute taint that somebody else
+sets is for :mod:`kctl.controllers.tainteviction`.
 """
 
 from __future__ import annotations

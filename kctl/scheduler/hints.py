@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from kctl.api.objects import Obj
+from kctl.api.tolerations import tolerates
 from kctl.scheduler.cluster import Cluster
-from kctl.scheduler.match import tolerates, untolerated
+from kctl.scheduler.match import untolerated
 from kctl.scheduler.nodeinfo import NodeInfo
 from kctl.scheduler.plugins.node_resources_fit import insufficient
 from kctl.scheduler.plugins.node_unschedulable import CORDON

@@ -12,6 +12,7 @@ from typing import Any
 
 from kctl.api import selectors
 from kctl.api.objects import Obj
+from kctl.api.tolerations import tolerates
 
 Labels = Mapping[str, str]
 LabelMatch = Callable[[Labels], bool]
@@ -49,20 +50,6 @@ def equal(wanted: Labels) -> LabelMatch:
         return lambda labels: labels.get(key) == value
     pairs = wanted.items()
     return lambda labels: pairs <= labels.items()
-
-
-def tolerates(toleration: Obj, taint: Obj) -> bool:
-    """Say whether the toleration covers the taint, as Toleration.ToleratesTaint."""
-    effect = toleration.get("effect")
-    if effect and effect != taint.get("effect"):
-        return False
-    key = toleration.get("key")
-    if key and key != taint["key"]:
-        return False
-    operator = toleration.get("operator") or "Equal"
-    if operator == "Equal":
-        return (toleration.get("value") or "") == (taint.get("value") or "")
-    return bool(operator == "Exists")
 
 
 def untolerated(taints: Iterable[Obj], tolerations: Sequence[Obj]) -> Obj | None:

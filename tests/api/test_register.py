@@ -96,7 +96,6 @@ def test_an_object_says_which_accepted_fields_it_uses() -> None:
     entries = register.not_simulated(kind_of("pod"), POD)
     assert [entry.path for entry in entries] == [
         "spec.containers[].lifecycle",
-        "spec.tolerations[].tolerationSeconds",
         "spec.volumes[].persistentVolumeClaim",
     ]
     assert {entry.state for entry in entries} == {ACCEPTED}

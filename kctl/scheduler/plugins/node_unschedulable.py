@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from kctl.api.tolerations import tolerates
 from kctl.scheduler.extension import Cycle, No
-from kctl.scheduler.match import tolerates
 from kctl.scheduler.nodeinfo import NodeInfo
 
 REFUSAL = No("NodeUnschedulable", ("node(s) were unschedulable",), True)

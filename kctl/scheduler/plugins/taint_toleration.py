@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kctl.api.tolerations import tolerates
 from kctl.scheduler.extension import MAX_SCORE, Cycle, No
-from kctl.scheduler.match import tolerates, untolerated
+from kctl.scheduler.match import untolerated
 from kctl.scheduler.nodeinfo import NodeInfo
 
 REFUSAL = No("TaintToleration", ("node(s) had untolerated taint(s)",), True)
