@@ -17,8 +17,9 @@ def build(cloud: str, profile: Profile) -> list[Controller]:
     if cloud == "none":
         return []
     from kctl.cloud.node import CloudNode
+    from kctl.cloud.nodelifecycle import CloudNodeLifecycle
     from kctl.cloud.provider import by_name
     from kctl.cloud.service import ServiceLB
 
     provider = by_name(cloud, create_seconds=profile.load_balancer_create, delete_seconds=profile.load_balancer_delete)
-    return [CloudNode(provider), ServiceLB(provider)]
+    return [CloudNode(provider), CloudNodeLifecycle(provider), ServiceLB(provider)]

@@ -46,6 +46,11 @@ class LocalCloud:
             addresses=tuple((a["type"], a["address"]) for a in dig(node, "status", "addresses", default=())),
         )
 
+    def instance_exists(self, node: Obj, machine: Obj | None) -> bool:
+        """Say whether a node of this cloud still has its Instance."""
+        provider_id = str(dig(node, "spec", "providerID", default=""))
+        return machine is not None or not provider_id.startswith(f"{self.name}://")
+
     def instance_shutdown(self, node: Obj, machine: Obj | None) -> bool:
         """Say whether the Instance's state is Stopped."""
         return bool(dig(machine, "status", "state") == "Stopped")

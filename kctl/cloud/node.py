@@ -2,7 +2,7 @@
 
 In: Nodes with the taint ``node.cloudprovider.kubernetes.io/uninitialized`` and their machines.
 Out: provider ID, type and place labels, addresses, the taint gone. A Node whose machine the
-cloud does not know keeps the taint. Not here: the lifecycle of Nodes whose machine is gone.
+cloud does not know keeps the taint. What becomes of Nodes later is in :mod:`kctl.cloud.nodelifecycle`.
 """
 
 from __future__ import annotations
@@ -113,8 +113,13 @@ def by_node_name(instances: Cache) -> Index:
     return instances.index("node name", _node_names)
 
 
+def node_name_of(instance: Obj) -> str:
+    """Return the name of the machine's node."""
+    return str(dig(instance, "spec", "nodeName") or instance["metadata"]["name"])
+
+
 def _node_names(instance: Obj) -> tuple[str, ...]:
-    return (str(dig(instance, "spec", "nodeName") or instance["metadata"]["name"]),)
+    return (node_name_of(instance),)
 
 
 def _node_keys(old: Obj | None, new: Obj | None, caches: Caches) -> tuple[Key, ...]:
@@ -125,4 +130,4 @@ def _instance_keys(old: Obj | None, new: Obj | None, caches: Caches) -> tuple[Ke
     """Wake the node of a new machine; a machine that only changes its status wakes nobody."""
     if new is None or (old is not None and old.get("spec") == new.get("spec")):
         return ()
-    return tuple(Key("", name) for name in _node_names(new))
+    return (Key("", node_name_of(new)),)

@@ -83,6 +83,10 @@ class CloudProvider(Protocol):
         """Return the metadata of a node's machine, None when there is none (InstanceMetadata)."""
         ...
 
+    def instance_exists(self, node: Obj, machine: Obj | None) -> bool:
+        """Say whether the node's machine is there; so is one of another cloud (InstanceExists)."""
+        ...
+
     def instance_shutdown(self, node: Obj, machine: Obj | None) -> bool:
         """Say whether the machine exists but is switched off (InstanceShutdown)."""
         ...

@@ -20,7 +20,7 @@ SCHEDULER_USER = "system:kube-scheduler"
 
 
 KUBELET = ("kubelet-registration", "kubelet-node-status", "kubelet")
-CLOUD = ("cloud-node-controller", "service-lb-controller")
+CLOUD = ("cloud-node-controller", "cloud-node-lifecycle-controller", "service-lb-controller")
 INTENT = "intent-controller"
 
 
