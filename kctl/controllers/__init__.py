@@ -21,6 +21,7 @@ CONTROLLERS = {
     "pod-garbage-collector-controller": "podgc:PodGarbageCollector",
     "replicaset-controller": "replicaset:ReplicaSetController",
     "replicationcontroller-controller": "replication:ReplicationControllerController",
+    "job-controller": "job:JobController",
     "deployment-controller": "deployment:DeploymentController",
     "endpoints-controller": "endpoints:EndpointsController",
     "endpointslice-controller": "endpointslice:EndpointSliceController",
