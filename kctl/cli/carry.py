@@ -1,11 +1,13 @@
-"""What apply and sync share: plan, write the intent, converge, report."""
+"""What apply and sync share: their flags; plan, write the intent, converge, report."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from kctl.api.objects import Obj
+from kctl.cli import options as common
 
 if TYPE_CHECKING:
     from kctl.cli.session import Opened
@@ -13,17 +15,76 @@ if TYPE_CHECKING:
     from kctl.gitops.manifests import Manifest
     from kctl.plane.plane import ControlPlane
 
+F = TypeVar("F", bound=Callable[..., Any])
 ATTEMPTS = 20
 
 
+class How(NamedTuple):
+    """The flags that say how to apply, and what to print; ``timeout`` in seconds of virtual time."""
+
+    prune: bool
+    prune_confirm: bool
+    force_conflicts: bool
+    field_manager: str
+    validate: str
+    dry_run: str
+    timeout: float
+    no_diff: bool
+    show_secrets: bool
+    output: str | None
+
+    @property
+    def is_dry(self) -> bool:
+        """Say whether nothing is to be written."""
+        return self.dry_run != "none"
+
+    def options(self, namespace: str | None) -> Options:
+        """Return the flags that the plan depends on."""
+        from kctl.gitops.apply import Options
+
+        return Options(
+            namespace=namespace or "",
+            force=self.force_conflicts,
+            prune=self.prune,
+            prune_confirm=self.prune_confirm,
+            validate=self.validate,
+            secrets=self.show_secrets,
+            field_manager=self.field_manager,
+        )
+
+
+def options(function: F) -> F:
+    """Add the flags of :class:`How`; the command gets them as ``how``."""
+
+    @functools.wraps(function)
+    def called(*args: Any, **given: Any) -> Any:
+        from kctl.cli.run import duration
+
+        flags = {name: given.pop(name) for name in How._fields}
+        return function(*args, how=How(**{**flags, "timeout": duration(flags["timeout"])}), **given)
+
+    for option in (
+        common.output("json", "yaml", "name"),
+        common.show_secrets,
+        common.no_diff,
+        common.timeout,
+        common.dry_run,
+        common.validate,
+        common.field_manager,
+        common.force_conflicts,
+        common.prune_confirm,
+        common.prune,
+    ):
+        called = option(called)
+    return cast("F", called)
+
+
 class Job(NamedTuple):
-    """What to apply as: the set's name, where it comes from, the flags, the virtual time it has."""
+    """What to apply as: the set's name, where it comes from, what the plan depends on."""
 
     set_name: str
     source: Obj
     options: Options
-    within: float
-    dry_run: bool = False
 
 
 def plan(plane: ControlPlane, manifests: Sequence[Manifest], job: Job) -> Plan:
@@ -40,23 +101,27 @@ def plan(plane: ControlPlane, manifests: Sequence[Manifest], job: Job) -> Plan:
     )
 
 
-def carry_out(
-    opened: Opened, manifests: Sequence[Manifest], job: Job, output: str | None, *, show_diff: bool = True
-) -> int:
+def carry_out(opened: Opened, manifests: Sequence[Manifest], job: Job, how: How) -> int:
     """Plan, write the intent durably, converge and print the report; return the exit code."""
     from kctl.cli.run import finish, run
 
     plane = opened.plane
     planned = plan(plane, manifests, job)
-    if job.dry_run:
-        return _print_plan(planned, output, show_diff)
+    if how.is_dry:
+        return _print_plan(planned, how)
     if not opened.settle():
         planned = plan(plane, manifests, job)
     planned = _commit(plane, planned, manifests, job)
-    outcome = run(plane, within=job.within)
+    outcome = run(plane, within=how.timeout)
     used = [(target.resource, target.object) for stage in planned.stages for target in stage]
     return finish(
-        plane, outcome, output, intent=planned.data(), warnings=planned.warnings, used=used, show_diff=show_diff
+        plane,
+        outcome,
+        how.output,
+        intent=planned.data(),
+        warnings=planned.warnings,
+        used=used,
+        show_diff=not how.no_diff,
     )
 
 
@@ -78,19 +143,19 @@ def _commit(plane: ControlPlane, planned: Plan, manifests: Sequence[Manifest], j
     raise KctlError("other processes keep writing to this cluster", hint="run it again")
 
 
-def _print_plan(planned: Plan, output: str | None, show_diff: bool) -> int:
+def _print_plan(planned: Plan, how: How) -> int:
     from kctl.cli import layers
     from kctl.cli.output import document, warn, write
 
     entries = planned.data()
-    if output in ("json", "yaml"):
+    if how.output in ("json", "yaml"):
         changes = {"apiVersion": "kctl.dev/v1", "kind": "Changes", "intent": entries, "warnings": [*planned.warnings]}
-        write(document(changes, output))
+        write(document(changes, how.output))
         return 0
     warn(planned.warnings)
-    if output == "name":
+    if how.output == "name":
         write("".join(f"{entry['object']}\n" for entry in entries))
     else:
-        lines = layers.intent_lines(entries, show_diff=show_diff, suffix=" (dry run)")
+        lines = layers.intent_lines(entries, show_diff=not how.no_diff, suffix=" (dry run)")
         write("".join(f"{line}\n" for line in lines))
     return 0

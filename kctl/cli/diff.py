@@ -66,7 +66,7 @@ def command(
                 plane, paths, recursive=recursive, ignore_not_manifest=ignore_not_manifest, namespace=namespace
             )
             base = (plane.folder or Path.cwd() / ".kctl").resolve().parent
-            planned = carry.plan(plane, manifests, carry.Job(set_name(base, paths), {}, how, 0.0))
+            planned = carry.plan(plane, manifests, carry.Job(set_name(base, paths), {}, how))
             warn(planned.warnings)
             changes = planned.changes
         else:
