@@ -14,12 +14,15 @@ from kctl.cli.session import Settings
 @options.output("json", "yaml")
 @click.pass_obj
 def command(settings: Settings, timeout: str, full: bool, output: str | None) -> int:
-    """Run every loop until none has work; print what it did and what is still not as desired."""
+    """Run every loop until none has work; print what it did and what is still not as desired.
+
+    Nodes that kctl.yaml has no more are taken away, those it describes anew are replaced.
+    """
     from kctl.cli.run import duration, finish, run
     from kctl.cli.session import open_existing
 
     within = duration(timeout)
-    with open_existing(settings) as plane:
+    with open_existing(settings, remove=True) as plane:
         plane.use_mark(not full)
         outcome = run(plane, within=within)
         return finish(plane, outcome, output)

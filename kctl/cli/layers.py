@@ -83,7 +83,11 @@ def _record(record: Obj) -> list[str]:
         case "pods":
             return [_pods(record)]
         case "nodes":
-            return [f"+{_count(len(record['created']), 'node')}: {', '.join(record['created'])}"]
+            return [
+                f"{sign}{_count(len(record[what]), 'node')}: {', '.join(record[what])}"
+                for sign, what in (("-", "deleted"), ("+", "created"))
+                if record[what]
+            ]
         case "loadBalancer":
             return [_load_balancer(record)]
         case "objects":

@@ -26,15 +26,20 @@ def state_folder(settings: Settings) -> Path | None:
     return state.find_state(Path.cwd(), settings.state, os.environ)
 
 
-def open_existing(settings: Settings) -> ControlPlane:
-    """Open the cluster that is here, to read and write; NoCluster when there is none."""
+def open_existing(settings: Settings, *, remove: bool = False) -> ControlPlane:
+    """Open the cluster that is here, to read and write; NoCluster when there is none.
+
+    With ``remove`` its run takes away and replaces the nodes that ``kctl.yaml`` has no more or
+    describes anew; without, or without that file, that is only said.
+    """
     from kctl.plane.plane import ControlPlane
 
     folder = state_folder(settings)
     if not state.is_cluster(folder):
         raise state.NoCluster
-    plane = ControlPlane.for_cluster(folder, load_cluster(settings), seed=settings.seed)
-    if cluster_file(settings) is not None:
+    is_written = cluster_file(settings) is not None
+    plane = ControlPlane.for_cluster(folder, load_cluster(settings), seed=settings.seed, remove=remove and is_written)
+    if is_written:
         for note in plane.shape_notes:
             print(f"warning: {state.CLUSTER_FILE}: {note}", file=sys.stderr)
     return plane
@@ -81,7 +86,7 @@ def open_or_draft(settings: Settings, *, reading: bool = False) -> Opened:
 
     folder = state_folder(settings) or Path.cwd() / state.STATE
     if state.is_cluster(folder):
-        return Opened(open_reader(settings) if reading else open_existing(settings), None)
+        return Opened(open_reader(settings) if reading else open_existing(settings, remove=True), None)
     return Opened(ControlPlane.drafted(load_cluster(settings), seed=settings.seed), folder)
 
 

@@ -2,8 +2,10 @@
 
 In: an Instance that has not registered. Out: its Node with labels, taints, pod range and
 status, and ``status.registered`` on the Instance. A Node that is deleted afterwards does not
-come back, as a kubelet registers when it starts; nothing is ever deleted here. Providers other
-than ``none`` get the uninitialized taint, which their cloud-node-controller takes off.
+come back, as a kubelet registers when it starts; nothing is ever deleted here. A machine that takes
+the name of a former one waits until the pods that ran there are gone: a kubelet that came up in
+between would take them for its own. Providers other than ``none`` get the uninitialized taint,
+which their cloud-node-controller takes off.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import NamedTuple
 
 from kctl.api.clock import parse_time, rfc3339
 from kctl.api.objects import Key, Obj, dig, is_deleting, key_of
-from kctl.client.cache import Cache, Caches, Fold
+from kctl.client.cache import Cache, Caches, Fold, Index, by_node
 from kctl.client.client import Client
 from kctl.kubelet import node as nodes
 from kctl.kubelet.addresses import lowest_free, node_address, pod_range, range_number
@@ -29,12 +31,16 @@ RANGES = "kubelet pod ranges"
 
 
 class Seen(NamedTuple):
-    """An unregistered instance, its Node if one is there, a free pod range and address."""
+    """An unregistered instance, its Node if one is there, a free pod range and address.
+
+    ``is_waited_for`` says that pods which ran on a former node of the name are still there.
+    """
 
     instance: Obj
     node: Obj | None
     pod_cidr: str
     address: str
+    is_waited_for: bool = False
 
 
 class Registration(Controller):
@@ -48,12 +54,14 @@ class Registration(Controller):
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
-        self.watches = (Watch(INSTANCES, _keys),)
+        self.watches = (Watch(INSTANCES, _keys), Watch("pods", _keys_of_pod))
 
     def prepare(self, caches: Caches) -> None:
         """Register the folds of pod ranges and node addresses."""
         pod_ranges(caches["nodes"])
         nodes.node_addresses(caches["nodes"])
+        by_node(caches["pods"])
+        _by_node_name(caches[INSTANCES])
 
     def observe(self, caches: Caches, key: Key) -> Seen | None:
         """Read an instance that has yet to register."""
@@ -61,11 +69,14 @@ class Registration(Controller):
         if instance is None or is_registered(instance) or is_deleting(instance):
             return None
         cache = caches["nodes"]
+        name = node_name(instance)
+        node = cache.get(Key("", name))
         return Seen(
             instance,
-            cache.get(Key("", node_name(instance))),
+            node,
             pod_range(lowest_free(pod_ranges(cache).get("")[0])),
             node_address(nodes.node_addresses(cache).get("")[0]),
+            node is None and any(_has_run(pod) for pod in by_node(caches["pods"]).get(name)),
         )
 
     def decide(self, seen: Seen, now: float) -> Decision:
@@ -74,6 +85,8 @@ class Registration(Controller):
         boots_at = (parse_time(created) if created else now) + self.profile.node_boot
         if now < boots_at:
             return Decision(wake_at=boots_at)
+        if seen.is_waited_for:
+            return Decision()
         actions: list[Action] = []
         if seen.node is None:
             made = new_node(seen.instance, seen.pod_cidr, seen.address, now)
@@ -91,6 +104,24 @@ class Registration(Controller):
 
 def _keys(old: Obj | None, new: Obj | None, caches: Caches) -> tuple[Key, ...]:
     return () if new is None or is_registered(new) else (key_of(new),)
+
+
+def _keys_of_pod(old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
+    """Map a pod that is gone to the instances that wait to take the name of its node."""
+    name = old["spec"].get("nodeName") if old is not None and new is None else None
+    if not name or caches["nodes"].get(Key("", name)) is not None:
+        return []
+    found = _by_node_name(caches[INSTANCES]).get(name)
+    return [key_of(instance) for instance in found if not is_registered(instance)]
+
+
+def _by_node_name(instances: Cache) -> Index:
+    return instances.index("kubelet node name", lambda instance: (node_name(instance),))
+
+
+def _has_run(pod: Obj) -> bool:
+    """Say whether a kubelet has taken the pod on."""
+    return dig(pod, "status", "startTime") is not None
 
 
 def is_registered(instance: Obj) -> bool:

@@ -109,8 +109,11 @@ def _pods(workloads: dict[Ref, Workload], owners: Owners, pods: Iterable[Obj]) -
 
 
 def _nodes(trace: Sequence[WatchEvent]) -> list[Obj]:
-    created = sorted(event.object["metadata"]["name"] for event in trace if _is_new(event, "nodes"))
-    return [{"type": "nodes", "created": created}] if created else []
+    created = sorted({event.object["metadata"]["name"] for event in trace if _is_new(event, "nodes")})
+    gone = {
+        event.object["metadata"]["name"] for event in trace if event.resource == "nodes" and event.type == "DELETED"
+    }
+    return [{"type": "nodes", "created": created, "deleted": sorted(gone)}] if created or gone else []
 
 
 def _is_new(event: WatchEvent, resource: str) -> bool:

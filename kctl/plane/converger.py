@@ -107,16 +107,26 @@ class Converger:
     def _mark(self) -> dict[str, Any]:
         return {"revision": self._server.revision, "by": self._options.quiet_for}
 
-    def run(self, *, within: float, advance: float | None = None, progress: Progress | None = None) -> Outcome:
-        """Converge for at most ``within`` virtual seconds; with ``advance`` let that much time pass."""
+    def run(
+        self,
+        *,
+        within: float,
+        advance: float | None = None,
+        progress: Progress | None = None,
+        begin: Callable[[], None] | None = None,
+    ) -> Outcome:
+        """Converge for at most ``within`` virtual seconds; with ``advance`` let that much time pass.
+
+        ``begin`` makes the writes a run starts with: they are part of its first instant.
+        """
         self.trace, self.times, self._durable = [], [], 0
-        if advance is None and self.is_marked():
+        if advance is None and begin is None and self.is_marked():
             now = self._clock.now()
             return Outcome("Quiet", now, now, 0, 0)
         self.has_run = True
         with self._lock(), uncollected():
             self._refresh()
-            outcome = self._run(within, advance, progress)
+            outcome = self._run(within, advance, progress, begin)
             if advance is not None:
                 self._server.commit(cause="advance", always=True)
         if outcome.end == "Quiet":
@@ -128,14 +138,19 @@ class Converger:
         self._server.refresh()
         self._clock.set(self._server.storage.head.now)
 
-    def _run(self, within: float, advance: float | None, progress: Progress | None) -> Outcome:
+    def _run(
+        self, within: float, advance: float | None, progress: Progress | None, begin: Callable[[], None] | None
+    ) -> Outcome:
         timeline = Timeline(self._clock.now, self._clock.set)
         started = self._clock.now()
         until = None if advance is None else started + advance
         for _ in range(MAX_RELOADS):
+            manager = self.manager
+            if begin is not None:
+                begin()
             try:
                 return converge(
-                    self.manager,
+                    manager,
                     timeline,
                     deadline=started + max(within, advance or 0.0),
                     commit=self._commit,

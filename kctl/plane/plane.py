@@ -16,6 +16,7 @@ from kctl.api.clock import EPOCH, FixedClock
 from kctl.api.errors import KctlError, StatusError, UsageError
 from kctl.api.objects import Key, Obj
 from kctl.plane import cluster as clusters
+from kctl.plane import shape as shapes
 from kctl.plane import state
 from kctl.runtime.converge import Outcome  # part of this module's interface
 from kctl.runtime.profile import Profile
@@ -71,6 +72,7 @@ class ControlPlane:
         self._converger: Converger | None = None
         self.is_reading = False
         self.shape_notes: list[str] = []
+        self._shaped: clusters.Cluster | None = None
 
     @classmethod
     def open(
@@ -106,10 +108,15 @@ class ControlPlane:
         return plane
 
     @classmethod
-    def for_cluster(cls, folder: Path | None, cluster: clusters.Cluster, *, seed: int = 0) -> Self:
-        """Open the plane of a cluster: its nodes are made where they are missing."""
+    def for_cluster(
+        cls, folder: Path | None, cluster: clusters.Cluster, *, seed: int = 0, remove: bool = False
+    ) -> Self:
+        """Open the plane of a cluster: its nodes are made where they are missing.
+
+        With ``remove`` a run also takes away and replaces nodes, as :meth:`shape_nodes`.
+        """
         plane = cls(open_store(folder), folder, Shape(None, cluster.cloud, cluster.profile, seed))
-        plane._begin(cluster)
+        plane._begin(cluster, remove=remove)
         return plane
 
     @classmethod
@@ -227,14 +234,14 @@ class ControlPlane:
         """Make everything written so far durable; HeadMoved when another process wrote first."""
         self.server.commit()
 
-    def _begin(self, cluster: clusters.Cluster | None) -> None:
+    def _begin(self, cluster: clusters.Cluster | None, *, remove: bool = False) -> None:
         """Make what every cluster has, and the nodes of the shape, durable; two that do it at once agree."""
         from kctl.store.errors import HeadMoved
 
         try:
             for _ in range(RETRIES):
                 if cluster is not None:
-                    self.shape_notes = self.shape_nodes(cluster)
+                    self.shape_notes = self.shape_nodes(cluster, remove=remove)
                 try:
                     return self.server.commit()
                 except HeadMoved:
@@ -244,26 +251,21 @@ class ControlPlane:
             self.store.close()
             raise
 
-    def shape_nodes(self, cluster: clusters.Cluster) -> list[str]:
+    def shape_nodes(self, cluster: clusters.Cluster, *, remove: bool = False) -> list[str]:
         """Create the instances of the shape that are missing; return, in words, where the others differ from it.
 
-        Instances that the shape lost or changed stay as they are: taking a node away is not simulated yet.
+        With ``remove`` the next :meth:`run` takes away the nodes that the shape has no more and
+        replaces those it describes anew; nothing but a run ever does.
         """
-        wanted = {instance["metadata"]["name"]: instance for instance in clusters.instances(cluster)}
-        listed = self.client.list("instances.cloud.kctl.dev", label_selector=clusters.MANAGED_LABEL)
-        there = {instance["metadata"]["name"]: instance for instance in listed.items}
-        for name in [name for name in wanted if name not in there]:
-            self.client.create("instances.cloud.kctl.dev", wanted[name])
-        gone = sorted(set(there) - set(wanted))
-        other = sorted(name for name in set(there) & set(wanted) if there[name]["spec"] != wanted[name]["spec"])
-        notes = (
-            [f"the shape has no {', '.join(gone)} any more: they stay, taking nodes away is not built yet"]
-            if gone
-            else []
-        )
-        if other:
-            notes.append(f"the shape describes {', '.join(other)} anew: nodes that exist stay as they were made")
-        return notes
+        found = shapes.difference(self.client, cluster)
+        shapes.make_missing(self.client, found)
+        self._shaped = cluster if remove else None
+        return [] if remove else found.notes()
+
+    def _reshape(self) -> None:
+        """Write what the shape takes away or replaces."""
+        if self._shaped is not None:
+            shapes.take_away(self.client, shapes.difference(self.client, self._shaped))
 
     def use_mark(self, use: bool) -> None:
         """Say whether a revision that was found quiet before is taken for quiet (the default)."""
@@ -274,7 +276,10 @@ class ControlPlane:
     ) -> Outcome:
         """Run the loops until nothing would change any more; say how it ended."""
         self._flush()
-        return self.converger.run(within=within, advance=advance, progress=progress)
+        is_other = self._shaped is not None and bool(shapes.difference(self.client, self._shaped).notes())
+        return self.converger.run(
+            within=within, advance=advance, progress=progress, begin=self._reshape if is_other else None
+        )
 
     def scheduling(self, namespace: str, name: str) -> Obj:
         """Return the scheduler's last decision for a pod, computed anew when none was made here.

@@ -109,3 +109,14 @@ def test_equal_warnings_of_one_workload_are_counted_together() -> None:
     trace += [event("e1", "a"), event("e2", "b")]
     warning = records(trace, [])[-1]
     assert (warning["owner"], warning["reason"], warning["count"]) == ("deployment.apps/web", "FailedScheduling", 2)
+
+
+def test_a_node_in_both_lists_was_replaced_and_one_that_only_changed_is_in_neither() -> None:
+    def node(name: str, uid: str) -> dict[str, Any]:
+        return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "uid": uid}}
+
+    changed = WatchEvent("MODIFIED", "nodes", node("n1", "1"), node("n1", "1"))
+    gone = [WatchEvent("DELETED", "nodes", node(name, "1"), node(name, "1")) for name in ("n3", "n2")]
+    made = WatchEvent("ADDED", "nodes", node("n2", "2"), None)
+    assert records([changed, *gone, made], []) == [{"type": "nodes", "created": ["n2"], "deleted": ["n2", "n3"]}]
+    assert records([changed], []) == []

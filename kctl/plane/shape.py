@@ -1,0 +1,98 @@
+"""The machines of a cluster, kept to its shape.
+
+In: the shape, the Instances that bear its label. Out: writes. Missing machines are made whenever
+a cluster is opened to be written to; machines are taken away or replaced only in a run that was
+asked to, within its first instant, so that nothing which does not converge ever removes one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from kctl.api.errors import StatusError
+from kctl.api.objects import Key, Obj, is_deleting
+from kctl.plane import cluster as clusters
+
+if TYPE_CHECKING:
+    from kctl.client.client import Client
+
+INSTANCES = "instances.cloud.kctl.dev"
+
+
+class Difference(NamedTuple):
+    """Where the machines differ from the shape, each list in order of name.
+
+    ``missing`` are to be made, ``gone`` the shape has no more, ``other`` it describes anew:
+    pairs of the machine that is there and the one wanted.
+    """
+
+    missing: tuple[Obj, ...] = ()
+    gone: tuple[Obj, ...] = ()
+    other: tuple[tuple[Obj, Obj], ...] = ()
+
+    def notes(self) -> list[str]:
+        """Say in words what the next run that keeps to the shape takes away."""
+        notes = []
+        if self.gone:
+            what = "it" if len(self.gone) == 1 else "them"
+            notes.append(f"the shape has no {_names(self.gone)} any more: the next apply or converge takes {what} away")
+        if self.other:
+            names, what = _names([there for there, _ in self.other]), "it" if len(self.other) == 1 else "them"
+            notes.append(f"the shape describes {names} anew: the next apply or converge replaces {what}")
+        return notes
+
+
+def difference(client: Client, cluster: clusters.Cluster) -> Difference:
+    """Compare the machines of the shape's label with the shape."""
+    wanted = {instance["metadata"]["name"]: instance for instance in clusters.instances(cluster)}
+    listed = client.list(INSTANCES, label_selector=clusters.MANAGED_LABEL)
+    there = {instance["metadata"]["name"]: instance for instance in listed.items}
+    staying = sorted(name for name in there if not is_deleting(there[name]))
+    return Difference(
+        tuple(wanted[name] for name in wanted if name not in there),
+        tuple(there[name] for name in staying if name not in wanted),
+        tuple(
+            (there[name], wanted[name]) for name in staying if name in wanted and not _is_as(there[name], wanted[name])
+        ),
+    )
+
+
+def make_missing(client: Client, found: Difference) -> None:
+    """Create the machines that are missing."""
+    for instance in found.missing:
+        client.create(INSTANCES, instance)
+
+
+def take_away(client: Client, found: Difference) -> None:
+    """Delete the machines the shape has no more, and replace those it describes anew.
+
+    The node of a machine in a cloud is its controllers' to delete; where there is no cloud, and
+    where a new machine takes the name, it goes with the machine.
+    """
+    for instance in found.gone:
+        _remove(client, instance, with_node=instance["spec"].get("provider") in (None, "none"))
+    for old, new in found.other:
+        _remove(client, old, with_node=True)
+        if not old["metadata"].get("finalizers"):  # else it is missing, and made, once they let it go
+            client.create(INSTANCES, new)
+
+
+def _remove(client: Client, instance: Obj, *, with_node: bool) -> None:
+    name = instance["metadata"]["name"]
+    client.delete(INSTANCES, Key("", name), uid=instance["metadata"]["uid"])
+    if with_node:
+        try:
+            client.delete("nodes", Key("", instance["spec"].get("nodeName") or name))
+        except StatusError as error:
+            if error.reason != "NotFound":
+                raise
+
+
+def _is_as(there: Obj, wanted: Obj) -> bool:
+    """Say whether the machine is as wanted; what it does not state of itself does not count."""
+    spec = wanted["spec"]
+    return all(spec.get(name) == value for name, value in there["spec"].items())
+
+
+def _names(instances: tuple[Obj, ...] | list[Obj]) -> str:
+    return ", ".join(instance["metadata"]["name"] for instance in instances)
