@@ -60,7 +60,7 @@ class ResourceQuotaController(Controller):
         resources = sorted({rules.resource_for(name) for name in hard} & known)
         found = counted_pods(caches["pods"]).get(key.namespace) if "pods" in resources else ()
         objects = ((r, tuple(caches[r].in_namespace(key.namespace))) for r in resources if r != "pods")
-        return Seen(quota, found, tuple(objects))
+        return Seen(quota, tuple(sorted(found, key=repr)), tuple(objects))
 
     def decide(self, seen: Seen, now: float) -> Decision:
         """Compare what is used with what the status says; see :func:`decide`."""
