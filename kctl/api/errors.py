@@ -249,11 +249,6 @@ def gone(message: str) -> StatusError:
     return StatusError(410, "Expired", message)
 
 
-def method_not_allowed(resource: str, verb: str) -> StatusError:
-    """405: the resource has no such verb."""
-    return StatusError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
-
-
 def unsupported_media_type(message: str) -> StatusError:
     """415: the body's content type is not one the server reads."""
     return StatusError(415, "UnsupportedMediaType", message)

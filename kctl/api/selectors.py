@@ -116,7 +116,6 @@ class Selector:
         return "Selector(nothing)" if self.nothing else f"Selector({str(self)!r})"
 
 
-EVERYTHING = Selector(())
 NOTHING = Selector((), nothing=True)
 
 

@@ -27,7 +27,6 @@ Steps = tuple[str | int, ...]
 MAX_UNKNOWN = 100
 """So many unknown fields are named, as in sigs.k8s.io/json."""
 
-LIMITS = {"int32": 1 << 31, "int64": 1 << 63}
 WORDS = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number"}
 
 

@@ -36,10 +36,10 @@ def containers(page: Page, level: int, title: str, found: Sequence[Obj], statuse
     by_name = {status["name"]: status for status in statuses or ()}
     for container in found:
         page.line(level + 1, f"{container['name']}:")
-        _container(page, level + 2, container, by_name.get(container["name"]), is_template=statuses is None)
+        _container(page, level + 2, container, by_name.get(container["name"]))
 
 
-def _container(page: Page, level: int, container: Obj, status: Obj | None, *, is_template: bool) -> None:
+def _container(page: Page, level: int, container: Obj, status: Obj | None) -> None:
     if status is not None:
         page.field(level, "Container ID", status.get("containerID", ""))
     page.field(level, "Image", container.get("image", ""))
