@@ -14,6 +14,9 @@ from typing import Any, Final, NamedTuple
 Obj = dict[str, Any]
 """A Kubernetes object, or a part of one. Immutable by convention."""
 
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+"""The annotation in which kubectl's client-side apply keeps the whole manifest, a Secret's values too."""
+
 
 class _Removed:
     """The type of :data:`REMOVED`."""

@@ -10,6 +10,7 @@ from kctl.api.objects import Obj
 from kctl.cli import options as common
 
 if TYPE_CHECKING:
+    from kctl.api.structural import Unknown
     from kctl.cli.session import Opened
     from kctl.gitops.apply import Options, Plan
     from kctl.gitops.manifests import Manifest
@@ -26,7 +27,7 @@ class How(NamedTuple):
     prune_confirm: bool
     force_conflicts: bool
     field_manager: str
-    validate: str
+    validate: Unknown
     dry_run: str
     timeout: float
     no_diff: bool

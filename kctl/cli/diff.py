@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kctl.cli import options
 from kctl.cli.session import Settings
+
+if TYPE_CHECKING:
+    from kctl.api.structural import Unknown
 
 
 @click.command("diff", short_help="Show what apply would change, or what has drifted since.")
@@ -32,7 +36,7 @@ def command(
     prune: bool,
     force_conflicts: bool,
     field_manager: str,
-    validate: str,
+    validate: Unknown,
     show_secrets: bool,
     output: str | None,
 ) -> int:

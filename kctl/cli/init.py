@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -48,7 +49,7 @@ def command(
     folder = folder or (state_folder(settings) if "KCTL_STATE" in _environ() else None) or Path.cwd() / state.STATE
     if state.is_cluster(folder):
         raise Refused(f"{shown(folder)} holds a cluster already", hint="remove the folder to start anew")
-    given = {
+    given: dict[str, Any] = {
         "nodes": nodes,
         "node_type": node_type,
         "cloud": cloud,
@@ -60,7 +61,7 @@ def command(
     file = folder.parent / state.CLUSTER_FILE
     if chosen and file.exists():
         raise UsageError(f"{shown(file)} describes the cluster already; edit it instead of giving options")
-    cluster = clusters.default(**chosen) if chosen else load_cluster(settings)  # type: ignore[arg-type]
+    cluster = clusters.default(**chosen) if chosen else load_cluster(settings)
     with ControlPlane.for_cluster(folder, cluster, seed=settings.seed):
         pass
     if chosen:

@@ -8,11 +8,10 @@ from typing import Any
 
 import click
 
-from kctl.api.objects import Obj, evolve
+from kctl.api.objects import LAST_APPLIED, Obj, evolve
 
 BROKEN_PIPE = 141  # as a shell says of a program that SIGPIPE ended
 MASK = "***"
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def document(value: Any, form: str) -> str:

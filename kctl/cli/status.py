@@ -10,6 +10,7 @@ from kctl.cli import options
 from kctl.cli.session import Settings
 
 if TYPE_CHECKING:
+    from kctl.api.objects import Obj
     from kctl.plan.tree import Target
     from kctl.plane.plane import ControlPlane
 
@@ -64,7 +65,7 @@ def command(
     return 0 if found["current"] else NOT_CURRENT
 
 
-def _timeline(plane: ControlPlane) -> list[dict[str, object]]:
+def _timeline(plane: ControlPlane) -> list[Obj]:
     """Return what the log still knows, told from its first entry on."""
     from kctl.plan import timeline
 
@@ -90,20 +91,20 @@ def _targets(
     return found
 
 
-def _text(found: dict[str, object]) -> str:
+def _text(found: Obj) -> str:
     from kctl.cli import layers, trees
 
     nodes = found["objects"]
-    lines = [line for node in nodes for line in trees.tree_lines(node)]  # type: ignore[attr-defined]
+    lines = [line for node in nodes for line in trees.tree_lines(node)]
     if not lines:
         return "nothing has been applied yet\n"
     text = "\n".join(lines) + "\n"
     blockers = found["blockers"]
     if blockers:
         text += "\n" + click.style("Blockers", bold=True) + "\n"
-        text += "".join(f"  {layers.blocker_line(entry)}\n" for entry in blockers)  # type: ignore[attr-defined]
+        text += "".join(f"  {layers.blocker_line(entry)}\n" for entry in blockers)
     if found["scheduling"]:
-        text += "\n" + trees.scheduling_text(found["scheduling"])  # type: ignore[arg-type]
+        text += "\n" + trees.scheduling_text(found["scheduling"])
     if "timeline" in found:
-        text += "\n" + click.style("Timeline", bold=True) + "\n" + layers.timeline_text(found["timeline"])  # type: ignore[arg-type]
+        text += "\n" + click.style("Timeline", bold=True) + "\n" + layers.timeline_text(found["timeline"])
     return text

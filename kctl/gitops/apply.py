@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Protocol
 from kctl.api.errors import StatusError
 from kctl.api.objects import Key, Obj
 from kctl.api.registry import Kind
+from kctl.api.structural import Unknown
 from kctl.client.client import Client
 from kctl.gitops import applied, intent, inventory, order, refusals
 from kctl.gitops.changes import Change, change_of
@@ -66,7 +67,7 @@ class Options(NamedTuple):
     force: bool = False
     prune: bool = False
     prune_confirm: bool = False
-    validate: str = "strict"
+    validate: Unknown = "strict"
     secrets: bool = False
     field_manager: str = inventory.MANAGER
 

@@ -13,7 +13,7 @@ from functools import cache, cmp_to_key
 from typing import Any
 
 from yaml import events
-from yaml.cyaml import CEmitter  # type: ignore[attr-defined]
+from yaml.cyaml import CEmitter  # type: ignore[attr-defined]  # missing in types-PyYAML
 
 from kctl.gitops import scalars
 

@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from kctl.api.objects import Obj
+from kctl.api.objects import LAST_APPLIED, Obj
 from kctl.api.schema.node import Node
 
 SERVER_FIELDS = frozenset({"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink"})
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 MASK, MASK_BEFORE, MASK_AFTER = "***", "*** (before)", "*** (after)"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from kctl.api.errors import StatusError
-from kctl.api.structural import decode
+from kctl.api.structural import Unknown, decode
 from kctl.gitops.positions import Step, steps_of
 from kctl.gitops.sources import ManifestError
 from kctl.gitops.targets import Target
@@ -21,10 +21,9 @@ NOT_SERVED = "custom resources are not built yet: their definition is stored, th
 UNKNOWN_FIELD = re.compile(r'unknown field "(.*)"$')
 
 
-def undecodable(target: Target, *, validate: str = "strict") -> list[ManifestError]:
-    """Return what the strict decoder finds: wrong types and unknown fields."""
-    unknown = validate if validate in ("strict", "warn") else "ignore"
-    decoded = decode(target.kind, target.object, unknown=unknown)  # type: ignore[arg-type]
+def undecodable(target: Target, *, validate: Unknown = "strict") -> list[ManifestError]:
+    """Return what the decoder finds: wrong types, and unknown fields when they are errors."""
+    decoded = decode(target.kind, target.object, unknown=validate)
     place = target.manifest.positions.find
     return [
         ManifestError(target.manifest.file, place(error.steps).line, 0, f"{_subject(target)}: {error}")
@@ -32,7 +31,7 @@ def undecodable(target: Target, *, validate: str = "strict") -> list[ManifestErr
     ]
 
 
-def pruned(targets: Iterable[Target], *, validate: str) -> tuple[list[Target], list[ManifestError]]:
+def pruned(targets: Iterable[Target], *, validate: Unknown) -> tuple[list[Target], list[ManifestError]]:
     """Return the targets without their unknown fields, and what to say about them.
 
     Server-side apply knows no such leniency (a field that is not in the schema has no owner), so
@@ -42,7 +41,7 @@ def pruned(targets: Iterable[Target], *, validate: str) -> tuple[list[Target], l
         return list(targets), []
     kept, said = [], []
     for target in targets:
-        decoded = decode(target.kind, target.object, unknown=validate)  # type: ignore[arg-type]
+        decoded = decode(target.kind, target.object, unknown=validate)
         kept.append(target if decoded.errors else target._replace(object=decoded.obj))
         said += remarked(target, decoded.warnings)
     return kept, said

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-from yaml.cyaml import CParser  # type: ignore[attr-defined]
+from yaml.cyaml import CParser  # type: ignore[attr-defined]  # missing in types-PyYAML
 from yaml.error import YAMLError
 from yaml.events import (
     AliasEvent,

@@ -10,12 +10,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kctl.api.clock import parse_time
-from kctl.api.objects import Obj
+from kctl.api.objects import LAST_APPLIED, Obj
 from kctl.api.printers import since
 
 PADDING = 2
 LONGEST_ANNOTATION = 140
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 class Page:
