@@ -24,7 +24,7 @@ MOST_PODS = 3000
 """So many pods of a namespace are looked at when its level changes."""
 SECCOMP = "seccomp.security.alpha.kubernetes.io/pod"
 SECCOMP_CONTAINER = "container.seccomp.security.alpha.kubernetes.io/"
-CHANGING = ("", "ephemeralcontainers", "resize")
+CHANGING = ("ephemeralcontainers", "resize")
 """The subresources of pods that can change what is judged."""
 
 
@@ -35,13 +35,15 @@ def validate(server: APIServer, request: Request, obj: Obj, old: Obj | None) -> 
         if not request.subresource:
             _namespace(server, request, obj, old)
         return
+    if request.subresource and not (resource == "pods" and request.subresource in CHANGING):
+        return
     namespace = server.storage.get("namespaces", Key("", request.namespace))
     if namespace is None or LABELS.isdisjoint(labels_of(namespace)):
         return
     if resource == "pods":
-        if request.subresource in CHANGING and (old is None or is_significant(obj, old)):
+        if old is None or is_significant(obj, old):
             _pod(request, obj, labels_of(namespace))
-    elif not request.subresource:
+    else:
         template = dig(obj, *TEMPLATES[resource])
         if template is not None:
             _warn(request, parse(labels_of(namespace)).warn, template)
