@@ -8,11 +8,17 @@ from __future__ import annotations
 
 from kctl.api.clock import rfc3339
 from kctl.api.errors import StatusError, internal, not_found
-from kctl.api.objects import Key, Obj, dig, evolve, is_condition_true
+from kctl.api.objects import Key, Obj, condition, dig, evolve, is_condition_true, with_condition
 from kctl.apiserver import delete
 from kctl.apiserver.request import Options, Request
 from kctl.apiserver.server import APIServer
 
+TARGET = {
+    "type": "DisruptionTarget",
+    "status": "True",
+    "reason": "EvictionByEvictionAPI",
+    "message": "Eviction API: evicting",
+}
 BUDGETS = "poddisruptionbudgets.policy"
 SUCCESS = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
 
@@ -45,7 +51,18 @@ def evict(
             )
         if budgets:
             charge(server, budgets[0], pod, dry_run=dry_run)
+    if not dry_run:
+        mark(server, key, pod)
     delete.remove(server, removal, "pods", server.storage.get("pods", key) or pod)
+
+
+def mark(server: APIServer, key: Key, pod: Obj) -> None:
+    """Say in the pod's status why it goes, as addConditionAndDeletePod."""
+    known = dig(pod, "status", "conditions", default=())
+    same = is_condition_true(pod, "DisruptionTarget")
+    since = (condition(pod, "DisruptionTarget") or {}).get("lastTransitionTime") if same else None
+    target = {**TARGET, "lastTransitionTime": since or rfc3339(server.clock.now())}
+    server.storage.put("pods", key, evolve(pod, {"status": {"conditions": with_condition(known, target)}}))
 
 
 def ignores_budgets(pod: Obj) -> bool:

@@ -4,8 +4,8 @@ In: a Job and its pods. Out: pods made, deleted, adopted and released; their tra
 taken off once they are counted; the status. What a sync decides is in
 :mod:`kctl.controllers.job_sync`; this module reads, writes and knows which change wakes which Job.
 
-Back-off counts the failed pods that exist; upstream's controller remembers those that are gone,
-until it is restarted.
+Failed pods that are gone still count for the back-off. As upstream's, the controller remembers
+them until it is restarted: the one thing it knows that its caches do not tell.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from kctl.api.objects import Key, Obj, controller_of, controller_uid, is_deletin
 from kctl.api.selectors import from_label_selector
 from kctl.client.cache import Cache, Caches, Index, by_controller
 from kctl.client.client import Client
+from kctl.controllers.job_failures import finished_at, is_failed
 from kctl.controllers.job_pods import TRACKING, is_tracked, untrack
 from kctl.controllers.job_sync import Sync
 from kctl.controllers.job_verdict import is_finished
@@ -43,6 +44,7 @@ class Seen(NamedTuple):
     foreign: tuple[Obj, ...] = ()
     stray: tuple[Obj, ...] = ()
     taken: tuple[str, ...] = ()
+    failures: tuple[float, ...] = ()
 
 
 class JobController(Controller):
@@ -57,6 +59,7 @@ class JobController(Controller):
 
     def __init__(self) -> None:
         self.watches = (Watch(JOBS, keys_of_self), Watch("pods", keys_of_pod))
+        self._ended: dict[str, dict[str, float]] = {}
 
     def prepare(self, caches: Caches) -> None:
         """Register the indexes of pods by owner, of orphans and of tracked pods by the Job they name."""
@@ -74,6 +77,8 @@ class JobController(Controller):
         uid = job["metadata"]["uid"] if job is not None and not is_finished(job) else ""
         stray = tuple(pod for pod in tracked_pods(pods).get(key) if controller_uid(pod) != uid)
         if job is None or not uid:
+            if job is not None:
+                self._ended.pop(job["metadata"]["uid"], None)
             return Seen(None, stray=stray) if stray else None
         selector = from_label_selector(job["spec"]["selector"])
         owned = by_controller(pods).get(uid)
@@ -88,7 +93,17 @@ class JobController(Controller):
             tuple(pod for pod in owned if pod not in mine) if len(mine) < len(owned) else (),
             stray,
             tuple(names),
+            self._failures(job, owned),
         )
+
+    def _failures(self, job: Obj, owned: Sequence[Obj]) -> tuple[float, ...]:
+        """Return when pods of the Job failed: those whose failure was seen, and what is left of others."""
+        known = self._ended.setdefault(job["metadata"]["uid"], {})
+        for pod in owned:
+            if is_tracked(pod) and is_failed(pod, job):
+                known[pod["metadata"]["uid"]] = finished_at(pod)
+        left = (pod for pod in owned if phase_of(pod) == "Failed" and not is_deleting(pod))
+        return tuple(sorted({**{pod["metadata"]["uid"]: finished_at(pod) for pod in left}, **known}.values()))
 
     def decide(self, seen: Seen, now: float) -> Decision:
         """Say what one sync of the Job does; see :func:`decide`."""
@@ -141,7 +156,7 @@ def decide(seen: Seen, now: float) -> Decision:
     if seen.adoptable:
         return Decision((*actions, *(_adopt(job, pod) for pod in seen.adoptable)))
     actions += [_release(job, pod) for pod in seen.foreign]
-    sync = Sync(job, seen.pods, seen.taken, now)
+    sync = Sync(job, seen.pods, now, taken=seen.taken, failures=seen.failures)
     sync.run()
     status = sync.status()
     actions += sync.manage_actions

@@ -105,11 +105,8 @@ def retry_at(failures: int, last: float) -> float:
     return last + min(FIRST_BACKOFF * 2 ** (min(failures, 16) - 1), MAX_BACKOFF) if failures else float("-inf")
 
 
-def pods_again_at(failed: Iterable[Obj], succeeded: Iterable[Obj]) -> float:
-    """Return when pods may be made again: failures since the last success count, as backoffRecord.
-
-    Upstream remembers the failures it has seen; here they are those whose pods still exist.
-    """
+def pods_again_at(failures: Iterable[float], succeeded: Iterable[Obj]) -> float:
+    """Return when pods may be made again: failures since the last success count, as backoffRecord."""
     since = max(map(finished_at, succeeded), default=float("-inf"))
-    times = [at for at in map(finished_at, failed) if at > since]
+    times = [at for at in failures if at > since]
     return retry_at(len(times), max(times, default=0.0))

@@ -46,8 +46,11 @@ BURST = 500
 class Sync:
     """A sync; only this object is mutable, and it does not outlive the decision."""
 
-    def __init__(self, job: Obj, pods: Sequence[Obj], taken: Sequence[str], now: float) -> None:
-        self.job, self.pods, self.taken, self.now = job, pods, taken, now
+    def __init__(
+        self, job: Obj, pods: Sequence[Obj], now: float, *, taken: Sequence[str] = (), failures: Sequence[float] = ()
+    ) -> None:
+        """Begin: ``taken`` are names of pods there are, ``failures`` when pods have failed."""
+        self.job, self.pods, self.taken, self.failures, self.now = job, pods, taken, failures, now
         self.spec: Obj = job["spec"]
         self.old: Obj = job.get("status") or {}
         self.active = [pod for pod in pods if is_active(pod)]
@@ -211,8 +214,7 @@ class Sync:
 
     def _create(self, missing: int) -> None:
         if self.limit_per_index is None:
-            failed = [pod for pod in self.pods if self.is_valid(pod) and is_failed(pod, self.job)]
-            at = pods_again_at(failed, [pod for pod in self.pods if phase_of(pod) == "Succeeded"])
+            at = pods_again_at(self.failures, [pod for pod in self.pods if phase_of(pod) == "Succeeded"])
             if at > self.now:
                 self.wakes.append(at)
                 return

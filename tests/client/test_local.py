@@ -107,7 +107,9 @@ def test_eviction_asks_the_budget(client: LocalClient) -> None:
     assert (refused.value.code, refused.value.reason) == (429, "TooManyRequests")
     client.patch("poddisruptionbudgets.policy", place, {"status": {"disruptionsAllowed": 1}}, subresource="status")
     client.evict(key)
-    assert client.get("pods", "default", "p")["metadata"]["deletionGracePeriodSeconds"] == 30
+    evicted = client.get("pods", "default", "p")
+    assert evicted["metadata"]["deletionGracePeriodSeconds"] == 30
+    assert evicted["status"]["conditions"][-1]["reason"] == "EvictionByEvictionAPI"
     charged = client.get("poddisruptionbudgets.policy", "default", "b")["status"]
     assert (charged["disruptionsAllowed"], list(charged["disruptedPods"])) == (0, ["p"])
 

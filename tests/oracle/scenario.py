@@ -415,8 +415,10 @@ class Scenario:
 
     def _op_pod(self, op: Obj) -> None:
         named = [pod for pod in self.pods() if pod["metadata"]["name"].startswith(self._fill(op["prefix"]))]
+        if op["action"] in ("succeed", "fail"):  # what has ended does not end again
+            named = [pod for pod in named if pod["status"].get("phase") not in ("Succeeded", "Failed")]
         named.sort(key=lambda pod: (pod["metadata"].get("generateName", pod["metadata"]["name"]), self._since(pod)))
-        for index in op["index"]:
+        for index in filter(range(len(named)).__contains__, op["index"]):
             self._pod_action(op, named[index])
             if op.get("each"):
                 self.quiesce()

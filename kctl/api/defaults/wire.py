@@ -154,6 +154,7 @@ EMPTY_IS_SOMETHING: dict[str, set[str]] = {
     "coordination.v1.LeaseSpec": {"holderIdentity", "preferredHolder", "strategy"},
     "batch.v1.CronJobSpec": {"timeZone"},
     "batch.v1.JobSpec": {"completionMode", "managedBy", "podReplacementPolicy"},
+    "batch.v1.JobStatus": {"failedIndexes"},
     "batch.v1.SuccessPolicyRule": {"succeededIndexes"},
     "batch.v1.PodFailurePolicyOnExitCodesRequirement": {"containerName"},
     "networking.v1.IngressSpec": {"ingressClassName"},
