@@ -10,7 +10,7 @@ import pytest
 
 from kctl.api import registry, schema
 from kctl.api.patch import managed, shape
-from kctl.api.patch.outline import LIMIT, Memo, outline
+from kctl.api.patch.outline import LIMIT, Drawn, Memo, outline
 from kctl.api.registry import Kind
 
 Obj = dict[str, Any]
@@ -43,7 +43,12 @@ def random_pod(rng: random.Random) -> Obj:
         out["spec"] = {"containers": containers, "nodeSelector": maybe({"a": rng.choice("12")})}
         out["spec"]["securityContext"] = maybe({"runAsUser": rng.randint(0, 1)})
     if rng.random() < 0.9:
-        out["status"] = {"conditions": maybe(conditions), "phase": rng.choice(("Pending", "Running"))}
+        ips = [{"ip": f"10.0.0.{n}"} for n in rng.sample(range(1, 4), rng.choice((1, 1, 1, 2)))]
+        out["status"] = {
+            "podIPs": maybe(ips),
+            "conditions": maybe(conditions),
+            "phase": rng.choice(("Pending", "Running")),
+        }
     return out
 
 
@@ -102,8 +107,10 @@ def test_the_outline_names_what_changed_and_not_its_value() -> None:
     one, two = (
         {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": image}]}} for image in ("b", "d")
     )
-    assert outline(what, old, one) == outline(what, old, two) != ()
-    assert outline(what, old, old) == ()
+    assert outline(what, old, one) == outline(what, old, two) != outline(what, old, old)
+    unchanged = outline(what, old, old)
+    assert unchanged is not None
+    assert unchanged.steps == ((),)
 
 
 @pytest.mark.parametrize(
@@ -119,9 +126,32 @@ def test_what_is_unusual_has_no_outline(odd: Obj) -> None:
     assert outline(shape.of(schema.of(POD)), old, odd) is None
 
 
+def test_pods_that_differ_in_their_address_alone_share_all_but_its_place() -> None:
+    memo, node = Memo(), schema.of(POD)
+    written: list[list[Obj]] = []
+    for n in (1, 2, 3):
+        status: Obj = {"podIPs": [{"ip": f"10.0.0.{n}"}], "phase": "Pending", "conditions": [{"type": "Ready"}]}
+        plain = quick = pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"p{n}", "labels": {"a": "b"}}}
+        for subresource, change in (("", {}), ("status", status), ("status", {**status, "phase": "x"}), ("status", {})):
+            how: Any = {"manager": "m", "api_version": "v1", "now": 0.0, "subresource": subresource}
+            old = plain if subresource else None
+            plain = managed.updated(old, {**plain, "status": change}, node, **how)
+            quick = managed.updated(quick if subresource else None, {**quick, "status": change}, node, memo=memo, **how)
+            assert quick == plain
+            written.append(quick["metadata"]["managedFields"])
+        assert plain is not pod
+    one, two = (entries[-1]["fieldsV1"]["f:status"] for entries in (written[6], written[10]))
+    assert one["f:podIPs"] != two["f:podIPs"]
+    assert one["f:conditions"] is two["f:conditions"]
+
+
 def test_a_memo_stays_small() -> None:
     memo = Memo()
-    for n in range(LIMIT + 5):
-        memo.put(None, None, (n,), None)
-    assert memo.get(None, None, (0,)) is None
-    assert memo.get(None, None, (LIMIT + 4,)) is not None
+    calls = []
+
+    def make() -> None:
+        calls.append(1)
+
+    for n in (*range(LIMIT + 5), LIMIT + 4, 0):
+        memo.updated(None, None, Drawn((n,)), (), make)
+    assert len(calls) == LIMIT + 6  # the last was remembered, the first no more

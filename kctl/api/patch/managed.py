@@ -270,15 +270,14 @@ def updated(
     outlined = outline(shape.of(node), old if old is not None else {}, new)
     if outlined is None:
         return _updated(old, new, node, by, api_version, now, None)
-    how = (outlined, by, api_version, _time(now, subresource), new.get("apiVersion"), new.get("kind"), old is None)
+    how = (by, api_version, _time(now, subresource), new.get("apiVersion"), new.get("kind"), old is None)
     before = (old or {}).get("metadata", {}).get("managedFields")
     given = new["metadata"].get("managedFields") if "metadata" in new else None
-    found = memo.get(before, given, how)
-    if found is not None:
-        return _with_entries(new, found[-1] or [])
-    out = _updated(old, new, node, by, api_version, now, None)
-    memo.put(before, given, how, (out.get("metadata") or {}).get("managedFields"))
-    return out
+
+    def make() -> list[Obj] | None:
+        return (_updated(old, new, node, by, api_version, now, None).get("metadata") or {}).get("managedFields")
+
+    return _with_entries(new, memo.updated(before, given, outlined, how, make) or [])
 
 
 def _updated(
