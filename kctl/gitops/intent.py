@@ -24,7 +24,7 @@ from kctl.client.cache import Caches
 from kctl.client.client import Client
 from kctl.gitops import fielddiff, inventory
 from kctl.gitops.inventory import Entry
-from kctl.gitops.order import POD_TEMPLATES
+from kctl.gitops.references import POD_TEMPLATES
 from kctl.gitops.targets import CRDS, Target
 from kctl.runtime.actions import Action, Apply, Delete, Patch
 from kctl.runtime.controller import Controller, Decision, Watch, keys_of_self
