@@ -47,15 +47,19 @@ class Change(NamedTuple):
         return out
 
 
+def what_became(before: Obj | None, after: Obj) -> str:
+    """Say in one word what an apply did, as kubectl says it: created, configured or unchanged."""
+    if before is None:
+        return "created"
+    is_same = before["metadata"].get("resourceVersion") == after["metadata"].get("resourceVersion")
+    return "unchanged" if is_same else "configured"
+
+
 def change_of(target: Target, before: Obj | None, after: Obj, *, secrets: bool = False) -> Change:
     """Return what an apply made of an object."""
+    change = what_became(before, after)
     fields: list[fielddiff.FieldChange] = []
-    if before is None:
-        change = "created"
-    elif before is after or before["metadata"].get("resourceVersion") == after["metadata"].get("resourceVersion"):
-        change = "unchanged"
-    else:
-        change = "configured"
+    if change == "configured":
         fields = fielddiff.changes(before, after, schema.of(target.kind), secrets=secrets)
     manifest, obj = target.manifest, target.object
     return Change(

@@ -18,12 +18,13 @@ from typing import Any, ClassVar, NamedTuple
 
 from kctl.api import schema
 from kctl.api.errors import StatusError
-from kctl.api.objects import Key, Obj, dig, is_condition_true, is_deleting
+from kctl.api.objects import Key, Obj, dig, is_condition_true, is_deleting, key_of
 from kctl.api.registry import builtin
 from kctl.client.cache import Caches
 from kctl.client.client import Client
 from kctl.gitops import fielddiff, inventory
-from kctl.gitops.inventory import Entry
+from kctl.gitops.changes import what_became
+from kctl.gitops.inventory import API_VERSION, Entry
 from kctl.gitops.references import POD_TEMPLATES
 from kctl.gitops.targets import CRDS, Target
 from kctl.runtime.actions import Action, Apply, Delete, Patch
@@ -31,7 +32,6 @@ from kctl.runtime.controller import Controller, Decision, Watch, keys_of_self
 
 INTENTS = "intents.kctl.dev"
 RENDERED_SETS = "renderedsets.kctl.dev"
-API_VERSION = "kctl.dev/v1"
 FINISHED = ("Done", "Failed")
 BATCH = 500
 """So many objects are applied in one sync at most."""
@@ -258,16 +258,14 @@ def _report(intent: Obj, status: Obj) -> Patch:
 
 
 def _carry_out(client: Client, action: Apply) -> Obj:
-    key = Key(action.obj["metadata"].get("namespace") or "", action.obj["metadata"]["name"])
-    before = inventory.read_at(client, action.resource, key)
+    before = inventory.read_at(client, action.resource, key_of(action.obj))
     after = client.apply(action.resource, action.obj, field_manager=action.field_manager, force=action.force)
     uid = after["metadata"].get("uid", "")
-    if before is None:
-        return _result(action, "created", uid=uid)
-    if before["metadata"].get("resourceVersion") == after["metadata"].get("resourceVersion"):
-        return _result(action, "unchanged", uid=uid)
+    change = what_became(before, after)
+    if change != "configured":
+        return _result(action, change, uid=uid)
     fields = fielddiff.changes(before, after, _schema(action.resource))
-    return _result(action, "configured", uid=uid, fields=[field.data() for field in fields])
+    return _result(action, change, uid=uid, fields=[field.data() for field in fields])
 
 
 def _schema(resource: str) -> schema.Node | None:
@@ -278,12 +276,12 @@ def _schema(resource: str) -> schema.Node | None:
 
 
 def _result(action: Apply, change: str, **more: Any) -> Obj:
-    obj = action.obj
+    obj, (namespace, name) = action.obj, key_of(action.obj)
     return {
         "apiVersion": obj["apiVersion"],
         "kind": obj["kind"],
-        "namespace": obj["metadata"].get("namespace") or "",
-        "name": obj["metadata"]["name"],
+        "namespace": namespace,
+        "name": name,
         "change": change,
         **more,
     }
