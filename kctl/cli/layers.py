@@ -45,7 +45,7 @@ def intent_lines(intent: Sequence[Obj], *, show_diff: bool, suffix: str = "") ->
     lines = []
     for entry in intent:
         change = click.style(entry["change"], fg=COLOURS.get(entry["change"]))
-        name = f"{entry['namespace']}/{entry['object']}" if _is_elsewhere(entry) else entry["object"]
+        name = in_namespace(entry["namespace"], entry["object"])
         place = f"  ({entry['file']}:{entry['line']})" if entry.get("file") else ""
         lines.append(f"{name} {change}{suffix}{place}")
         if show_diff and entry["change"] in ("configured", "replaced"):
@@ -53,8 +53,9 @@ def intent_lines(intent: Sequence[Obj], *, show_diff: bool, suffix: str = "") ->
     return lines
 
 
-def _is_elsewhere(entry: Obj) -> bool:
-    return bool(entry.get("namespace")) and entry["namespace"] != "default"
+def in_namespace(namespace: str, text: str) -> str:
+    """Return the text with its namespace before it; the default one goes without saying."""
+    return text if namespace in ("", "default") else f"{namespace}/{text}"
 
 
 def field_lines(field: Obj) -> list[str]:
@@ -74,8 +75,7 @@ def _value(value: object) -> str:
 
 
 def _owned(record: Obj) -> str:
-    namespace = record.get("namespace")
-    return f"{namespace}/{record['owner']}" if namespace and namespace != "default" else str(record["owner"])
+    return in_namespace(record["namespace"], record["owner"])
 
 
 def _record(record: Obj) -> list[str]:

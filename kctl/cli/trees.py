@@ -8,15 +8,16 @@ import click
 
 from kctl.api.objects import Obj
 from kctl.cli import tables
+from kctl.cli.layers import in_namespace
 
 COLOURS = {"Current": "green", "InProgress": "yellow", "Failed": "red", "Terminating": "yellow", "Missing": "red"}
 
 
-def tree_lines(node: Obj, *, depth: int = 0, namespace: bool = True) -> list[str]:
+def tree_lines(node: Obj, *, depth: int = 0) -> list[str]:
     """Return a node and what is below it, indented."""
     name = node["object"]
-    if namespace and depth == 0 and node["namespace"] not in ("", "default"):
-        name = f"{node['namespace']}/{name}"
+    if depth == 0:
+        name = in_namespace(node["namespace"], name)
     if node.get("nodes"):
         name += f" on {', '.join(node['nodes'])}"
     state = click.style(node["health"], fg=COLOURS.get(node["health"]))
@@ -31,7 +32,7 @@ def scheduling_text(decisions: Iterable[Obj]) -> str:
     """Return the plugin x node table of each decision."""
     parts = []
     for decision in decisions:
-        where = f"{decision['namespace']}/" if decision["namespace"] != "default" else ""
+        pod = in_namespace(decision["namespace"], decision["pod"])
         rows = []
         plugins = sorted({plugin for found in decision["nodes"].values() for plugin in found["scores"]})
         for name, found in sorted(decision["nodes"].items()):
@@ -39,5 +40,5 @@ def scheduling_text(decisions: Iterable[Obj]) -> str:
             total = found["total"]
             rows.append([name, found["reason"] or "fits", *scores, "" if total is None else total])
         headers = ["NODE", "WHY NOT", *plugins, *(["TOTAL"] if rows else [])]
-        parts.append(f"pod/{where}{decision['pod']}: {decision['message']}\n{tables.grid(headers, rows)}")
+        parts.append(f"pod/{pod}: {decision['message']}\n{tables.grid(headers, rows)}")
     return "\n".join(parts)

@@ -39,8 +39,7 @@ def command(settings: Settings, resources: tuple[str, ...], namespace: str | Non
 def _text(found: Obj) -> str:
     from kctl.cli import trees
 
-    head = {**found, "children": found["children"]}
-    lines = trees.tree_lines(head)
+    lines = trees.tree_lines(found)
     if found["applied"]:
         lines.append(f"applied from {found['applied']}")
     lines += [f"owned by {owner}" for owner in found["owners"]]

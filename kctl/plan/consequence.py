@@ -125,8 +125,8 @@ def _load_balancers(trace: Sequence[WatchEvent]) -> list[Obj]:
     for event in trace:
         if event.resource != "services":
             continue
-        before = _addresses(event.old)
-        after = [] if event.type == "DELETED" else _addresses(event.object)
+        before = load_balancer_addresses(event.old)
+        after = [] if event.type == "DELETED" else load_balancer_addresses(event.object)
         if before != after:
             ref = ref_of(event.object)
             found[ref] = (found[ref][0] if ref in found else before, after)
@@ -137,7 +137,8 @@ def _load_balancers(trace: Sequence[WatchEvent]) -> list[Obj]:
     ]
 
 
-def _addresses(service: Obj | None) -> list[str]:
+def load_balancer_addresses(service: Obj | None) -> list[str]:
+    """Return the addresses that the cloud gave a Service."""
     ingress = dig(service, "status", "loadBalancer", "ingress", default=())
     return [str(found.get("ip") or found.get("hostname")) for found in ingress]
 

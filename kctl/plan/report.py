@@ -9,11 +9,11 @@ from collections.abc import Container, Iterable, Sequence
 from typing import Literal
 
 from kctl.api.objects import Obj
+from kctl.gitops.inventory import API_VERSION
 from kctl.plan import consequence, residual, timeline
 from kctl.plane.plane import ControlPlane, Outcome
 
 Verdict = Literal["Converged", "Settled", "Oscillating", "Horizon"]
-API_VERSION = "kctl.dev/v1"
 SKIPPED_KINDS = frozenset({"kctl.dev", "cloud.kctl.dev"})
 COMPONENTS = frozenset(
     {"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "cloud-controller-manager"}

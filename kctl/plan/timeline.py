@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from kctl.api.objects import Obj, dig, is_condition_true, is_deleting
 from kctl.client.client import WatchEvent
+from kctl.plan.consequence import load_balancer_addresses
 from kctl.plan.ownership import Owners, Ref, ref_of
 from kctl.plane.plane import ControlPlane
 
@@ -61,7 +62,7 @@ def happenings(resource: str, old: Obj | None, new: Obj | None) -> Iterator[str]
         yield from _scale(old, new)
     elif resource == "nodes":
         yield from _flag(old, new, "Ready", "ready", "not ready")
-    elif (before := _addresses(old)) != (after := _addresses(new)):
+    elif (before := load_balancer_addresses(old)) != (after := load_balancer_addresses(new)):
         yield f"load balancer {', '.join(after)}" if after else f"load balancer {', '.join(before)} gone"
 
 
@@ -96,11 +97,6 @@ def _scale(old: Obj | None, new: Obj | None) -> Iterator[str]:
     before, after = (dig(obj, "spec", "replicas", default=0) for obj in (old, new))
     if new is not None and before != after:
         yield f"scaled {before} -> {after}"
-
-
-def _addresses(service: Obj | None) -> list[str]:
-    ingress = dig(service, "status", "loadBalancer", "ingress", default=())
-    return [str(found.get("ip") or found.get("hostname")) for found in ingress]
 
 
 def history(plane: ControlPlane) -> tuple[list[WatchEvent], list[float]]:

@@ -16,7 +16,6 @@ from kctl.plan import health, residual
 from kctl.plan.ownership import ref_of
 
 CHILDREN = ("replicasets.apps", "pods")
-API_VERSION = "kctl.dev/v1"
 
 
 class Family:
@@ -63,7 +62,7 @@ def status(client: Client, targets: Sequence[Target]) -> Obj:
             nodes.append(node(target.resource, obj, family))
     left = [blocker.data() for blocker in residual.blockers(client)]
     return {
-        "apiVersion": API_VERSION,
+        "apiVersion": inventory.API_VERSION,
         "kind": "Status",
         "current": not left and all(is_current(found) for found in nodes),
         "objects": nodes,
