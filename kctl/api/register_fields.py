@@ -149,6 +149,24 @@ apps.v1.RollingUpdateDeployment
   = maxSurge maxUnavailable
 apps.v1.ReplicaSetSpec
   = minReadySeconds replicas selector template
+batch.v1.Job
+  = spec
+batch.v1.JobSpec
+  = activeDeadlineSeconds backoffLimit backoffLimitPerIndex completionMode completions manualSelector maxFailedIndexes
+  = parallelism podFailurePolicy podReplacementPolicy selector successPolicy suspend template ttlSecondsAfterFinished
+  ~ managedBy!kubernetes.io/job-controller: the Job is left to the controller it names, and none such runs here
+batch.v1.PodFailurePolicy
+  = rules
+batch.v1.PodFailurePolicyRule
+  = action onExitCodes onPodConditions
+batch.v1.PodFailurePolicyOnExitCodesRequirement
+  = containerName operator values
+batch.v1.PodFailurePolicyOnPodConditionsPattern
+  = status type
+batch.v1.SuccessPolicy
+  = rules
+batch.v1.SuccessPolicyRule
+  = succeededCount succeededIndexes
 core.v1.ServiceSpec
   = allocateLoadBalancerNodePorts clusterIP clusterIPs healthCheckNodePort loadBalancerClass loadBalancerIP
   = loadBalancerSourceRanges ports publishNotReadyAddresses selector trafficDistribution type

@@ -40,7 +40,7 @@ KINDS = """
 = subjectaccessreviews.authorization.k8s.io
 ~ horizontalpodautoscalers.autoscaling: no metrics and no scaling
 ~ cronjobs.batch: no schedule is followed
-~ jobs.batch: no controller makes their pods
+= jobs.batch
 ~ certificatesigningrequests.certificates.k8s.io: neither approved nor signed
 ~ ingressclasses.networking.k8s.io: there is no ingress controller
 ~ ingresses.networking.k8s.io: there is no ingress controller; they get no address

@@ -120,6 +120,22 @@ def _replicaset(rs: Obj) -> Health:
     return CURRENT
 
 
+def _job(job: Obj) -> Health:
+    spec, status = job["spec"], job.get("status") or {}
+    if is_condition_true(job, "Complete"):
+        return CURRENT
+    failed = condition(job, "Failed")
+    if failed and failed.get("status") == "True":
+        return Health("Failed", failed.get("reason", ""), failed.get("message", ""))
+    if spec.get("managedBy") not in (None, "kubernetes.io/job-controller"):
+        return Health("Unknown", "NotSimulated", f"the Job is left to {spec['managedBy']}")
+    if spec.get("suspend") and is_condition_true(job, "Suspended"):
+        return CURRENT  # at rest, as it was asked to be
+    done, wanted = status.get("succeeded", 0), spec.get("completions")
+    goal = f"{done} of {wanted} completions" if wanted is not None else f"{done} completions"
+    return Health("InProgress", "Running", f"{goal}, {status.get('active', 0)} pods active")
+
+
 def _service(service: Obj) -> Health:
     spec = service["spec"]
     if spec.get("type") != "LoadBalancer" or dig(service, "status", "loadBalancer", "ingress"):
@@ -140,6 +156,7 @@ RULES: dict[str, Callable[[Obj], Health]] = {
     "pods": _pod,
     "deployments.apps": _deployment,
     "replicasets.apps": _replicaset,
+    "jobs.batch": _job,
     "services": _service,
     "nodes": _node,
 }

@@ -102,7 +102,28 @@ def test_a_kind_without_rules_is_current_when_it_is_there() -> None:
     assert health.of("configmaps", {"metadata": {"name": "c"}}) == health.CURRENT
 
 
-UNJUDGED = ("statefulsets.apps", "jobs.batch", "ingresses.networking.k8s.io", "persistentvolumeclaims")
+def job(*conditions: str, **spec: object) -> dict[str, object]:
+    held = [{"type": type_, "status": "True", "reason": f"{type_}Reason", "message": "why"} for type_ in conditions]
+    return {"metadata": {"name": "j"}, "spec": {"completions": 3, **spec}, "status": {"conditions": held, "active": 2}}
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (job("SuccessCriteriaMet", "Complete"), health.CURRENT),
+        (job("FailureTarget", "Failed"), ("Failed", "FailedReason", "why")),
+        (job("FailureTarget"), ("InProgress", "Running", "0 of 3 completions, 2 pods active")),
+        (job(completions=None), ("InProgress", "Running", "0 completions, 2 pods active")),
+        (job("Suspended", suspend=True), health.CURRENT),
+        (job(suspend=True), ("InProgress", "Running", "0 of 3 completions, 2 pods active")),
+        (job(managedBy="example.com/x"), ("Unknown", "NotSimulated", "the Job is left to example.com/x")),
+    ],
+)
+def test_a_job_is_as_its_conditions_say(found: dict[str, object], expected: tuple[str, str, str]) -> None:
+    assert health.of("jobs.batch", found) == expected
+
+
+UNJUDGED = ("statefulsets.apps", "cronjobs.batch", "ingresses.networking.k8s.io", "persistentvolumeclaims")
 THERE = ("configmaps", "clusterroles.rbac.authorization.k8s.io", "shops.example")
 
 
