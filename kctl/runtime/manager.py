@@ -15,6 +15,8 @@ from kctl.api.objects import Key, key_of
 from kctl.client.cache import Cache, Caches
 from kctl.client.client import Client, Watch, WatchEvent
 from kctl.runtime.controller import Loop
+from kctl.runtime.easing import JUDGED_BY, eased
+from kctl.runtime.loop import ControllerLoop
 
 
 class Crash(NamedTuple):
@@ -112,10 +114,18 @@ class Manager:
                     loop.deliver(event)
                 for observe in self._observers:
                     observe(event)
+                if cache.resource in JUDGED_BY:
+                    self._encourage(eased(event))
         if seen and self.checked:
             for cache in self.caches.known():
                 cache.check()
         return seen
+
+    def _encourage(self, namespace: str) -> None:
+        """Have what was refused in a namespace tried again."""
+        for loop in self.loops if namespace else ():
+            if isinstance(loop, ControllerLoop):
+                loop.queue.encourage(namespace)
 
     def _count_write(self, event: WatchEvent) -> None:
         if event.resource in TALLIES:

@@ -63,6 +63,13 @@ class WorkQueue:
         self.wake_at(key, now + delay, periodic=failures > PROGRESS_RETRIES)
         return failures
 
+    def encourage(self, namespace: str) -> None:
+        """Let failed keys of a namespace be tried at the end of their back-off without waiting for time."""
+        for key in sorted(self._failures):
+            timer = self._timers.get(key)
+            if key.namespace == namespace and timer is not None and timer.periodic:
+                self.wake_at(key, timer.at)
+
     def forget(self, key: Key) -> None:
         """Start the key's back-off anew."""
         self._failures.pop(key, None)
