@@ -1,0 +1,61 @@
+"""What lets a refused request through the next time."""
+
+from __future__ import annotations
+
+import pytest
+
+from kctl.api.objects import Key
+from kctl.client.client import WatchEvent
+from kctl.runtime.easing import eased
+from kctl.runtime.queue import PROGRESS_RETRIES, WorkQueue
+
+
+def quota(hard, used, **spec):
+    meta = {"name": "q", "namespace": "shop"}
+    return {"metadata": meta, "spec": spec, "status": {"hard": {"pods": hard}, "used": {"pods": used}}}
+
+
+def namespace(**labels):
+    return {"metadata": {"name": "shop", "labels": labels}}
+
+
+def limits(**item):
+    return {"metadata": {"name": "lr", "namespace": "shop"}, "spec": {"limits": [item]}}
+
+
+@pytest.mark.parametrize(
+    ("event", "where"),
+    [
+        (WatchEvent("MODIFIED", "resourcequotas", quota("3", "2"), quota("3", "3")), "shop"),
+        (WatchEvent("MODIFIED", "resourcequotas", quota("4", "3"), quota("3", "3")), "shop"),
+        (WatchEvent("MODIFIED", "resourcequotas", quota("3", "3"), quota("3", "2")), ""),
+        (WatchEvent("MODIFIED", "resourcequotas", quota("4", "4"), quota("3", "3")), ""),
+        (WatchEvent("MODIFIED", "resourcequotas", {"metadata": quota("1", "1")["metadata"]}, quota("1", "1")), "shop"),
+        (WatchEvent("ADDED", "resourcequotas", quota("3", "0"), None), ""),
+        (WatchEvent("DELETED", "resourcequotas", quota("3", "3"), quota("3", "3")), "shop"),
+        (WatchEvent("MODIFIED", "limitranges", limits(type="Pod"), limits(type="Container")), "shop"),
+        (WatchEvent("MODIFIED", "limitranges", limits(type="Pod"), limits(type="Pod")), ""),
+        (WatchEvent("MODIFIED", "namespaces", namespace(a="b"), namespace()), "shop"),
+        (WatchEvent("MODIFIED", "namespaces", namespace(), namespace()), ""),
+        (WatchEvent("ADDED", "namespaces", namespace(a="b"), None), ""),
+    ],
+)
+def test_what_gives_more_room(event, where):
+    assert eased(event) == where
+
+
+def test_only_failed_keys_of_the_namespace_keep_time_going():
+    queue = WorkQueue()
+    failed, other, idle = Key("shop", "a"), Key("other", "a"), Key("shop", "b")
+    for key in (failed, other):
+        for _ in range(PROGRESS_RETRIES + 1):
+            queue.fail(key, 0.0)
+    queue.wake_at(idle, 5.0, periodic=True)
+    assert queue.next_wake(periodic=False) is None
+    queue.encourage("shop")
+    due = queue.next_wake(periodic=False)
+    assert due is not None
+    queue.wake(due)
+    assert queue.pop() == failed
+    queue.fail(failed, due)
+    assert queue.next_wake(periodic=False) is None
