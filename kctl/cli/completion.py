@@ -5,18 +5,20 @@ from __future__ import annotations
 import click
 
 SHELLS = ("bash", "zsh", "fish")
+HELP = """Print the completion script of a shell.
+
+\b
+bash  eval "$(kctl completion bash)"            in ~/.bashrc
+zsh   eval "$(kctl completion zsh)"             in ~/.zshrc
+fish  kctl completion fish | source             in ~/.config/fish/config.fish
+"""
+"""Click keeps the lines behind a backspace as they are."""
 
 
-@click.command("completion", short_help="Print the completion script of a shell.")
+@click.command("completion", short_help="Print the completion script of a shell.", help=HELP)
 @click.argument("shell", type=click.Choice(SHELLS))
 def command(shell: str) -> None:
-    r"""Print the completion script of a shell.
-
-    \b
-    bash  eval "$(kctl completion bash)"            in ~/.bashrc
-    zsh   eval "$(kctl completion zsh)"             in ~/.zshrc
-    fish  kctl completion fish | source             in ~/.config/fish/config.fish
-    """
+    """Print the completion script of a shell."""
     from kctl.cli.output import write
 
     write(script(shell))

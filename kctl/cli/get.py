@@ -52,7 +52,7 @@ def command(
     watch_only: bool,
     output_watch_events: bool,
 ) -> int:
-    """List objects of a kind, several kinds, or a category such as ``all``."""
+    """List objects of a kind, several kinds, or a category such as all."""
     from kctl.cli import output as out
     from kctl.cli import select
     from kctl.cli.session import open_reader

@@ -33,9 +33,9 @@ def command(
     kubernetes: str | None,
     output: str | None,
 ) -> None:
-    """Create the cluster that ``kctl.yaml`` describes, or the one these options do.
+    """Create the cluster that kctl.yaml describes, or the one these options do.
 
-    Options write a ``kctl.yaml`` to commit beside the manifests; there must be none yet.
+    Options write a kctl.yaml to commit beside the manifests; there must be none yet.
     """
     from kctl.api.errors import Refused, UsageError
     from kctl.cli.output import document, write

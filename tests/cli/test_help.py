@@ -50,6 +50,8 @@ def test_the_static_page_is_what_click_would_print(kctl: Any, words: list[str]) 
 def test_a_command_has_help(kctl: Any, name: str) -> None:
     out = kctl(name, "-h").out
     assert out.startswith(f"Usage: kctl {name} ")
+    assert "``" not in out
+    assert "\\b" not in out
     assert out == kctl(name, "--help").out
 
 
