@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kctl.api.errors import invalid, not_found, unprocessable
 from kctl.api.objects import Key, Obj, dig, evolve
-from kctl.apiserver import metadata, patch, update
+from kctl.apiserver import metadata, patch, rules, update
 from kctl.apiserver.body import checked
 from kctl.apiserver.request import Request, wrong_method
 from kctl.apiserver.server import APIServer
@@ -22,16 +22,18 @@ def handle(server: APIServer, request: Request) -> Obj:
     if request.verb == "get":
         return seen
     if request.verb == "update":
-        wanted = checked(request, kind)
+        wanted = rules.decode(request, kind, checked(request, kind))
     elif request.verb == "patch":
-        wanted = patch.patched(request._replace(kind=kind), seen)
+        request = patch.with_unknown_members(request) if request.patch_type == "json" else request
+        outcome = patch.patched(request._replace(kind=kind), seen)
+        wanted = rules.decode_patched(request, kind, outcome, lambda: patch.shown(request, outcome), seen)
     else:
         raise wrong_method()
     wanted = metadata.placed(request, wanted)
     metadata.check_name(request, wanted)
     metadata.check_preconditions(request.kind.resource, request.name, wanted["metadata"], old)
     replicas = dig(wanted, "spec", "replicas", default=0)
-    if not isinstance(replicas, int) or replicas < 0:
+    if replicas < 0:
         error = invalid("spec.replicas", replicas, "must be greater than or equal to 0")
         raise unprocessable("Scale", "autoscaling", request.name, [error])
     changed = evolve(old, {"spec": {"replicas": replicas}})

@@ -137,6 +137,23 @@ def test_scale_reads_and_writes_replicas(client: LocalClient) -> None:
     assert error.code == 422
 
 
+@pytest.mark.parametrize("replicas", [2**31, 99999999999, 1.5, "three", True])
+def test_scale_refuses_what_is_no_int32(server: APIServer, client: LocalClient, replicas: object) -> None:
+    deployment(client)
+    key = Key("default", "web")
+    scale = client.patch("deployments.apps", key, {"spec": {"replicas": 2}}, subresource="scale")
+    error = refusal(client.patch, "deployments.apps", key, {"spec": {"replicas": replicas}}, subresource="scale")
+    assert (error.code, error.message.startswith(' "" is invalid: patch: Invalid value: ')) == (422, True)
+    put = server.http(
+        "PUT",
+        "/apis/apps/v1/namespaces/default/deployments/web/scale",
+        {**scale, "spec": {"replicas": replicas}},
+        "application/json",
+    )
+    assert put.status == 400
+    assert client.get("deployments.apps", "default", "web")["spec"]["replicas"] == 2
+
+
 def test_a_patched_label_keeps_the_rest_shared(client: LocalClient) -> None:
     before = deployment(client)
     after = client.patch("deployments.apps", Key("default", "web"), {"metadata": {"labels": {"a": "b"}}})
