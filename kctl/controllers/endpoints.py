@@ -193,9 +193,14 @@ def _trigger(service: Obj, pods: Iterable[Obj], current: Obj | None) -> str | No
 
 
 def keys_of_endpoints(old: Obj | None, new: Obj | None, caches: Caches) -> tuple[Key, ...]:
-    """Map Endpoints that changed or went to their Service if there is one; others belong to their maker."""
-    obj = old
-    if obj is None:
+    """Map Endpoints that changed or went to their Service if there is one; others belong to their maker.
+
+    The controller's own that are seen first, at its start, are looked at too: their Service may have
+    gone while nothing ran (as checkLeftoverEndpoints, which takes those of others for its own).
+    """
+    obj = old or new
+    if obj is None or (old is None and labels_of(obj).get(MANAGED_BY) != MANAGER):
         return ()
     key = key_of(obj)
-    return (key,) if caches["services"].get(key) is not None else ()
+    is_new, has_service = old is None, caches["services"].get(key) is not None
+    return (key,) if has_service != is_new else ()

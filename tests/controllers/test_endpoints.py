@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kctl.api.objects import Key
-from kctl.controllers.endpoints import Seen, decide, subsets_of
+from kctl.controllers.endpoints import MANAGER, Seen, decide, subsets_of
 
 
 def service(**spec):
@@ -90,3 +90,10 @@ def test_endpoints_without_a_service_are_left_alone(world):
     world.create({"apiVersion": "v1", "kind": "Endpoints", "metadata": meta, "subsets": subsets})
     world.settle()
     assert world.names("endpoints") == ["manual"]
+
+
+def test_endpoints_of_a_service_that_went_while_nothing_ran_are_deleted(world):
+    meta = {"name": "gone", "namespace": "default", "labels": {"endpoints.kubernetes.io/managed-by": MANAGER}}
+    world.create({"apiVersion": "v1", "kind": "Endpoints", "metadata": meta})
+    world.settle()
+    assert world.names("endpoints") == []
