@@ -80,7 +80,7 @@ def command(
             for kind, key in targets:
                 _delete(plane, kind, key, ask, said)
 
-        return carry_out(plane, How(dry_run=dry_run, output=output, wait=wait), delete)
+        return carry_out(plane, How(dry_run=dry_run, output=output, wait=wait, cause="delete"), delete)
 
 
 class Ask(NamedTuple):

@@ -153,7 +153,8 @@ def record(entry: Entry, changes: Sequence[Change]) -> Record:
             source = dig(json.loads(change.value), "spec", "source", default={})
             commit = str(source.get("commit") or commit)
             cause = cause or ("sync" if source.get("commit") else " ".join(["apply", *source.get("paths", ())]))
-    return Record(entry.first, entry.last, entry.now, entry.now, cause or "write", commit, counts)
+    first = min(entry.first, entry.last)  # an entry of time alone holds no revision of its own
+    return Record(first, entry.last, entry.now, entry.now, cause or "write", commit, counts)
 
 
 def joined(found: Sequence[Record]) -> Iterator[Record]:
@@ -181,7 +182,7 @@ def text(found: Sequence[Record], *, show_headers: bool = True) -> str:
 
     rows = [
         [
-            str(one.last) if one.first >= one.last else f"{one.first}-{one.last}",
+            str(one.last) if one.first == one.last else f"{one.first}-{one.last}",
             rfc3339(one.ended),
             one.cause,
             one.commit[:12] or "-",

@@ -213,10 +213,11 @@ class ControlPlane:
         """Answer a request as ``kctl serve`` would over HTTPS; a write is durable when it returns."""
         from kctl.store.errors import HeadMoved
 
+        cause = f"{method} {path.partition('?')[0]}"
         for _ in range(RETRIES):
             response = self.server.http(method, path, body, content_type, headers, user)
             try:
-                self.server.commit()
+                self.commit(cause=cause)
             except HeadMoved:
                 self.refresh()
                 continue
@@ -230,20 +231,24 @@ class ControlPlane:
         if self._converger is not None:
             self._converger.drop()
 
-    def commit(self) -> None:
-        """Make everything written so far durable; HeadMoved when another process wrote first."""
-        self.server.commit()
+    def commit(self, *, cause: str = "") -> None:
+        """Make everything written so far durable; HeadMoved when another process wrote first.
+
+        ``cause`` says in the history what it was.
+        """
+        self.server.commit(cause=cause)
 
     def _begin(self, cluster: clusters.Cluster | None, *, remove: bool = False) -> None:
         """Make what every cluster has, and the nodes of the shape, durable; two that do it at once agree."""
         from kctl.store.errors import HeadMoved
 
+        cause = "shape" if self.store.head().index else "init"
         try:
             for _ in range(RETRIES):
                 if cluster is not None:
                     self.shape_notes = self.shape_nodes(cluster, remove=remove)
                 try:
-                    return self.server.commit()
+                    return self.commit(cause=cause)
                 except HeadMoved:
                     self.refresh()
             raise KctlError("other processes keep writing to this cluster", hint="run it again")

@@ -26,6 +26,26 @@ def scaled(web: Any) -> tuple[Any, int, int]:
     return web, before, revision(web)
 
 
+def test_every_command_that_writes_says_in_the_log_that_it_did(kctl: Any) -> None:
+    kctl("init")
+    kctl("create", "configmap", "c", "--from-literal=a=b", "--no-wait")
+    kctl("delete", "configmap", "c")
+    kctl("advance", "5s")
+    records = kctl("log", "--reverse", "-o", "json").json()["records"]
+    assert [record["cause"] for record in records] == ["init", "create", "delete", "converge", "advance"]
+    assert all(record["first"] <= record["revision"] for record in records)
+
+
+def test_a_request_through_the_door_is_named_in_the_log() -> None:
+    from kctl import ControlPlane
+
+    with ControlPlane.open(None) as cp:
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}
+        cp.request("POST", "/api/v1/namespaces/default/configmaps?fieldManager=x", body=body)
+        causes = [entry.cause for entry in cp.store.entries(0)]
+    assert causes == ["init", "POST /api/v1/namespaces/default/configmaps"]
+
+
 def test_the_log_says_when_why_and_what(scaled: Any) -> None:
     kctl, before, after = scaled
     records = kctl("log", "-o", "json").json()["records"]
