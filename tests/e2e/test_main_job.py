@@ -127,6 +127,16 @@ def test_what_does_not_fit_settles_and_every_view_says_why(kctl: Any) -> None:
     kctl.fixed_point()
 
 
+def test_a_failed_apply_leaves_a_running_cluster_as_it_was(kctl: Any) -> None:
+    kctl.write("web.yaml", WEB % "100m")
+    kctl("apply", "-f", "web.yaml")
+    before = kctl.revision()
+    kctl.write("web.yaml", (WEB % "100m").replace("replicas: 2", "replicas: -1"))
+    kctl("apply", "-f", "web.yaml", code=1)
+    assert kctl.revision() == before
+    kctl.fixed_point()
+
+
 def test_the_order_of_files_does_not_change_a_byte(kctl: Any, another: Callable[[], Any], samples: Path) -> None:
     other = another()
     files = sorted((samples / "web-shop").glob("*.yaml"))

@@ -99,16 +99,6 @@ def test_a_loop_of_links_is_named(kctl: Any) -> None:
     assert "again" in ran.err
 
 
-def test_a_failed_apply_leaves_a_running_cluster_as_it_was(kctl: Any) -> None:
-    kctl.write("web.yaml", WEB % "1")
-    kctl("apply", "-f", "web.yaml")
-    before = kctl.revision()
-    kctl.write("web.yaml", WEB % "-1")
-    kctl("apply", "-f", "web.yaml", code=1)
-    assert kctl.revision() == before
-    kctl.fixed_point()
-
-
 USAGE = [
     ("apply",),
     ("apply", "-f", "x", "--no-such-flag"),
