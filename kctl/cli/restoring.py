@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from kctl.api.errors import Refused
-from kctl.api.objects import Key, Obj, annotations_of, controller_uid, dig
+from kctl.api.errors import Refused, StatusError
+from kctl.api.objects import REMOVED, Key, Obj, annotations_of, controller_uid, dig, evolve, labels_of
 from kctl.cli.revision_diff import Difference, schema_of
 from kctl.gitops import fielddiff, inventory
 from kctl.gitops.intent import INTENTS, RENDERED_SETS
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 INVENTORIES = inventory.RESOURCE
 BOOKS = (RENDERED_SETS, INVENTORIES, INTENTS)
 """kctl's own records of what was applied, in the order they are written."""
-MADE = ("endpoints", "endpointslices.discovery.k8s.io", "instances.cloud.kctl.dev", "controllerrevisions.apps")
+MADE = ("instances.cloud.kctl.dev", "loadbalancers.cloud.kctl.dev", "controllerrevisions.apps")
 """Kinds that only controllers write."""
+MADE_FROM_SERVICES = ("endpoints.kubernetes.io/managed-by", "endpointslice.kubernetes.io/managed-by")
+"""Labels of what controllers make of a Service; what people make of the same kinds has none."""
 FIRST = ("namespaces", "customresourcedefinitions.apiextensions.k8s.io", "serviceaccounts", "configmaps", "secrets")
 SERVER = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink")
 GONE = ("deletionTimestamp", "deletionGracePeriodSeconds")
@@ -62,7 +64,9 @@ def _is_peoples(difference: Difference) -> bool:
     if difference.resource in MADE or difference.resource in BOOKS:
         return False
     obj = difference.before or difference.after or {}
-    if controller_uid(obj) or (difference.resource, difference.key.name) in inventory.AUTOMATIC:
+    if controller_uid(obj) or any(label in labels_of(obj) for label in MADE_FROM_SERVICES):
+        return False
+    if (difference.resource, difference.key.name) in inventory.AUTOMATIC:
         return False
     if difference.resource == "nodes":
         return difference.before is not None and difference.after is not None
@@ -83,35 +87,49 @@ def guard(found: Sequence[Difference], *, confirmed: bool) -> None:
 
 
 def restore(client: Client, found: Sequence[Difference], applied: dict[tuple[str, Key], Applied]) -> list[Obj]:
-    """Write what was then and return an entry for each object that is another now."""
+    """Write what was then and return an entry for each object that is another now.
+
+    What was not there goes first: it may hold what comes back, such as a node port.
+    """
     doomed = {d.key.name for d in found if d.resource == "namespaces" and d.before is None}
+    pruned = [d for d in reversed(found) if d.before is None and d.key.namespace not in doomed]
+    for difference in pruned:
+        client.delete(difference.resource, difference.key, propagation="Background")
     entries = [
         _put(client, difference, difference.before, applied.get((difference.resource, difference.key)))
         for difference in found
         if difference.before is not None
     ]
-    for difference in reversed(found):
-        if difference.before is None and difference.key.namespace not in doomed:
-            client.delete(difference.resource, difference.key, propagation="Background")
-            entries.append(_entry(difference, "pruned", None))
+    entries += [_entry(difference, "pruned", None) for difference in pruned]
     return [entry for entry in entries if entry is not None]
 
 
 def _put(client: Client, difference: Difference, then: Obj, applied: Applied | None) -> Obj | None:
-    """Bring one object back: the part that its set brought by an apply, the rest by an update."""
+    """Bring one object back; what has another in its place that cannot become it is made anew."""
+    change = "created" if difference.after is None else "configured"
+    try:
+        live = _bring(client, difference, then, difference.after, applied)
+    except StatusError as error:
+        if error.reason != "Invalid" or difference.change != "replaced":
+            raise
+        client.delete(difference.resource, difference.key, grace=0, propagation="Background")
+        live, change = _bring(client, difference, then, None, applied), "replaced"
+    if difference.after is not None and not fielddiff.changes(difference.after, live):
+        return None
+    return _entry(difference, change, live)
+
+
+def _bring(client: Client, difference: Difference, then: Obj, live: Obj | None, applied: Applied | None) -> Obj:
+    """Write the part that its set brought by an apply, the rest by an update."""
     resource = difference.resource
-    live = difference.after
     if applied is not None:
         live = client.apply(resource, applied.object, field_manager=applied.field_manager, force=True)
     if live is None:
-        live = client.create(resource, fresh(then))
-    else:
-        target = node_as_then(then, live) if resource == "nodes" else as_then(then, live)
-        if fielddiff.comparable(target) != fielddiff.comparable(live):
-            live = client.update(resource, target)
-    if difference.after is not None and not fielddiff.changes(difference.after, live):
-        return None
-    return _entry(difference, "created" if difference.after is None else "configured", live)
+        return client.create(resource, fresh(then))
+    target = node_as_then(then, live) if resource == "nodes" else as_then(then, live)
+    if fielddiff.comparable(target) == fielddiff.comparable(live):
+        return live
+    return client.update(resource, target)
 
 
 def fresh(then: Obj) -> Obj:
@@ -120,12 +138,24 @@ def fresh(then: Obj) -> Obj:
     out = {**{name: value for name, value in then.items() if name != "status"}, "metadata": meta}
     if then["kind"] == "Pod" and "nodeName" in then["spec"]:
         out["spec"] = {name: value for name, value in then["spec"].items() if name != "nodeName"}
-    return out
+    return without_generated(out, then["metadata"].get("uid", ""))
+
+
+def without_generated(obj: Obj, uid: str) -> Obj:
+    """Return a Job without the selector and the labels that name the uid it had; others as they are."""
+    if obj["kind"] != "Job" or not obj["apiVersion"].startswith("batch/") or obj["spec"].get("manualSelector"):
+        return obj
+    of_pods = labels_of(obj["spec"]["template"])
+    own: Obj = {name: REMOVED for name, value in of_pods.items() if value == uid}
+    spec = {"selector": REMOVED, "template": {"metadata": {"labels": own}}}
+    is_defaulted = labels_of(obj) == of_pods
+    return evolve(obj, {"metadata": {"labels": REMOVED if is_defaulted else own}, "spec": spec})
 
 
 def as_then(then: Obj, live: Obj) -> Obj:
     """Return the live object with everything that people write as it was."""
     own = {name: live["metadata"][name] for name in (*SERVER, *GONE) if name in live["metadata"]}
+    then = as_generated(then, live)
     meta = {name: value for name, value in then["metadata"].items() if name not in (*SERVER, *GONE)}
     annotations = {k: v for k, v in annotations_of(then).items() if not k.startswith(CONTROLLERS_OWN)}
     annotations |= {k: v for k, v in annotations_of(live).items() if k.startswith(CONTROLLERS_OWN)}
@@ -135,6 +165,20 @@ def as_then(then: Obj, live: Obj) -> Obj:
     out = {**then, "metadata": meta}
     out.pop("status", None)
     return {**out, "status": live["status"]} if "status" in live else out
+
+
+def as_generated(then: Obj, live: Obj) -> Obj:
+    """Return a Job as it was, under the selector and the labels that name the uid it has now."""
+    bare = without_generated(then, then["metadata"].get("uid", ""))
+    if bare is then:
+        return then
+    uid, spec = live["metadata"]["uid"], live["spec"]
+    named = {name: value for name, value in labels_of(spec["template"]).items() if value == uid}
+    of_pods = {"metadata": {"labels": named}}
+    out = evolve(bare, {"spec": {"selector": spec.get("selector"), "template": of_pods}})
+    if labels_of(then) == labels_of(then["spec"]["template"]):
+        out = evolve(out, {"metadata": {"labels": labels_of(out["spec"]["template"])}})
+    return out
 
 
 def node_as_then(then: Obj, live: Obj) -> Obj:

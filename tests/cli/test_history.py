@@ -254,6 +254,99 @@ def test_a_pod_comes_back_without_its_node() -> None:
     }
 
 
+MANY = """\
+apiVersion: batch/v1
+kind: Job
+metadata: {name: j}
+spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: busybox}]}}}
+---
+apiVersion: apps/v1
+kind: ReplicaSet
+metadata: {name: rs}
+spec:
+  selector: {matchLabels: {app: rs}}
+  template: {metadata: {labels: {app: rs}}, spec: {containers: [{name: c, image: nginx}]}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: bare}
+spec: {containers: [{name: c, image: nginx}]}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: fixed}
+immutable: true
+data: {a: app}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: s}
+spec: {type: LoadBalancer, selector: {app: rs}, ports: [{port: 80, nodePort: 30100}]}
+---
+apiVersion: v1
+kind: Endpoints
+metadata: {name: manual}
+subsets: [{addresses: [{ip: 192.0.2.1}], ports: [{port: 80}]}]
+"""
+NAMES = [
+    "configmap/fixed",
+    "endpoints/manual",
+    "job.batch/j",
+    "pod/bare",
+    "replicaset.apps/rs",
+    "service/s",
+]
+
+
+@pytest.fixture
+def many(kctl: Any) -> tuple[Any, int]:
+    """Return kctl and the revision where some objects that cannot be changed at will had settled."""
+    kctl("init")
+    kctl("converge")
+    kctl.write("many.yaml", MANY)
+    kctl("create", "-f", "many.yaml")
+    return kctl, revision(kctl)
+
+
+def shown(kctl: Any, before: int) -> list[tuple[str, str]]:
+    """Roll back and return what it did to which object."""
+    entries = kctl("rollback", str(before), "-o", "json").json()["intent"]
+    return [(entry["object"], entry["change"]) for entry in entries]
+
+
+def test_deleted_objects_come_back_but_not_what_controllers_made_of_them(many: Any) -> None:
+    kctl, before = many
+    kctl("delete", "-f", "many.yaml")
+    kctl("create", "service", "nodeport", "other", "--tcp=80", "--node-port=30100")
+    assert shown(kctl, before) == [*((name, "created") for name in NAMES), ("service/other", "pruned")]
+    assert len(kctl.get("loadbalancers")["items"]) == 1
+    job = kctl.get("job", "j")
+    named = "batch.kubernetes.io/controller-uid"
+    assert job["spec"]["selector"]["matchLabels"] == {named: job["metadata"]["uid"]}
+    assert job["metadata"]["labels"] == job["spec"]["template"]["metadata"]["labels"]
+    assert job["status"]["succeeded"] == 1
+    assert shown(kctl, before) == []
+
+
+def test_an_object_that_cannot_become_what_was_in_its_place_is_made_anew(many: Any) -> None:
+    kctl, before = many
+    kctl("delete", "-f", "many.yaml", "--now")
+    kctl.write(
+        "many.yaml",
+        MANY.replace("app: rs", "app: r2")
+        .replace("a: app", "a: b")
+        .replace("busybox", "b2")
+        .replace("image: nginx", "image: n2"),
+    )
+    kctl("create", "-f", "many.yaml")
+    changes = dict(shown(kctl, before))
+    anew = ("configmap/fixed", "replicaset.apps/rs", "job.batch/j")
+    assert {name: changes[name] for name in anew} == dict.fromkeys(anew, "replaced")
+    assert kctl.get("cm", "fixed")["data"] == {"a": "app"}
+    assert kctl.get("pod", "bare")["spec"]["containers"][0]["image"] == "nginx"
+    assert shown(kctl, before) == []
+
+
 class Interrupted:
     """Does something the first time it is waited, and interrupts the second time."""
 
