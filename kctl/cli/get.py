@@ -11,8 +11,11 @@ from kctl.cli import options
 from kctl.cli.session import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from kctl.api.objects import Obj
     from kctl.api.registry import Kind
+    from kctl.cli.following import Shape
     from kctl.cli.select import Selection
     from kctl.plane.plane import ControlPlane
 
@@ -53,8 +56,7 @@ def command(
     output_watch_events: bool,
 ) -> int:
     """List objects of a kind, several kinds, or a category such as all."""
-    from kctl.cli import output as out
-    from kctl.cli import select
+    from kctl.cli import following, select
     from kctl.cli.session import open_reader
 
     with open_reader(settings) as opened:
@@ -67,30 +69,17 @@ def command(
             items, errors = fetch(plane, selection, scope, selector, field_selector)
             found.append((selection.kind, items))
             failures += [error for error in errors if not (ignore_not_found and "NotFound" in error)]
-        everything = [item for _, items in found for item in items]
-        single = len(chosen) == 1 and len(chosen[0].names) == 1
-        if watch_only:
-            pass
-        elif output in ("json", "yaml"):
-            shown = [
-                out.presentable(item, managed_fields=show_managed_fields, secrets=show_secrets) for item in everything
-            ]
-            if shown or not single:
-                out.write(out.listing(shown, output, single=single))
-        elif output == "name":
-            for kind, items in found:
-                out.write("".join(f"{select.full_name(kind, item['metadata']['name'])}\n" for item in items))
-        else:
-            _print_tables(plane, found, all_namespaces, output == "wide", show_labels, no_headers)
-        if not everything and not failures and output is None and not ignore_not_found:
+        shape = following.Shape(
+            output, all_namespaces, show_labels, show_secrets, show_managed_fields, output_watch_events
+        )
+        if not watch_only:
+            is_single = len(chosen) == 1 and len(chosen[0].names) == 1
+            _print(plane, found, shape, is_single=is_single, show_headers=not no_headers)
+        is_empty = not any(items for _, items in found)
+        if is_empty and not failures and output is None and not ignore_not_found:
             is_global = all_namespaces or not chosen[0].kind.namespaced
             print("No resources found" + ("" if is_global else f" in {scope} namespace."), file=sys.stderr)
         if (watch or watch_only) and not failures:
-            from kctl.cli import following
-
-            shape = following.Shape(
-                output, all_namespaces, show_labels, show_secrets, show_managed_fields, output_watch_events
-            )
             listed = [(selection, items) for selection, (_, items) in zip(chosen, found, strict=True)]
             following.show_changes(plane, listed, scope, selector, field_selector, shape)
     for failure in failures:
@@ -128,34 +117,45 @@ def fetch(
     return items, errors
 
 
-def _print_tables(
-    plane: ControlPlane,
-    found: list[tuple[Kind, list[Obj]]],
-    all_namespaces: bool,
-    wide: bool,
-    labels: bool,
-    no_headers: bool,
+def _print(
+    plane: ControlPlane, found: Sequence[tuple[Kind, list[Obj]]], shape: Shape, *, is_single: bool, show_headers: bool
 ) -> None:
-    from kctl.apiserver.table import printer_of
+    """Print what was found as documents, names or tables; ``is_single`` when one object alone was named."""
     from kctl.cli import output as out
+    from kctl.cli.select import full_name
+
+    if shape.output in ("json", "yaml"):
+        shown = [
+            out.presentable(item, managed_fields=shape.show_managed_fields, secrets=shape.show_secrets)
+            for _, items in found
+            for item in items
+        ]
+        if shown or not is_single:
+            out.write(out.listing(shown, shape.output, single=is_single))
+    elif shape.output == "name":
+        names = (full_name(kind, item["metadata"]["name"]) for kind, items in found for item in items)
+        out.write("".join(f"{name}\n" for name in names))
+    else:
+        out.write("\n".join(_tables(plane, found, shape, show_headers)))
+
+
+def _tables(
+    plane: ControlPlane, found: Sequence[tuple[Kind, list[Obj]]], shape: Shape, show_headers: bool
+) -> Iterator[str]:
+    """Yield a table for each kind of which there is any object."""
+    from kctl.apiserver.table import printer_of
     from kctl.cli import tables
     from kctl.cli.select import full_name
 
-    several = len(found) > 1
-    texts = []
     for kind, items in found:
-        if not items:
-            continue
-        texts.append(
-            tables.objects(
+        if items:
+            yield tables.objects(
                 printer_of(plane.server, kind),
                 items,
                 plane.now,
-                wide=wide,
-                with_namespace=all_namespaces and kind.namespaced,
-                with_labels=labels,
-                name_prefix=full_name(kind, "") if several else "",
-                show_headers=not no_headers,
+                wide=shape.output == "wide",
+                with_namespace=shape.with_namespace and kind.namespaced,
+                with_labels=shape.with_labels,
+                name_prefix=full_name(kind, "") if len(found) > 1 else "",
+                show_headers=show_headers,
             )
-        )
-    out.write("\n".join(texts))
