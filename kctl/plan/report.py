@@ -21,6 +21,9 @@ COMPONENTS = frozenset(
 """The field managers of what the control plane makes for itself."""
 SKIPPED_RESOURCES = frozenset({"events", "nodes", "leases.coordination.k8s.io", "namespaces"})
 
+BLOCKERS = "blockers"
+"""Under which name the blockers of a quiet revision are noted."""
+
 
 def build(
     plane: ControlPlane,
@@ -32,8 +35,8 @@ def build(
 ) -> Obj:
     """Return the Report of a run; ``used`` are the (resource, object) pairs that the input had."""
     converger = plane.converger
-    pods = plane.client.list("pods").items
-    left = [blocker.data() for blocker in residual.blockers(plane.client)]
+    pods = plane.client.list("pods").items if converger.trace else ()
+    left = _blockers(plane)
     left += problems(plane, {(entry["namespace"], entry["message"]) for entry in left})
     return {
         "apiVersion": API_VERSION,
@@ -49,6 +52,16 @@ def build(
         "notSimulated": not_simulated(used),
         "virtualSeconds": round(outcome.now - outcome.started, 3),
     }
+
+
+def _blockers(plane: ControlPlane) -> list[Obj]:
+    """Return why the cluster is not as desired; what was noted of a quiet revision need not be found out again."""
+    noted: list[Obj] | None = plane.converger.recall(BLOCKERS)
+    if noted is not None:
+        return noted
+    found = [blocker.data() for blocker in residual.blockers(plane.client)]
+    plane.converger.note(BLOCKERS, found)
+    return found
 
 
 def verdict_of(outcome: Outcome, residual: Sequence[Obj]) -> Verdict:

@@ -94,8 +94,11 @@ class Converger:
         self._lease.forget()
 
     def is_marked(self) -> bool:
-        """Say whether this very revision was found quiet before."""
-        if not self.use_mark or self._is_dirty():
+        """Say whether this very revision was found quiet before, and that is to count."""
+        return self.use_mark and self._is_at_mark()
+
+    def _is_at_mark(self) -> bool:
+        if self._is_dirty():
             return False
         mark = self._server.storage.store.hint(MARK)
         try:
@@ -103,6 +106,26 @@ class Converger:
         except ValueError:
             return False
         return bool(noted == self._mark())
+
+    def recall(self, name: str) -> Any:
+        """Return what was noted about this very revision when it was found quiet; None when it must be found out."""
+        if self.has_run or not self.is_marked():
+            return None
+        note = self._server.storage.store.hint(name)
+        try:
+            noted = json.loads(note) if note else {}
+        except ValueError:
+            return None
+        return noted.get("value") if noted.get("of") == self._noted_of() else None
+
+    def note(self, name: str, value: Any) -> None:
+        """Note a JSON value about this revision, if it was found quiet."""
+        if self._is_at_mark():
+            text = json.dumps({"of": self._noted_of(), "value": value})
+            self._server.storage.store.set_hint(name, text.encode())
+
+    def _noted_of(self) -> dict[str, Any]:
+        return {**self._mark(), "now": self._clock.now()}
 
     def _mark(self) -> dict[str, Any]:
         return {"revision": self._server.revision, "by": self._options.quiet_for}
