@@ -149,6 +149,13 @@ apps.v1.RollingUpdateDeployment
   = maxSurge maxUnavailable
 apps.v1.ReplicaSetSpec
   = minReadySeconds replicas selector template
+batch.v1.CronJob
+  = spec
+batch.v1.CronJobSpec
+  = concurrencyPolicy failedJobsHistoryLimit jobTemplate schedule startingDeadlineSeconds successfulJobsHistoryLimit
+  = suspend timeZone
+batch.v1.JobTemplateSpec
+  = metadata spec
 batch.v1.Job
   = spec
 batch.v1.JobSpec

@@ -39,7 +39,7 @@ KINDS = """
 = selfsubjectrulesreviews.authorization.k8s.io
 = subjectaccessreviews.authorization.k8s.io
 ~ horizontalpodautoscalers.autoscaling: no metrics and no scaling
-~ cronjobs.batch: no schedule is followed
+= cronjobs.batch
 = jobs.batch
 ~ certificatesigningrequests.certificates.k8s.io: neither approved nor signed
 ~ ingressclasses.networking.k8s.io: there is no ingress controller
@@ -98,6 +98,7 @@ scheduling: every node is scored, where upstream samples above 100 nodes
 scheduling: ties are broken by the seed, where upstream draws at random
 names: generated suffixes derive from owner and number, where upstream draws at random
 time: the clock is virtual and jumps from one event to the next
+time: nothing waits for the schedule of a CronJob or for the time to live of a Job; they come when time is let pass
 events: are not removed after an hour
 authorization: everybody may do everything
 """

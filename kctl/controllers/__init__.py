@@ -23,6 +23,7 @@ CONTROLLERS = {
     "replicationcontroller-controller": "replication:ReplicationControllerController",
     "job-controller": "job:JobController",
     "deployment-controller": "deployment:DeploymentController",
+    "cronjob-controller": "cronjob:CronJobController",
     "endpoints-controller": "endpoints:EndpointsController",
     "endpointslice-controller": "endpointslice:EndpointSliceController",
     "endpointslice-mirroring-controller": "endpointslicemirroring:EndpointSliceMirroringController",

@@ -301,6 +301,8 @@ def _shown(scenario: Scenario, plural: str, obj: Obj) -> Obj:
             return [walk(item, field) for item in value]
         if not isinstance(value, str):
             return "<port>" if field == "nodePort" and value else value
+        if field == "resourceVersion":
+            return "<rv>"
         if field in ("clusterIP", "clusterIPs") and value != "None":
             return "<clusterIP>"
         if field in ("ip", "addresses") and value.startswith("10.200."):

@@ -1,4 +1,4 @@
-"""Cron schedules as robfig/cron reads them: what is wrong with one, "" for nothing.
+"""Cron schedules as robfig/cron reads them: what one says, or what is wrong with it.
 
 Five fields, or a descriptor such as ``@daily``; lists, ranges, steps and the names of months and
 days. The first error counts, field by field from the left.
@@ -21,9 +21,32 @@ class Bounds(NamedTuple):
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 FIELDS = (Bounds(0, 59), Bounds(0, 23), Bounds(1, 31), Bounds(1, 12, MONTHS), Bounds(0, 6, DAYS))
-DESCRIPTORS = {"@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"}
+DESCRIPTORS = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
 EVERY = "@every "
 LARGEST = (1 << 63) - 1
+
+
+class Field(NamedTuple):
+    """What a field allows; ``is_open`` when it says ``*``, and so leaves the choice of the day to the other."""
+
+    values: frozenset[int]
+    is_open: bool = False
+
+
+class Schedule(NamedTuple):
+    """Fields from minute to day of the week, or a number of seconds between two times."""
+
+    fields: tuple[Field, ...] = ()
+    every: float = 0.0
+    zone: str = ""
 
 
 class Malformed(ValueError):
@@ -33,13 +56,15 @@ class Malformed(ValueError):
 def error(schedule: str) -> str:
     """Return why the schedule cannot be read, as cron.ParseStandard."""
     try:
-        _parse(schedule)
+        parse(schedule)
     except Malformed as why:
         return str(why)
     return ""
 
 
-def _parse(schedule: str) -> None:
+def parse(schedule: str) -> Schedule:
+    """Read a schedule; Malformed says what is wrong with it."""
+    name = ""
     if not schedule:
         raise Malformed("empty spec string")
     if schedule.startswith(("TZ=", "CRON_TZ=")):
@@ -49,33 +74,35 @@ def _parse(schedule: str) -> None:
             raise Malformed(f"provided bad location {name}: unknown time zone {name}")
         schedule = schedule.strip()
     if schedule.startswith("@"):
-        _descriptor(schedule)
-        return
+        return _descriptor(schedule)._replace(zone=name)
     fields = schedule.split()
     if len(fields) != len(FIELDS):
         raise Malformed(f"expected exactly 5 fields, found {len(fields)}: [{' '.join(fields)}]")
-    for field, bounds in zip(fields, FIELDS, strict=True):
-        for part in filter(None, field.split(",")):
-            _range(part, bounds)
+    return Schedule(tuple(_field(*pair) for pair in zip(fields, FIELDS, strict=True)), zone=name)
 
 
-def _descriptor(text: str) -> None:
-    """Check ``@daily`` and the like."""
+def _field(text: str, bounds: Bounds) -> Field:
+    """Read the ranges of a field."""
+    ranges = [_range(part, bounds) for part in text.split(",") if part]
+    return Field(frozenset().union(*(found.values for found in ranges)), any(found.is_open for found in ranges))
+
+
+def _descriptor(text: str) -> Schedule:
+    """Read ``@daily`` and the like."""
     if text in DESCRIPTORS:
-        return
+        return parse(DESCRIPTORS[text])
     if text.startswith(EVERY):
         from kctl.api import durations
 
         try:
-            durations.parse(text.removeprefix(EVERY))
+            return Schedule(every=max(float(int(durations.parse(text.removeprefix(EVERY)))), 1.0))
         except ValueError as why:
             raise Malformed(f"failed to parse duration {text}: {why}") from None
-        return
     raise Malformed(f"unrecognized descriptor: {text}")
 
 
-def _range(text: str, bounds: Bounds) -> None:
-    """Check one range with its step."""
+def _range(text: str, bounds: Bounds) -> Field:
+    """Read one range with its step; only a ``*`` without steps leaves the field open."""
     values, *steps = text.split("/")
     ends = values.split("-")
     if ends[0] in {"*", "?"}:
@@ -101,6 +128,7 @@ def _range(text: str, bounds: Bounds) -> None:
         raise Malformed(f"beginning of range ({low}) beyond end of range ({high}): {text}")
     if step == 0:
         raise Malformed(f"step of range should be a positive number: {text}")
+    return Field(frozenset(range(low, high + 1, step)), ends[0] in {"*", "?"} and step == 1)
 
 
 def _number(text: str, bounds: Bounds) -> int:
