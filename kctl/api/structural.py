@@ -3,25 +3,23 @@
 In comes JSON as a client sent it; out come the object as the real server's decoder leaves it
 (nulls and, unless strict, unknown fields dropped; quantities and times canonical), every error
 with its path, and the one message a real API server would answer. A well-formed object takes
-one walk through compiled closures and is returned as it is; only when that walk balks does
-:class:`_Reader` go through it again to say what and where. What values mean together is not
+one walk through the compiled checks of its schema and is returned as it is; only when these balk
+does :class:`_Reader` go through it again to say what and where. What values mean together is not
 here but in validation, and required fields are validation's too, as upstream.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 from kctl.api import quantity, schema
 from kctl.api.objects import Obj
 from kctl.api.registry import Kind
-from kctl.api.schema import gotypes
+from kctl.api.schema import checks, gotypes
 from kctl.api.schema.node import Node
-from kctl.api.schema.wire import base64_error, is_micro_time, is_time, read_time
+from kctl.api.schema.wire import base64_error, read_time
 
 Unknown = Literal["strict", "warn", "ignore"]
-Check = Callable[[Any], bool] | type
 Steps = tuple[str | int, ...]
 
 MAX_UNKNOWN = 100
@@ -110,7 +108,7 @@ def _schemaless(reader: _Reader, kind: Kind, obj: Obj) -> Obj:
     if "metadata" not in obj:
         return obj
     meta = schema.definition("meta.v1.ObjectMeta")
-    if _check(meta)(obj["metadata"]):
+    if checks.check_of(meta)(obj["metadata"]):
         return obj
     decoded = reader.value(meta, obj["metadata"], ("metadata",), _Go(kind.kind, "metadata"))
     return {**obj, "metadata": decoded if isinstance(decoded, dict) else {}}
@@ -118,7 +116,7 @@ def _schemaless(reader: _Reader, kind: Kind, obj: Obj) -> Obj:
 
 def _clean(node: Node, obj: Obj, known: Obj) -> Obj | None:
     """Return the object as the slow walk would, where that only takes nulls out; None where it would do more."""
-    check = _check(node)
+    check = checks.check_of(node)
     new = {n: value for n, value in obj.items() if n == "status" or n not in known or known[n] is not value}
     if check(new):
         return obj
@@ -152,142 +150,6 @@ def _without_nulls(node: Node, value: Any) -> Any:
         else:
             out[name] = new
     return value if out is None else out
-
-
-# The fast walk: a closure for each node that says whether a value is already as it should be.
-
-
-def _check(node: Node) -> Callable[[Any], bool]:
-    """Return the compiled check of an object's node, making it when first asked."""
-    if node.compiled is None:
-        node.compiled = _object(node)
-    compiled: Callable[[Any], bool] = node.compiled
-    return compiled
-
-
-def _object(node: Node) -> Callable[[Any], bool]:
-    """Compile an object: the checks of its fields are made when a field first occurs."""
-    checks: dict[str, Check] = {}
-    fields = node.properties
-
-    def check(value: Any) -> bool:
-        if not isinstance(value, dict):
-            return False
-        for name, child in value.items():
-            known = checks.get(name)
-            if known is None:
-                field = fields.get(name)
-                if field is None:
-                    return False
-                known = checks[name] = _compile(field)
-            if known.__class__ is type:
-                if child.__class__ is not known:
-                    return False
-            elif not known(child):
-                return False
-        return True
-
-    return check
-
-
-def _compile(node: Node) -> Check:
-    """Return the check of a node; a plain class where comparing it is enough."""
-    kind = node.type
-    if kind == "array":
-        return _array(node.items)
-    if kind == "object":
-        if node.properties:
-            return _check(node)
-        return _any if node.additional is None else _map(node.additional)
-    if kind == "string" and not node.format:
-        return str
-    if kind == "boolean":
-        return bool
-    if node.name == "meta.v1.MicroTime":
-        return is_micro_time
-    return SCALARS.get(node.format) or SCALARS[kind]
-
-
-def _array(item: Node | None) -> Check:
-    """Compile a list."""
-    known = _compile(item) if item is not None else _any
-    if isinstance(known, type):
-
-        def plain(value: Any) -> bool:
-            return isinstance(value, list) and all(child.__class__ is known for child in value)
-
-        return plain
-
-    def check(value: Any) -> bool:
-        return isinstance(value, list) and all(map(known, value))
-
-    return check
-
-
-def _map(item: Node) -> Check:
-    """Compile a map; the values of most are strings."""
-    known = _compile(item)
-    if isinstance(known, type):
-
-        def plain(value: Any) -> bool:
-            return isinstance(value, dict) and all(child.__class__ is known for child in value.values())
-
-        return plain
-
-    def check(value: Any) -> bool:
-        return isinstance(value, dict) and all(map(known, value.values()))
-
-    return check
-
-
-def _any(value: Any) -> bool:
-    """Accept what has no schema; null means absent."""
-    return value is not None
-
-
-def _int32(value: Any) -> bool:
-    return value.__class__ is int and -0x80000000 <= value <= 0x7FFFFFFF
-
-
-def _int64(value: Any) -> bool:
-    return value.__class__ is int and -(1 << 63) <= value < 1 << 63
-
-
-def _number(value: Any) -> bool:
-    return value.__class__ is float or value.__class__ is int
-
-
-def _int_or_string(value: Any) -> bool:
-    return value.__class__ is str or _int32(value)
-
-
-def _quantity(value: Any) -> bool:
-    if value.__class__ is not str:
-        return False
-    try:
-        return quantity.canonical(value) == value
-    except ValueError:
-        return False
-
-
-def _bytes(value: Any) -> bool:
-    return value.__class__ is str and not base64_error(value)
-
-
-SCALARS: dict[str, Check] = {
-    "int32": _int32,
-    "int64": _int64,
-    "double": _number,
-    "number": _number,
-    "int-or-string": _int_or_string,
-    "quantity": _quantity,
-    "byte": _bytes,
-    "date-time": is_time,
-    "any": _any,
-}
-
-
-# The slow walk: the same, with paths, every error, and the object as it should have been.
 
 
 class _Go(NamedTuple):
@@ -381,7 +243,7 @@ class _Reader:
         if node.type == "int-or-string":
             if isinstance(value, str):
                 return value
-            return value if _int32(value) else self._wrong_type(node, value, steps, go, rank=0)
+            return value if checks.is_int32(value) else self._wrong_type(node, value, steps, go, rank=0)
         if node.format == "date-time":
             return self._time(node, value, steps, go)
         if node.type == "string":
@@ -389,9 +251,7 @@ class _Reader:
                 return self._wrong_type(node, value, steps, go)
             wrong = base64_error(value) if node.format == "byte" else ""
             return self._fail(steps, wrong, wrong, 1) if wrong else value
-        known = _compile(node)
-        fits = value.__class__ is known if isinstance(known, type) else known(value)
-        return value if fits else self._wrong_type(node, value, steps, go)
+        return value if checks.fits(node, value) else self._wrong_type(node, value, steps, go)
 
     def _quantity(self, value: Any, steps: Steps) -> Any:
         """Decode a quantity into its canonical text."""
