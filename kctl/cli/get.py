@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @options.all_namespaces
 @options.selector
 @click.option("--field-selector", default="", metavar="SELECTOR", help="Only objects with these fields.")
-@options.output("wide", "json", "yaml", "name")
+@options.output("wide", "json", "yaml", "name", expressions=("jsonpath=", "custom-columns="))
 @options.no_headers
 @click.option("--show-labels", is_flag=True, help="Add a column with all labels.")
 @click.option("--show-managed-fields", is_flag=True, help="Keep managedFields in documents.")
@@ -59,6 +59,8 @@ def command(
     from kctl.cli import following, select
     from kctl.cli.session import open_reader
 
+    if (watch or watch_only) and output is not None:
+        refuse_expression(output)
     with open_reader(settings) as opened:
         plane = opened if at is None else past_of(opened, at, watch or watch_only)
         chosen = select.parse(plane.server.registry, resources)
@@ -85,6 +87,29 @@ def command(
     for failure in failures:
         print(failure, file=sys.stderr)
     return 1 if failures else 0
+
+
+def document(shown: list[Obj], output: str, *, single: bool, show_headers: bool) -> str:
+    """Return objects as a document, or as an expression writes them."""
+    from kctl.cli import output as out
+
+    if "=" not in output:
+        return out.listing(shown, output, single=single)
+    from kctl.cli import expressions
+
+    form, _, text = output.partition("=")
+    if f"{form}=" == expressions.COLUMNS:
+        return expressions.columns(text)(shown, show_headers)
+    return expressions.template(text)(shown[0] if single else out.list_of(shown))
+
+
+def refuse_expression(output: str) -> None:
+    """Refuse to follow changes through an expression."""
+    from kctl.api.errors import UsageError
+
+    form, equals, _ = output.partition("=")
+    if equals:
+        raise UsageError(f"-o {form} and --watch cannot go together")
 
 
 def past_of(plane: ControlPlane, revision: int, is_watched: bool) -> ControlPlane:
@@ -124,14 +149,14 @@ def _print(
     from kctl.cli import output as out
     from kctl.cli.select import full_name
 
-    if shape.output in ("json", "yaml"):
+    if shape.output not in (None, "wide", "name"):
         shown = [
             out.presentable(item, managed_fields=shape.show_managed_fields, secrets=shape.show_secrets)
             for _, items in found
             for item in items
         ]
         if shown or not is_single:
-            out.write(out.listing(shown, shape.output, single=is_single))
+            out.write(document(shown, shape.output, single=is_single, show_headers=show_headers))
     elif shape.output == "name":
         names = (full_name(kind, item["metadata"]["name"]) for kind, items in found for item in items)
         out.write("".join(f"{name}\n" for name in names))

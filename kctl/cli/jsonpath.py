@@ -29,7 +29,7 @@ def relaxed(expression: str) -> str:
             "unexpected path string, expected a 'name1.name2' or '.name1.name2' or '{name1.name2}' or "
             f"'{{.name1.name2}}': {expression}"
         )
-    text = text.removeprefix("$")
+    text = text.removeprefix("$").removeprefix("@")
     return text if text.startswith((".", "[")) else f".{text}"
 
 

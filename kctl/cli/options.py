@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -79,9 +79,22 @@ def resources(metavar: str, *, required: bool = True) -> Callable[[F], F]:
     return click.argument("resources", nargs=-1, required=required, metavar=metavar, shell_complete=_names)
 
 
-def output(*formats: str) -> Callable[[F], F]:
-    """Return the ``-o`` option with these formats."""
-    return click.option("-o", "--output", type=click.Choice(formats), help="Output format.")
+class Formats(click.Choice[str]):
+    """Names of output formats, and those that take an expression: ``jsonpath=...``."""
+
+    def __init__(self, formats: Sequence[str], prefixes: Sequence[str]) -> None:
+        super().__init__((*formats, *prefixes))
+        self._prefixes = tuple(prefixes)
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the format as it was given; an error names all there are."""
+        return value if value.startswith(self._prefixes) else super().convert(value, param, ctx)
+
+
+def output(*formats: str, expressions: Sequence[str] = ()) -> Callable[[F], F]:
+    """Return the ``-o`` option with these formats, and those that begin with one of ``expressions``."""
+    type_ = Formats(formats, expressions) if expressions else click.Choice(formats)
+    return click.option("-o", "--output", type=type_, help="Output format.")
 
 
 def filenames(*, required: bool = False) -> Callable[[F], F]:

@@ -27,9 +27,12 @@ def listing(items: Sequence[Obj], form: str, *, single: bool) -> str:
     """Return objects as kubectl does: one alone, several in a List."""
     if single and len(items) == 1:
         return document(items[0], form)
-    return document(
-        {"apiVersion": "v1", "items": list(items), "kind": "List", "metadata": {"resourceVersion": ""}}, form
-    )
+    return document(list_of(items), form)
+
+
+def list_of(items: Sequence[Obj]) -> Obj:
+    """Return a List of objects, as kubectl makes one of several."""
+    return {"apiVersion": "v1", "items": list(items), "kind": "List", "metadata": {"resourceVersion": ""}}
 
 
 def presentable(obj: Obj, *, managed_fields: bool = False, secrets: bool = False) -> Obj:

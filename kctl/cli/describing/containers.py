@@ -35,8 +35,13 @@ def containers(page: Page, level: int, title: str, found: Sequence[Obj], statuse
     page.line(level, f"{title}:")
     by_name = {status["name"]: status for status in statuses or ()}
     for container in found:
-        page.line(level + 1, f"{container['name']}:")
-        _container(page, level + 2, container, by_name.get(container["name"]))
+        page.line(1, name_line(level, container["name"]))
+        _container(page, 2, container, by_name.get(container["name"]))
+
+
+def name_line(level: int, name: str) -> str:
+    """Return the line of a container or volume: in a template, kubectl moves it by one blank and no field."""
+    return f"{' ' if level else ''}{name}:"
 
 
 def _container(page: Page, level: int, container: Obj, status: Obj | None) -> None:
@@ -173,17 +178,17 @@ def volumes(page: Page, level: int, found: Sequence[Obj]) -> None:
         return
     page.line(level, "Volumes:")
     for volume in found:
-        page.line(level + 1, f"{volume['name']}:")
+        page.line(1, name_line(level, volume["name"]))
         kind = next((name for name in volume if name != "name"), "emptyDir")
         source = volume.get(kind) or {}
         if kind == "projected":
-            _projected(page, level + 2, source)
+            _projected(page, 2, source)
             continue
         title, fields = VOLUMES.get(kind) or (kind, tuple((name, name) for name in sorted(source)))
-        page.field(level + 2, "Type", title)
+        page.field(2, "Type", title)
         for name, field in fields:
             value = source.get(field, ABSENT.get(field, ""))
-            page.field(level + 2, name, _bool(value) if isinstance(value, bool) else value)
+            page.field(2, name, _bool(value) if isinstance(value, bool) else value)
 
 
 def _projected(page: Page, level: int, source: Obj) -> None:
