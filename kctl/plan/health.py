@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Literal, NamedTuple
 
-from kctl.api.objects import Obj, condition, dig, is_condition_true, is_deleting
+from kctl.api.objects import Obj, condition, controller_of, dig, is_condition_true, is_deleting
 
 State = Literal["Current", "InProgress", "Failed", "Terminating", "Unknown"]
 
@@ -67,6 +67,8 @@ def _pod(pod: Obj) -> Health:
     phase = status.get("phase")
     if phase == "Succeeded" or (phase == "Running" and is_condition_true(pod, "Ready")):
         return CURRENT
+    if phase == "Failed" and (controller_of(pod) or {}).get("kind") == "Job":
+        return Health("Current", "Failed", "the Job has counted it")  # whether that matters, the Job says
     if phase == "Failed":
         return Health("Failed", status.get("reason") or "Failed", status.get("message") or "the pod failed")
     scheduled = condition(pod, "PodScheduled")

@@ -49,7 +49,8 @@ def blockers(client: Client) -> list[Blocker]:
     pods = client.list("pods").items
     nodes = client.list("nodes").items
     replicasets = client.list("replicasets.apps").items
-    owners = Owners([*replicasets, *pods])
+    jobs = client.list("jobs.batch").items
+    owners = Owners([*replicasets, *jobs, *pods])
     warnings = _warnings(client.list("events").items)
     found: list[tuple[Ref, Ref, str, str]] = []
     blocked: set[Ref] = set()
@@ -66,6 +67,7 @@ def blockers(client: Client) -> list[Blocker]:
     for resource, objects in (
         ("replicasets.apps", failed),
         ("deployments.apps", client.list("deployments.apps").items),
+        ("jobs.batch", jobs),
     ):
         waiting = [obj for obj in objects if owners.top(obj) not in blocked]
         found += _of(resource, waiting, owners, warnings, blocked)

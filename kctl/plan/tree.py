@@ -15,7 +15,7 @@ from kctl.gitops import inventory
 from kctl.plan import health, residual
 from kctl.plan.ownership import ref_of
 
-CHILDREN = ("replicasets.apps", "pods")
+CHILDREN = ("replicasets.apps", "jobs.batch", "pods")
 
 
 class Family:

@@ -102,6 +102,13 @@ def test_a_kind_without_rules_is_current_when_it_is_there() -> None:
     assert health.of("configmaps", {"metadata": {"name": "c"}}) == health.CURRENT
 
 
+def test_a_failed_pod_is_its_jobs_affair() -> None:
+    pod = {"metadata": {"name": "p"}, "spec": {}, "status": {"phase": "Failed"}}
+    assert health.of("pods", pod).state == "Failed"
+    owner = {"kind": "Job", "name": "j", "uid": "u", "controller": True}
+    assert health.of("pods", {**pod, "metadata": {"name": "p", "ownerReferences": [owner]}}).state == "Current"
+
+
 def job(*conditions: str, **spec: object) -> dict[str, object]:
     held = [{"type": type_, "status": "True", "reason": f"{type_}Reason", "message": "why"} for type_ in conditions]
     return {"metadata": {"name": "j"}, "spec": {"completions": 3, **spec}, "status": {"conditions": held, "active": 2}}

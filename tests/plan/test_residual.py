@@ -124,3 +124,38 @@ def test_a_healthy_cluster_has_no_residual() -> None:
         cp.client.create("deployments.apps", deployment("web", 2))
         cp.converge()
         assert residual.blockers(cp.client) == []
+
+
+def job(name: str, **spec: Any) -> dict[str, Any]:
+    template = {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "example/c:1"}]}}
+    meta = {"name": name, "namespace": "default"}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": meta, "spec": {"template": template, **spec}}
+
+
+def test_a_job_that_has_failed_is_told_by_its_condition() -> None:
+    with ControlPlane.open(None, nodes=1) as cp:
+        cp.client.create("jobs.batch", job("fine"))
+        cp.client.create("jobs.batch", job("slow", activeDeadlineSeconds=2))
+        report = cp.converge()
+        assert report["verdict"] == "Settled"
+        (blocker,) = report["residual"]
+        assert (blocker["object"], blocker["reason"]) == ("job.batch/slow", "DeadlineExceeded")
+
+
+def test_a_job_that_waits_for_its_pods_is_told_by_them() -> None:
+    with ControlPlane.open(None) as cp:
+        cp.client.create("jobs.batch", job("work"))
+        (blocker,) = cp.converge()["residual"]
+        assert (blocker["owner"], blocker["reason"]) == ("job.batch/work", "Unschedulable")
+
+
+def test_a_pod_that_was_replaced_on_the_way_leaves_nothing_to_say() -> None:
+    with ControlPlane.open(None, nodes=1) as cp:
+        cp.client.create("jobs.batch", job("work"))
+        cp.run(within=2)
+        (pod,) = cp.client.list("pods").items
+        failed = {"status": {"phase": "Failed"}}
+        cp.client.patch("pods", Key("default", pod["metadata"]["name"]), failed, subresource="status")
+        report = cp.converge()
+        assert (report["verdict"], report["residual"]) == ("Converged", [])
+        assert len(cp.client.list("pods").items) == 2
