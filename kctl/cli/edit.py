@@ -54,6 +54,7 @@ def command(settings: Settings, resources: tuple[str, ...], choice: targets.Choi
 
 def edit(plane: ControlPlane, target: targets.Target, how: writing.How) -> writing.Said:
     """Edit one object until it is valid, or the user leaves it as it was."""
+    from kctl.cli.errors import unrevealing
     from kctl.cli.output import presentable
     from kctl.gitops.yaml import dump
 
@@ -82,7 +83,7 @@ def edit(plane: ControlPlane, target: targets.Target, how: writing.How) -> writi
             plane.refresh()  # others may have written while the editor was open
             return writing.durably(plane, how, lambda said: _write(plane, target, patch, how, said))  # noqa: B023
         except KctlError as error:
-            reason = why(target, error)
+            reason = why(target, unrevealing(error, target.object, secrets=how.show_secrets))
 
 
 def _open(text: str) -> str:

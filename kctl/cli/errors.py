@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
@@ -77,7 +78,9 @@ def internal_error(error: BaseException) -> str:
 
 def text_of(error: KctlError) -> str:
     """Return the lines to print for an error."""
-    if isinstance(error, StatusError):
+    if isinstance(error, StatusError) and error.reason == "Invalid":
+        lines = _invalid(error)
+    elif isinstance(error, StatusError):
         lines = [f"Error from server ({error.reason}): {error.message}"]
     elif getattr(error, "errors", ()):
         lines = error.message.splitlines()  # each begins with its place
@@ -87,3 +90,29 @@ def text_of(error: KctlError) -> str:
     if error.hint:
         lines.append(f"hint: {error.hint}")
     return "\n".join(lines)
+
+
+def _invalid(error: StatusError) -> list[str]:
+    """Return what is wrong with an object, several things as a list, as kubectl's checkErr."""
+    details = error.details or {}
+    kind, name = details.get("kind", ""), details.get("name", "")
+    said = f'The {kind} "{name}" is invalid' if kind or name else "The request is invalid"
+    causes = list(dict.fromkeys(f"{cause['field']}: {cause['message']}" for cause in details.get("causes") or ()))
+    if len(causes) > 1:
+        return [f"{said}: ", *(f"* {cause}" for cause in causes)]
+    if not causes:
+        return [said if kind or name else f"{said}: {error.message}"]
+    return [f"{said}: {causes[0]}"]
+
+
+def unrevealing(error: KctlError, obj: Mapping[str, Any], *, secrets: bool = False) -> KctlError:
+    """Return the error without the values it quotes, when it is about a Secret that is not to be shown."""
+    from kctl.api.errors import unprocessable
+    from kctl.cli.output import MASK
+
+    is_secret = obj.get("kind") == "Secret" and obj.get("apiVersion") == "v1"
+    if secrets or not is_secret or not isinstance(error, StatusError) or not error.errors:
+        return error
+    details = error.details or {}
+    hidden = [one._replace(value=MASK) for one in error.errors]
+    return unprocessable(details.get("kind", ""), details.get("group", ""), details.get("name", ""), hidden)

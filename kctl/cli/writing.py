@@ -123,12 +123,13 @@ class Said:
 def each(found: Found, said: Said, act: Callable[[Target], None]) -> None:
     """Do something to every target; what fails is said and the others are done all the same."""
     from kctl.api.errors import KctlError
+    from kctl.cli.errors import unrevealing
 
     for target in found.targets:
         try:
             act(target)
         except KctlError as error:
-            said.failed(error)
+            said.failed(unrevealing(error, target.object, secrets=said.how.show_secrets))
     for missing in found.missing:
         said.failed(missing)
 

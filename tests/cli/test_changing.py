@@ -173,6 +173,28 @@ def test_a_secret_is_masked_in_what_a_patch_prints(kctl: Any) -> None:
     assert shown["data"] == {"a": "ZA=="}
 
 
+def test_an_error_quotes_no_secret_that_is_not_to_be_shown(kctl: Any) -> None:
+    kctl("init")
+    kctl.write("s.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {a: hunter2}\n")
+    kctl("apply", "-f", "s.yaml")
+    wrong = ("patch", "secret/s", "--type=merge", "-p", '{"data":{"b":{"c":1}}}')
+    err = kctl(*wrong, code=1).err
+    assert err.startswith('The request is invalid: patch: Invalid value: "***": json: cannot unmarshal object')
+    assert "aHVudGVyMg==" in kctl(*wrong, "--show-secrets", code=1).err
+
+
+def test_what_is_invalid_is_said_as_kubectl_says_it(web: Any) -> None:
+    one = web("patch", "deploy/web", "-p", '{"spec":{"replicas":-1}}', code=1).err
+    assert one == (
+        'The Deployment "web" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0\n'
+    )
+    two = web("patch", "deploy/web", "-p", '{"spec":{"replicas":-1,"minReadySeconds":-1}}', code=1).err.splitlines()
+    assert two[0] == 'The Deployment "web" is invalid: '
+    assert sorted(line.partition(":")[0] for line in two[1:]) == ["* spec.minReadySeconds", "* spec.replicas"]
+    none = web("patch", "deploy/web", "--type=json", "-p", '[{"op":"remove","path":"/spec/x/y"}]', code=1).err
+    assert none == "The request is invalid: the server rejected our request due to an error in our request\n"
+
+
 def test_a_change_is_made_again_on_what_another_process_wrote_meanwhile(web: Any) -> None:
     from kctl.cli import targets, writing
     from kctl.cli.session import Settings, open_existing
