@@ -13,6 +13,7 @@ from kctl.api import names
 from kctl.api.clock import rfc3339
 from kctl.api.objects import Key, Obj
 
+MANAGER = "kube-apiserver"
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 CRITICAL = {
     "system-cluster-critical": (
@@ -38,8 +39,18 @@ def objects(seed: int, now: float, service_cidr: str) -> tuple[tuple[str, Key, O
         key = Key(meta.get("namespace", ""), meta["name"])
         uid = names.uid(seed, resource, key.namespace, key.name, 0)
         meta = {**meta, "uid": uid, "creationTimestamp": rfc3339(now)}
-        out.append((resource, key, {**obj, "metadata": meta}))
+        out.append((resource, key, _owned(resource, {**obj, "metadata": meta}, now)))
     return tuple(out)
+
+
+def _owned(resource: str, obj: Obj, now: float) -> Obj:
+    """Return the object as the server's own write leaves it: its fields are kube-apiserver's."""
+    from kctl.api import schema
+    from kctl.api.patch import managed
+    from kctl.api.registry import builtin
+
+    kind = builtin().storage(resource)
+    return managed.updated(None, obj, schema.of(kind), manager=MANAGER, api_version=kind.api_version, now=now)
 
 
 def _namespace(name: str) -> Obj:

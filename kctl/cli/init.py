@@ -19,8 +19,13 @@ from kctl.cli.session import Settings
     "--cloud", type=click.Choice(("local", "aws", "gcp", "azure")), default=None, help="The cloud; default local."
 )
 @click.option("--region", default=None, help="The cloud's region; default local.")
-@click.option("--replicas", type=click.Choice(("1", "3", "5")), default=None, help="Replicas of the store; default 1.")
-@click.option("--kubernetes", default=None, metavar="MINOR", help="Kubernetes minor; default 1.36.")
+@click.option(
+    "--replicas",
+    type=click.Choice(("1", "3", "5")),
+    default=None,
+    help="Replicas of the store; 1, more are not built yet.",
+)
+@click.option("--kubernetes", default=None, metavar="MINOR", help="Kubernetes minor; kctl has 1.36.")
 @options.output("json", "yaml")
 @click.pass_obj
 def command(
@@ -39,6 +44,7 @@ def command(
     """
     from kctl.api.errors import Refused, UsageError
     from kctl.cli.output import document, write
+    from kctl.cli.run import run
     from kctl.cli.session import load_cluster, shown, state_folder
     from kctl.gitops.yaml import dump
     from kctl.plane import cluster as clusters
@@ -62,8 +68,8 @@ def command(
     if chosen and file.exists():
         raise UsageError(f"{shown(file)} describes the cluster already; edit it instead of giving options")
     cluster = clusters.default(**chosen) if chosen else load_cluster(settings)
-    with ControlPlane.for_cluster(folder, cluster, seed=settings.seed):
-        pass
+    with ControlPlane.for_cluster(folder, cluster, seed=settings.seed) as plane:
+        plane.run()  # so that its nodes are there
     if chosen:
         file.write_text(dump(clusters.manifest_of(cluster)), encoding="utf-8")
         print(f"wrote {shown(file)}", file=sys.stderr)

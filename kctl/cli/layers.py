@@ -8,7 +8,15 @@ import click
 
 from kctl.api.objects import Obj
 
-COLOURS = {"created": "green", "configured": "yellow", "replaced": "yellow", "pruned": "red", "unchanged": None}
+COLOURS = {
+    "created": "green",
+    "configured": "yellow",
+    "replaced": "yellow",
+    "pruned": "red",
+    "unchanged": None,
+    "changed": "yellow",
+    "deleted": "red",
+}
 VERDICT_COLOURS = {"Converged": "green", "Settled": "yellow", "Oscillating": "red", "Horizon": "red"}
 INDENT = "    "
 
@@ -48,7 +56,7 @@ def intent_lines(intent: Sequence[Obj], *, show_diff: bool, suffix: str = "") ->
         name = in_namespace(entry["namespace"], entry["object"])
         place = f"  ({entry['file']}:{entry['line']})" if entry.get("file") else ""
         lines.append(f"{name} {change}{suffix}{place}")
-        if show_diff and entry["change"] in ("configured", "replaced"):
+        if show_diff and entry["change"] in ("changed", "configured", "replaced"):
             lines += [f"{INDENT}{line}" for field in entry.get("fields", ()) for line in field_lines(field)]
     return lines
 

@@ -145,11 +145,5 @@ def show(plane: ControlPlane, first: int, last: int, form: str | None, *, secret
     elif form == "name":
         write("".join(f"{entry['object']}\n" for entry in entries))
     else:
-        as_configured = {"changed": "configured", "deleted": "pruned"}  # the words the layers colour
-        lines = []
-        for entry in entries:
-            coloured = {**entry, "change": as_configured.get(entry["change"], entry["change"])}
-            head, *fields = layers.intent_lines([coloured], show_diff=True)
-            lines += [head.replace(coloured["change"], entry["change"]), *fields]
-        write("".join(f"{line}\n" for line in lines))
+        write("".join(f"{line}\n" for line in layers.intent_lines(entries, show_diff=True)))
     return 1 if found else 0

@@ -11,7 +11,7 @@ import pytest
 class TestInit:
     def test_says_what_it_made(self, kctl: Any) -> None:
         assert kctl("init").out == "created a cluster of 3 nodes in .kctl\n"
-        assert len(kctl.get("nodes")["items"]) == 0  # kubelets register once the plane runs
+        assert [node["metadata"]["name"] for node in kctl.get("nodes")["items"]] == ["node-1", "node-2", "node-3"]
         kctl("converge")
         assert len(kctl.get("nodes")["items"]) == 3
 
