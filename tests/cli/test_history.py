@@ -32,7 +32,7 @@ def test_every_command_that_writes_says_in_the_log_that_it_did(kctl: Any) -> Non
     kctl("delete", "configmap", "c")
     kctl("advance", "5s")
     records = kctl("log", "--reverse", "-o", "json").json()["records"]
-    assert [record["cause"] for record in records] == ["init", "create", "delete", "converge", "advance"]
+    assert [record["cause"] for record in records] == ["init", "converge", "create", "delete", "advance"]
     assert all(record["first"] <= record["revision"] for record in records)
 
 
@@ -302,7 +302,6 @@ NAMES = [
 def many(kctl: Any) -> tuple[Any, int]:
     """Return kctl and the revision where some objects that cannot be changed at will had settled."""
     kctl("init")
-    kctl("converge")
     kctl.write("many.yaml", MANY)
     kctl("create", "-f", "many.yaml")
     return kctl, revision(kctl)
