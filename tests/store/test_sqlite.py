@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import random
@@ -143,6 +144,14 @@ def test_many_commits_do_not_let_the_write_ahead_log_grow(folder):
         sizes.append((folder / "log.db-wal").stat().st_size)
     store.close()
     assert max(sizes) < 9_000_000
+    assert verify(folder) == []
+
+
+def test_an_entry_that_holds_the_time_alone_is_whole_after_a_compaction(folder):
+    with contextlib.closing(SqliteStore.open(folder, create=True)) as store:
+        head = store.commit(store.head(), [Write("/a//x", b"{}", 1, 1)], revision=1, now=1.0)
+        store.commit(head, [], revision=1, now=2.0)
+        store.compact(1)
     assert verify(folder) == []
 
 
