@@ -120,7 +120,7 @@ def records(plane: ControlPlane, names: set[str]) -> list[Record]:
     """Return a record for each entry, oldest first; with ``names`` only those that touched them."""
     from kctl.cli import past
 
-    changes = iter(plane.store.changes(max(plane.store.compacted() - 1, 0)))
+    changes = iter(plane.store.changes(plane.store.compacted()))
     waiting = next(changes, None)
     out = []
     for entry in past.entries(plane):

@@ -36,6 +36,22 @@ def test_every_command_that_writes_says_in_the_log_that_it_did(kctl: Any) -> Non
     assert all(record["first"] <= record["revision"] for record in records)
 
 
+def test_the_log_begins_where_the_history_was_compacted(web: Any) -> None:
+    from kctl import ControlPlane
+
+    with ControlPlane.open(".kctl") as cp:
+        cp.compact()
+        oldest = cp.revision
+    assert "compacted" in web("log").err
+    web("scale", "deploy/web", "--replicas=4")
+    log = web("log", "--reverse", "-o", "json").json()["records"]
+    assert [record["cause"] for record in log] == ["scale", "converge"]
+    assert log[0]["first"] == oldest + 1
+    assert "has been compacted" in web("rollback", str(oldest - 1), code=1).err
+    web("rollback", str(oldest))
+    assert web.get("deploy", "web")["spec"]["replicas"] == 3
+
+
 def test_a_request_through_the_door_is_named_in_the_log() -> None:
     from kctl import ControlPlane
 
