@@ -44,7 +44,6 @@ def command(
     """
     from kctl.api.errors import Refused, UsageError
     from kctl.cli.output import document, write
-    from kctl.cli.run import run
     from kctl.cli.session import load_cluster, shown, state_folder
     from kctl.gitops.yaml import dump
     from kctl.plane import cluster as clusters
