@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from kctl.api import names
 from kctl.api.clock import Clock
-from kctl.api.objects import Obj
+from kctl.api.objects import Obj, evolve
 from kctl.api.registry import Kind, Registry, builtin
 from kctl.apiserver import bootstrap
 from kctl.apiserver.request import Listing, Request, User, wrong_method
@@ -60,6 +61,13 @@ class APIServer:
         if self.storage.revision == 0:
             for resource, key, obj in bootstrap.objects(seed, clock.now(), service_cidr):
                 self.storage.put(resource, key, obj)
+
+    def restore(self) -> None:
+        """Make again what every cluster starts with and somebody deleted, as upstream's own controllers do."""
+        for resource, key, obj in bootstrap.objects(self.seed, self.clock.now(), self._service_cidr):
+            if self.storage.get(resource, key) is None:
+                uid = names.uid(self.seed, resource, key.namespace, key.name, self.revision)
+                self.storage.put(resource, key, evolve(obj, {"metadata": {"uid": uid}}))
 
     @property
     def revision(self) -> int:

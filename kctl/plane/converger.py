@@ -169,6 +169,7 @@ class Converger:
         until = None if advance is None else started + advance
         for _ in range(MAX_RELOADS):
             manager = self.manager
+            self._server.restore()
             if begin is not None:
                 begin()
             try:

@@ -143,6 +143,18 @@ def test_a_watch_goes_on_over_a_compaction_without_an_event_too_many() -> None:
         assert seen == [("ADDED", "c")]
 
 
+def test_what_every_cluster_starts_with_comes_back() -> None:
+    path = "/api/v1/namespaces/default/services/kubernetes"
+    with ControlPlane.open(None, controllers=[]) as cp:
+        before = cp.request("GET", path).json()
+        cp.request("DELETE", path)
+        assert cp.request("GET", path).status == 404
+        cp.converge()
+        after = cp.request("GET", path).json()
+        assert after["spec"] == before["spec"]
+        assert after["metadata"]["uid"] != before["metadata"]["uid"]
+
+
 def test_only_the_named_controllers_run() -> None:
     with ControlPlane.open(None, nodes=1, controllers=["deployment-controller"]) as cp:
         cp.request("POST", DEPLOYMENTS, body=deployment())
