@@ -118,7 +118,7 @@ def _changed(counts: Counts, pod: Obj, by: int) -> Counts:
     numbers[found] = numbers.get(found, 0) + by
     if not numbers[found]:
         del numbers[found]
-    return tuple(numbers.items())
+    return tuple(sorted(numbers.items(), key=repr))  # one form, whatever the order pods came in
 
 
 def keys_of_counted(resource: str) -> KeysOf:
