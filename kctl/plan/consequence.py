@@ -55,9 +55,11 @@ def _is_ready(pod: Obj | None) -> bool:
     return pod is not None and _is_active(pod) and is_condition_true(pod, "Ready")
 
 
-def records(trace: Sequence[WatchEvent], times: Sequence[float], pods: Iterable[Obj]) -> list[Obj]:
-    """Return the records of a run; ``pods`` are those there at its end."""
-    owners = Owners()
+def records(
+    trace: Sequence[WatchEvent], times: Sequence[float], pods: Sequence[Obj], replicasets: Iterable[Obj] = ()
+) -> list[Obj]:
+    """Return the records of a run; ``pods`` and ``replicasets`` are those there at its end."""
+    owners = Owners([*replicasets, *pods])
     for event in trace:
         owners.see(event.object)
     workloads: dict[Ref, Workload] = {}
@@ -70,7 +72,7 @@ def records(trace: Sequence[WatchEvent], times: Sequence[float], pods: Iterable[
     out += _nodes(trace)
     out += _load_balancers(trace)
     out += _counts(trace)
-    out += _warnings(trace, owners)
+    out += _warnings(trace, owners, pods)
     return out
 
 
@@ -153,9 +155,10 @@ def _counts(trace: Sequence[WatchEvent]) -> list[Obj]:
     return out
 
 
-def _warnings(trace: Sequence[WatchEvent], owners: Owners) -> list[Obj]:
+def _warnings(trace: Sequence[WatchEvent], owners: Owners, pods: Iterable[Obj]) -> list[Obj]:
     """Return the Warning events of the run, equal ones of one workload counted together."""
-    refs = {event.object["metadata"].get("uid"): owners.top(event.object) for event in trace}
+    refs = {pod["metadata"].get("uid"): owners.top(pod) for pod in pods}
+    refs |= {event.object["metadata"].get("uid"): owners.top(event.object) for event in trace}
     last: dict[str, Obj] = {}
     for event in trace:
         if event.resource == "events" and event.type != "DELETED" and event.object.get("type") == "Warning":

@@ -35,7 +35,9 @@ def build(
 ) -> Obj:
     """Return the Report of a run; ``used`` are the (resource, object) pairs that the input had."""
     converger = plane.converger
-    pods = plane.client.list("pods").items if converger.trace else ()
+    pods, replicasets = (
+        plane.client.list(resource).items if converger.trace else () for resource in ("pods", "replicasets.apps")
+    )
     left = _blockers(plane)
     left += problems(plane, {(entry["namespace"], entry["message"]) for entry in left})
     return {
@@ -45,7 +47,7 @@ def build(
         "why": outcome.why,
         "revision": plane.revision,
         "intent": list(intent),
-        "consequence": consequence.records(converger.trace, converger.times, pods),
+        "consequence": consequence.records(converger.trace, converger.times, pods, replicasets),
         "residual": left,
         "timeline": [row.data() for row in timeline.rows(converger.trace, converger.times, outcome.started)],
         "warnings": sorted(set(warnings)),

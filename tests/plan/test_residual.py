@@ -159,3 +159,14 @@ def test_a_pod_that_was_replaced_on_the_way_leaves_nothing_to_say() -> None:
         report = cp.converge()
         assert (report["verdict"], report["residual"]) == ("Converged", [])
         assert len(cp.client.list("pods").items) == 2
+
+
+def test_a_warning_about_a_pod_that_was_there_before_names_its_workload() -> None:
+    with ControlPlane.open(None, nodes=1) as cp:
+        cp.client.create("deployments.apps", deployment("big", 1, resources={"requests": {"cpu": "100"}}))
+        cp.client.create("deployments.apps", deployment("small", 2, resources={"requests": {"cpu": "100m"}}))
+        cp.converge()
+        live = cp.client.get("deployments.apps", "default", "small")
+        cp.client.update("deployments.apps", {**live, "spec": {**live["spec"], "replicas": 1}})
+        warned = [record["owner"] for record in cp.converge()["consequence"] if record["type"] == "warning"]
+        assert warned == ["deployment.apps/big"]
