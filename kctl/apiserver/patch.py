@@ -16,8 +16,6 @@ from kctl.apiserver.body import checked
 from kctl.apiserver.request import GenericError, Request
 from kctl.apiserver.server import APIServer
 
-SERVER_OWNED = ("uid", "creationTimestamp", "resourceVersion")
-
 
 def handle(server: APIServer, request: Request) -> Obj:
     """Patch the object the request names."""

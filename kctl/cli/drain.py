@@ -164,7 +164,7 @@ class Drainer:
         waiting = pods
         while waiting:
             refused: list[Obj] = []
-            said = writing.durably(self._plane, self.how, lambda said: self._ask(waiting, refused, said))  # noqa: B023
+            said = writing.durably(self._plane, self.how, lambda said: self._ask(waiting, refused, said))  # noqa: B023 - called before the loop goes on
             writing.emit(said)
             if said.errors:
                 raise DrainFailed([error.removeprefix("error: ") for error in said.errors])

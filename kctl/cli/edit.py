@@ -81,7 +81,7 @@ def edit(plane: ControlPlane, target: targets.Target, how: writing.How) -> writi
                 said.note("Edit cancelled, no changes made.")
                 return said
             plane.refresh()  # others may have written while the editor was open
-            return writing.durably(plane, how, lambda said: _write(plane, target, patch, how, said))  # noqa: B023
+            return writing.durably(plane, how, lambda said: _write(plane, target, patch, how, said))  # noqa: B023 - called before the loop goes on
         except KctlError as error:
             reason = why(target, unrevealing(error, target.object, secrets=how.show_secrets))
 

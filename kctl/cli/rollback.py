@@ -72,7 +72,7 @@ def rolled_back(plane: ControlPlane, revision: int, *, confirmed: bool) -> list[
     try:
         entries = restoring.restore(client, wanted, applied_at(plane, revision))
         restoring.books(client, found)
-    except Exception:
+    except Exception:  # whatever it was: it goes on to the caller
         plane.refresh()  # drops what was written: all of it or nothing
         raise
     return entries

@@ -71,7 +71,7 @@ def converge(
         instants += 1
 
         def outcome(end: End, why: str = "") -> Outcome:
-            return Outcome(end, started, timeline.now(), instants, manager.steps - first_step, why)  # noqa: B023
+            return Outcome(end, started, timeline.now(), instants, manager.steps - first_step, why)  # noqa: B023 - called in the same turn
 
         if manager.livelock is not None:
             return outcome("Oscillating", describe(manager.livelock))

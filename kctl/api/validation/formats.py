@@ -185,19 +185,6 @@ def http_path(value: str) -> list[str]:
     return [] if re.fullmatch(HTTP_PATH, value) else [regex_error("Invalid path", HTTP_PATH)]
 
 
-def fully_qualified_name(value: str) -> list[str]:
-    """Check a domain of at least two parts, as IsFullyQualifiedDomainName."""
-    if not value:
-        return ["Required value"]
-    name = value.removesuffix(".")
-    out = dns_subdomain(name)
-    if out:
-        return out
-    if name.count(".") < 1:
-        return ["should be a domain with at least two segments separated by dots"]
-    return ["must be no more than 63 characters" for part in name.split(".") if len(part) > 63]
-
-
 def path_segment(value: str) -> list[str]:
     """Check a name that goes into a path, as path.IsValidPathSegmentName."""
     if value in {".", ".."}:

@@ -203,11 +203,6 @@ def _user_name(user: str, at: str, out: Errors) -> None:
         out.append(errors.invalid(at, user, text))
 
 
-WINDOWS_POD_FIELDS = (
-    "hostUsers",
-    "hostPID",
-    "hostIPC",
-)
 WINDOWS_POD_CONTEXT = (
     "appArmorProfile",
     "seLinuxOptions",
