@@ -20,10 +20,13 @@ from kctl.apiserver.request import Listing, Request, User, wrong_method
 from kctl.apiserver.storage import Storage, Subscription
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kctl.api.patch.outline import Memo
     from kctl.apiserver.admission import Admission
     from kctl.apiserver.allocate import Allocator
     from kctl.apiserver.http import HTTPResponse
+    from kctl.apiserver.jwt import SigningKey
     from kctl.store.api import Store
 
 
@@ -56,6 +59,9 @@ class APIServer:
         self._node_ports = node_ports
         self._allocator: Allocator | None = None
         self._ownership: Memo | None = None
+        self.folder: Path | None = None
+        """Where secrets of the server's own are kept; the plane says so, None: in memory only."""
+        self.token_key: SigningKey | None = None
         if admission:
             self.admission  # noqa: B018 - a plugin that does not exist is told now
         if self.storage.revision == 0:

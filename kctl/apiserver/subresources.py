@@ -17,7 +17,6 @@ STREAMS = {
     "log": "kctl simulates pods and runs no containers: there are no logs",
     "portforward": "kctl simulates pods and runs no containers: nothing listens on their ports",
     "proxy": "kctl simulates pods and runs no containers: nothing answers behind the proxy",
-    "token": "kctl issues no service account tokens",
 }
 WHOLE_OBJECT = ("status", "ephemeralcontainers", "resize", "approval")
 """Subresources that read and write the object itself."""
@@ -36,6 +35,10 @@ def handle(server: APIServer, request: Request) -> Obj | Listing:
         return scale.handle(server, request)
     if sub in STREAMS:
         raise StatusError(501, "NotImplemented", STREAMS[sub])
+    if sub == "token":
+        from kctl.apiserver import tokens
+
+        return tokens.handle(server, request)
     if sub == "binding" and request.verb == "create":
         from kctl.apiserver import binding
 

@@ -68,6 +68,7 @@ class ControlPlane:
         self.server: APIServer = APIServer(
             store, clock=self.clock, registry=builtin(), seed=shape.seed, admission=shape.admission, frozen=self.frozen
         )
+        self.server.folder = folder
         self.client: Client = LocalClient(self.server, user=ADMIN, field_manager="kctl")
         self._converger: Converger | None = None
         self.is_reading = False
@@ -132,7 +133,7 @@ class ControlPlane:
         Returns False when another process has made the cluster meanwhile: the draft was dropped then.
         """
         self.store = open_store(folder)
-        self.folder = folder
+        self.folder = self.server.folder = folder
         is_ours = self.server.storage.move(self.store)
         self.clock.set(self.store.head().now)
         return is_ours
