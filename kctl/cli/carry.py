@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kctl.cli.session import Opened
     from kctl.gitops.apply import Options, Plan
     from kctl.gitops.manifests import Manifest
-    from kctl.plane.plane import ControlPlane
+    from kctl.plane.plane import ControlPlane, Outcome
 
 F = TypeVar("F", bound=Callable[..., Any])
 ATTEMPTS = 20
@@ -104,26 +104,40 @@ def plan(plane: ControlPlane, manifests: Sequence[Manifest], job: Job) -> Plan:
 
 def carry_out(opened: Opened, manifests: Sequence[Manifest], job: Job, how: How) -> int:
     """Plan, write the intent durably, converge and print the report; return the exit code."""
-    from kctl.cli.run import finish, run
+    from kctl.cli.run import finish
 
     plane = opened.plane
-    planned = plan(plane, manifests, job)
     if how.is_dry:
-        return _print_plan(planned, how)
-    if not opened.settle():
-        planned = plan(plane, manifests, job)
-    planned = _commit(plane, planned, manifests, job)
-    outcome = run(plane, within=how.timeout)
-    used = [(target.resource, target.object) for stage in planned.stages for target in stage]
+        return _print_plan(plan(plane, manifests, job), how)
+    planned, outcome = carried_out(opened, manifests, job, how.timeout)
     return finish(
         plane,
         outcome,
         how.output,
         intent=planned.data(),
         warnings=planned.warnings,
-        used=used,
+        used=used_by(planned),
         show_diff=not how.no_diff,
     )
+
+
+def carried_out(
+    opened: Opened, manifests: Sequence[Manifest], job: Job, within: float | None = None
+) -> tuple[Plan, Outcome]:
+    """Plan, write the intent durably and converge; return what was planned and how it ended."""
+    from kctl.cli.run import run
+
+    plane = opened.plane
+    planned = plan(plane, manifests, job)
+    if not opened.settle():
+        planned = plan(plane, manifests, job)
+    planned = _commit(plane, planned, manifests, job)
+    return planned, run(plane, within=within)
+
+
+def used_by(planned: Plan) -> list[tuple[str, Obj]]:
+    """Return the objects of a set with their resources, as they were written."""
+    return [(target.resource, target.object) for stage in planned.stages for target in stage]
 
 
 def _commit(plane: ControlPlane, planned: Plan, manifests: Sequence[Manifest], job: Job) -> Plan:

@@ -19,6 +19,7 @@ class Entry(NamedTuple):
 GROUPS: dict[str, dict[str, Entry]] = {
     "From manifests to a cluster": {
         "apply": Entry("apply", "Apply manifests, run the control plane until it settles, show what became of it."),
+        "plan": Entry("plan", "Show what apply would make of the cluster, without doing it."),
         "diff": Entry("diff", "Show what apply would change, or what has drifted since."),
         "sync": Entry("sync", "Apply the manifests of a git commit."),
         "hook": Entry("hook", "Install the git hook that syncs every commit."),

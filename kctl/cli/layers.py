@@ -27,13 +27,15 @@ def text(report: Obj, *, show_diff: bool = True) -> str:
     if report["intent"]:
         parts.append(_titled("Intent", intent_lines(report["intent"], show_diff=show_diff)))
     if report["consequence"]:
-        parts.append(_titled("Consequence", [line for record in report["consequence"] for line in _record(record)]))
+        parts.append(
+            _titled("Consequence", [line for record in report["consequence"] for line in record_lines(record)])
+        )
     if report["residual"]:
         parts.append(_titled("Residual", [blocker_line(entry) for entry in report["residual"]]))
     if report["warnings"]:
         parts.append(_titled("Warnings", report["warnings"]))
     if report["notSimulated"]:
-        parts.append(_titled("Not simulated", [_gap(entry) for entry in report["notSimulated"]]))
+        parts.append(_titled("Not simulated", [gap_line(entry) for entry in report["notSimulated"]]))
     return "\n".join([*parts, verdict_line(report)]) + "\n"
 
 
@@ -86,7 +88,8 @@ def _owned(record: Obj) -> str:
     return in_namespace(record["namespace"], record["owner"])
 
 
-def _record(record: Obj) -> list[str]:
+def record_lines(record: Obj) -> list[str]:
+    """Return a record of the second layer."""
     match record["type"]:
         case "pods":
             return [_pods(record)]
@@ -145,7 +148,8 @@ def blocker_line(entry: Obj) -> str:
     return click.style(f"{what} {entry['reason']}: {entry['message']}", fg="red")
 
 
-def _gap(entry: Obj) -> str:
+def gap_line(entry: Obj) -> str:
+    """Return one thing that was used but is not simulated."""
     what = f"{entry['resource']} {entry['field']}".strip()
     times = f" (x{entry['count']})" if entry["count"] > 1 else ""
     return f"{what}: {entry['note']}{times}"

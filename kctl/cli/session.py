@@ -90,6 +90,20 @@ def open_or_draft(settings: Settings, *, reading: bool = False) -> Opened:
     return Opened(ControlPlane.drafted(load_cluster(settings), seed=settings.seed), folder)
 
 
+def open_imagined(settings: Settings) -> ControlPlane:
+    """Open a plane to try something on: the cluster that is here, else one of the shape in ``kctl.yaml``.
+
+    Nothing that is done to it is kept.
+    """
+    from kctl.plane.plane import ControlPlane
+
+    folder = state_folder(settings)
+    if folder is None or not state.is_cluster(folder):
+        return open_ephemeral(settings)
+    is_written = cluster_file(settings) is not None
+    return ControlPlane.imagined(folder, load_cluster(settings), seed=settings.seed, remove=is_written)
+
+
 def open_ephemeral(settings: Settings) -> ControlPlane:
     """Open a plane in memory with the shape that ``kctl.yaml`` gives."""
     from kctl.plane.plane import ControlPlane

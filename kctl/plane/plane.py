@@ -72,6 +72,7 @@ class ControlPlane:
         self.client: Client = LocalClient(self.server, user=ADMIN, field_manager="kctl")
         self._converger: Converger | None = None
         self.is_reading = False
+        self._is_shared = True
         self.shape_notes: list[str] = []
         self._shaped: clusters.Cluster | None = None
 
@@ -117,6 +118,20 @@ class ControlPlane:
         With ``remove`` a run also takes away and replaces nodes, as :meth:`shape_nodes`.
         """
         plane = cls(open_store(folder), folder, Shape(None, cluster.cloud, cluster.profile, seed))
+        plane._begin(cluster, remove=remove)
+        return plane
+
+    @classmethod
+    def imagined(cls, folder: Path, cluster: clusters.Cluster, *, seed: int = 0, remove: bool = False) -> Self:
+        """Open a plane on what the cluster of a folder is now; nothing it does ever reaches that folder.
+
+        ``remove`` is that of :meth:`for_cluster`.
+        """
+        from kctl.store.overlay import OverlayStore
+
+        store = OverlayStore(open_store(folder, create=False))
+        plane = cls(store, folder, Shape(None, cluster.cloud, cluster.profile, seed))
+        plane._is_shared = False
         plane._begin(cluster, remove=remove)
         return plane
 
@@ -186,7 +201,8 @@ class ControlPlane:
         if self._converger is None:
             from kctl.plane.converger import Converger, Options
 
-            self._converger = Converger(self.server, self.clock, Options(self.folder, self._build, self._loops()))
+            folder = self.folder if self._is_shared else None
+            self._converger = Converger(self.server, self.clock, Options(folder, self._build, self._loops()))
         return self._converger
 
     def _loops(self) -> str:

@@ -1,0 +1,175 @@
+"""``kctl plan``: what an apply would make of the cluster, without doing it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from kctl.cli import carry, options
+from kctl.cli.session import Opened, Settings
+
+if TYPE_CHECKING:
+    from kctl.api.objects import Obj
+    from kctl.api.structural import Unknown
+    from kctl.gitops.apply import Options
+    from kctl.gitops.manifests import Manifest
+    from kctl.plane.plane import ControlPlane
+
+NOTHING_CHANGES, CHANGES, NOT_CONVERGED = 0, 2, 3
+
+
+class Wanted(NamedTuple):
+    """What is to be planned: the manifests and the set they are."""
+
+    manifests: Sequence[Manifest]
+    job: carry.Job
+
+
+@click.command("plan", short_help="Show what apply would make of the cluster, without doing it.")
+@click.argument("commits", required=False, metavar="[A..B]")
+@options.filenames()
+@click.option("--repo", default=".", type=click.Path(file_okay=False), metavar="REPO", help="The repository of A..B.")
+@click.option("--path", default="", type=click.Path(file_okay=False), metavar="DIR", help="Only this folder of A..B.")
+@options.namespace
+@options.prune
+@options.prune_confirm
+@options.force_conflicts
+@options.field_manager
+@options.validate
+@options.timeout
+@options.no_diff
+@options.show_secrets
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when something changes, 0 when nothing does.")
+@options.output("text", "json", "yaml", "name", "markdown")
+@click.pass_obj
+def command(
+    settings: Settings,
+    commits: str | None,
+    paths: tuple[str, ...],
+    recursive: bool,
+    kustomize: str | None,
+    ignore_not_manifest: bool,
+    repo: str,
+    path: str,
+    namespace: str | None,
+    prune: bool,
+    prune_confirm: bool,
+    force_conflicts: bool,
+    field_manager: str,
+    validate: Unknown,
+    timeout: str,
+    no_diff: bool,
+    show_secrets: bool,
+    detailed_exitcode: bool,
+    output: str | None,
+) -> int:
+    """Apply the manifests in PATH to an image of the cluster, run it until it settles, tell, forget.
+
+    Prints the three layers that apply would print; no object, no revision and no file changes.
+    Without a cluster here the plan is made on an empty one of the shape in kctl.yaml. A..B are
+    two commits: an empty cluster converges at A and is then taken to B. Exit codes are those of apply.
+    """
+    from kctl.api.errors import UsageError
+    from kctl.cli.run import duration
+    from kctl.gitops.apply import Options
+
+    options.refuse_kustomize(kustomize)
+    if bool(commits) == bool(paths):
+        raise UsageError("give manifests with -f PATH, or two commits as A..B")
+    how = Options(
+        namespace=namespace or "",
+        force=force_conflicts,
+        prune=prune or bool(commits),
+        prune_confirm=prune_confirm,
+        validate=validate,
+        secrets=show_secrets,
+        field_manager=field_manager,
+    )
+    within = duration(timeout)
+    with _open(settings, is_empty=bool(commits)) as plane:
+        if commits:
+            old, wanted = (_of_commit(plane, repo, ref, path, how, ignore_not_manifest) for ref in _range(commits))
+            carry.carried_out(Opened(plane, None), old.manifests, old.job, within)
+        else:
+            wanted = _of_paths(plane, settings, paths, recursive, how, ignore_not_manifest)
+        report = report_of(plane, wanted, within)
+        _print(report, output, show_diff=not no_diff)
+    if detailed_exitcode and report["verdict"] == "Converged":
+        return CHANGES if _changes(report) else NOTHING_CHANGES
+    return 0 if report["verdict"] == "Converged" else NOT_CONVERGED
+
+
+def report_of(plane: ControlPlane, wanted: Wanted, within: float | None = None) -> Obj:
+    """Carry out what is wanted on a plane that is forgotten afterwards, and return the Report."""
+    from kctl.plan import report
+
+    planned, outcome = carry.carried_out(Opened(plane, None), wanted.manifests, wanted.job, within)
+    used = carry.used_by(planned)
+    return report.build(plane, outcome, intent=planned.data(), warnings=planned.warnings, used=used)
+
+
+def _open(settings: Settings, *, is_empty: bool) -> ControlPlane:
+    from kctl.cli.session import open_ephemeral, open_imagined
+
+    return open_ephemeral(settings) if is_empty else open_imagined(settings)
+
+
+def _of_paths(
+    plane: ControlPlane,
+    settings: Settings,
+    paths: tuple[str, ...],
+    recursive: bool,
+    how: Options,
+    ignore_not_manifest: bool,
+) -> Wanted:
+    """Return the manifests of paths, as the set that apply would make of them."""
+    from kctl.cli.manifests import load, set_name
+    from kctl.cli.session import state_folder
+
+    manifests = load(
+        plane, paths, recursive=recursive, ignore_not_manifest=ignore_not_manifest, namespace=how.namespace
+    )
+    base = (state_folder(settings) or Path.cwd() / ".kctl").resolve().parent
+    return Wanted(manifests, carry.Job(set_name(base, paths), {"paths": sorted(paths)}, how))
+
+
+def _range(commits: str) -> tuple[str, str]:
+    """Return the two ends of ``A..B``."""
+    from kctl.api.errors import UsageError
+
+    first, dots, last = commits.partition("..")
+    if not (first and dots and last) or last.startswith("."):
+        raise UsageError(f"{commits!r}: give two commits as A..B")
+    return first, last
+
+
+def _of_commit(plane: ControlPlane, repo: str, ref: str, path: str, how: Options, ignore_not_manifest: bool) -> Wanted:
+    """Return the manifests of a commit, as the set that sync would make of them."""
+    from kctl.cli.manifests import options as reading
+    from kctl.gitops.sync import sync_commit
+
+    manner = reading(plane.folder, ignore_not_manifest=ignore_not_manifest, namespace=how.namespace)
+    synced = sync_commit(repo, ref, path, options=manner)
+    return Wanted(synced.manifests, carry.Job(synced.set_name, synced.source, how))
+
+
+def _changes(report: Obj) -> bool:
+    return any(entry["change"] != "unchanged" for entry in report["intent"])
+
+
+def _print(report: Obj, output: str | None, *, show_diff: bool) -> None:
+    from kctl.cli import layers, markdown
+    from kctl.cli.output import document, warn, write
+
+    if output in ("json", "yaml"):
+        write(document(report, output))
+    elif output == "name":
+        warn(report["warnings"])
+        write("".join(f"{entry['object']}\n" for entry in report["intent"]))
+    elif output == "markdown":
+        write(markdown.text(report, title="kctl plan", show_diff=show_diff))
+    else:
+        write(layers.text(report, show_diff=show_diff))
