@@ -7,6 +7,8 @@
     ├── Compacted          the revision asked for is forgotten
     ├── FutureRevision     the revision asked for has not happened
     ├── OutcomeUnknown     the disk failed during the commit: retry with the same request id
+    ├── NoQuorum           too few replicas answer: nothing was written
+    ├── Diverged           two replicas of equal standing differ: nothing is guessed
     ├── Locked             another process has held the writer lock for too long
     ├── NoStore            there is no log in this folder
     ├── DiskFull · ReadOnlyStore · Unreadable · NetworkFileSystem
@@ -19,6 +21,7 @@ The first three are part of normal work; the others end a command with one line.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from kctl.api.errors import KctlError
@@ -64,6 +67,24 @@ class OutcomeUnknown(StoreError):
     """The disk failed while the entry was made durable."""
 
     hint = "the change may or may not have been kept: run the command again"
+
+
+class NoQuorum(StoreError):
+    """Too few replicas can be used; ``missing`` names the others, each with the reason."""
+
+    def __init__(self, usable: int, voters: int, missing: Sequence[tuple[str, str]]) -> None:
+        reasons = "".join(f"; {place}: {why}" for place, why in missing)
+        super().__init__(
+            f"{usable} of {voters} replicas can be used, {voters // 2 + 1} are needed{reasons}",
+            hint='nothing was changed; bring a replica back, or see "kctl store status"',
+        )
+        self.missing = tuple(missing)
+
+
+class Diverged(StoreError):
+    """Two replicas tell different histories and neither is newer: kctl does not choose."""
+
+    hint = 'look at both with "kctl store verify"; restore a snapshot or recover from one of them'
 
 
 class Locked(StoreError):

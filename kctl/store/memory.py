@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from kctl.api.clock import EPOCH
 from kctl.store import chain
-from kctl.store.api import KV, Change, Entry, Head, Page, Write
+from kctl.store.api import KV, Change, Entry, Freshness, Head, Level, Member, Page, Problem, Watch, Write
 from kctl.store.errors import Compacted, FutureRevision, HeadMoved
 
 
@@ -188,6 +189,31 @@ class MemoryStore:
             self._hints.pop(name, None)
         else:
             self._hints[name] = value
+
+    def watch(self, prefix: str, after: int) -> Watch:
+        """Return the changes under a prefix from a revision on."""
+        from kctl.store.watch import PolledWatch
+
+        return PolledWatch(self, prefix, after)
+
+    def freshness(self) -> Freshness:
+        """Memory is never old."""
+        return Freshness(self._head, True)
+
+    def members(self) -> Sequence[Member]:
+        """Return the process itself."""
+        head = self._head
+        return [Member("memory", "", "voter", "ok", "", head.index, head.revision, head.term, 0)]
+
+    def verify(self, level: Level = "rows") -> Sequence[Problem]:
+        """Memory is taken to be whole."""
+        return []
+
+    def snapshot(self, out: Path) -> Head:
+        """Write the state as one portable file."""
+        from kctl.store import snapshot
+
+        return snapshot.write(self, out)
 
     def close(self) -> None:
         """Nothing to let go of."""

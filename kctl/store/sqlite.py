@@ -20,7 +20,7 @@ from pathlib import Path
 
 from kctl.api.clock import EPOCH
 from kctl.store import chain, replica, rows
-from kctl.store.api import KV, Change, Entry, Head, Page, Write
+from kctl.store.api import KV, Change, Entry, Freshness, Head, Level, Member, Page, Problem, Watch, Write
 from kctl.store.errors import FutureRevision, HeadMoved, NoStore, OutcomeUnknown, RolledBack, StoreError
 from kctl.store.filesystem import refuse_network
 from kctl.store.lock import WAIT, WriterLock
@@ -125,6 +125,36 @@ class SqliteStore:
         with self._reading() as db:
             found = db.execute("SELECT value FROM hint WHERE name = ?", (name,)).fetchone()
             return found[0] if found else None
+
+    def watch(self, prefix: str, after: int) -> Watch:
+        """Return the changes under a prefix from a revision on."""
+        from kctl.store.watch import PolledWatch
+
+        return PolledWatch(self, prefix, after)
+
+    def freshness(self) -> Freshness:
+        """One file that can be read is all there is."""
+        return Freshness(self.head(), True)
+
+    def members(self) -> Sequence[Member]:
+        """Return the one replica."""
+        head = self.head()
+        size = sum(path.stat().st_size for path in self._folder.glob(f"{FILE}*"))
+        return [
+            Member(self.cluster_id, str(self._folder), "voter", "ok", "", head.index, head.revision, head.term, 0, size)
+        ]
+
+    def verify(self, level: Level = "rows") -> Sequence[Problem]:
+        """Check the file against its hashes."""
+        from kctl.store.verify import verify
+
+        return [Problem(str(self._folder), "row", text) for text in verify(self._folder)]
+
+    def snapshot(self, out: Path) -> Head:
+        """Write the state as one portable file."""
+        from kctl.store import snapshot
+
+        return snapshot.write(self, out)
 
     def set_hint(self, name: str, value: bytes | None) -> None:
         """Write a local note; the same note again writes nothing."""
