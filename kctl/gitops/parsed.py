@@ -1,8 +1,9 @@
 """Parsed texts by content: what did not change is not parsed again.
 
-One file per text in ``cache/parsed`` of the state folder, readable by its owner alone (Secrets
-are in there). A file that cannot be read, was cut off, changed by hand or written by another
-version counts as not there; one that cannot be written is not missed.
+One file per text in ``cache/parsed`` of the state folder, readable by its owner alone. A text with
+a Secret is not kept: the state folder holds no Secret's value in clear. A file that cannot be
+read, was cut off, changed by hand or written by another version counts as not there; one that
+cannot be written is not missed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 VERSION = b"kctl-parsed-1"
+SECRET = (b'"Secret"', b'\\"Secret\\"')
+"""The kind, also within the text of an annotation."""
 Row = tuple[int, int, Any]
 """Line, column and value of a document."""
 
@@ -43,8 +46,10 @@ class ParseCache:
             return None
 
     def put(self, digest: str, rows: list[Row]) -> None:
-        """Remember the documents of a text."""
+        """Remember the documents of a text, unless there is a Secret in it."""
         body = json.dumps(rows, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+        if any(mark in body for mark in SECRET):
+            return
         path = self._path(digest)
         partial = path.with_name(f"{path.name}.{os.getpid()}")
         with suppress(OSError):

@@ -328,7 +328,7 @@ class ControlPlane:
 
 
 def open_store(folder: Path | None, *, create: bool = True) -> Store:
-    """Open the store of a state folder, in memory when there is none."""
+    """Open the store of a state folder, Secrets sealed with its keys; in memory when there is none."""
     if folder is None:
         from kctl.store.memory import MemoryStore
 
@@ -339,7 +339,9 @@ def open_store(folder: Path | None, *, create: bool = True) -> Store:
         state.create(folder)
     elif not state.is_cluster(folder):
         raise state.NoCluster
-    return SqliteStore.open(folder / state.STORE, create=create)
+    from kctl.apiserver.encryption import SealedStore
+
+    return SealedStore(SqliteStore.open(folder / state.STORE, create=create), state.key_file(folder))
 
 
 def parse_duration(text: str | float) -> float:

@@ -6,6 +6,7 @@ two decides: a directory with a ``kctl.yaml`` is a cluster of its own, also befo
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from kctl.api.errors import KctlError
 STATE = ".kctl"
 CLUSTER_FILE = "kctl.yaml"
 STORE = "store"
+KEYS = "encryption-keys.json"
+KEY_FILE = "KCTL_KEY_FILE"
 
 
 class NoCluster(KctlError):
@@ -65,3 +68,9 @@ def create(state: Path) -> Path:
     except OSError as error:
         raise KctlError(f"{state}: cannot create the state folder: {error.strerror}") from None
     return state
+
+
+def key_file(state: Path, environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the file of the keys that Secrets are encrypted with: in the state folder, or as KCTL_KEY_FILE says."""
+    named = environ.get(KEY_FILE)
+    return Path(named) if named else state / KEYS
