@@ -16,6 +16,24 @@ from kctl.cli.verbs import Verbs
 F = TypeVar("F", bound=Callable[..., Any])
 INVALID = (400, 422)
 NAME = click.argument("name", metavar="NAME")
+LATER = {
+    name: f"kctl.cli.creating.{place}"
+    for place, names in {
+        "access:role_command": ("role",),
+        "access:cluster_role_command": ("clusterrole",),
+        "access:role_binding_command": ("rolebinding",),
+        "access:cluster_role_binding_command": ("clusterrolebinding",),
+        "ingress:command": ("ingress", "ing"),
+        "jobs:job_command": ("job",),
+        "jobs:cron_job_command": ("cronjob", "cj"),
+        "limits:quota_command": ("quota", "resourcequota"),
+        "limits:budget_command": ("poddisruptionbudget", "pdb"),
+        "limits:priority_class_command": ("priorityclass", "pc"),
+        "token:command": ("token",),
+    }.items()
+    for name in names
+}
+"""What is made from flags in files of its own, by the names kubectl gives it."""
 APPEND_HASH = click.option("--append-hash", is_flag=True, help="Append a hash of the content to the name.")
 
 
@@ -44,7 +62,9 @@ def from_sources(function: F) -> F:
     return function
 
 
-@click.group("create", cls=Verbs, invoke_without_command=True, short_help="Create objects from files or flags.")
+@click.group(
+    "create", cls=Verbs, later=LATER, invoke_without_command=True, short_help="Create objects from files or flags."
+)
 @options.filenames()
 @options.namespace
 @writing.options("kctl-create")
@@ -102,7 +122,10 @@ def _create(plane: Any, resource: str, obj: Obj, how: writing.How) -> Obj:
 
 
 def generated(settings: Settings, obj: Obj, resource: str, what: str, how: writing.How) -> int:
-    """Create one object made from flags; with ``--dry-run=client`` no cluster is needed."""
+    """Create one object made from flags; with ``--dry-run=client`` no cluster is needed.
+
+    ``what`` is how kubectl names it when it fails, "" where it leaves the server's error as it is.
+    """
     from kctl.api.errors import KctlError, StatusError
     from kctl.cli.session import open_existing
 
@@ -115,13 +138,15 @@ def generated(settings: Settings, obj: Obj, resource: str, what: str, how: writi
         return 0
     with open_existing(settings) as plane:
         placed = obj
-        if resource != "namespaces" and not obj["metadata"].get("namespace"):
+        if plane.server.registry.storage(resource).namespaced and not obj["metadata"].get("namespace"):
             placed = {**obj, "metadata": {**obj["metadata"], "namespace": "default"}}
 
         def step(said: writing.Said) -> None:
             try:
                 said.did(_create(plane, resource, placed, how), "created")
             except StatusError as error:
+                if not what:
+                    raise
                 raise KctlError(f"failed to create {what}: {error.message}") from None
 
         return writing.carry_out(plane, how, step)
@@ -158,7 +183,14 @@ def configmap(
 command.add_command(configmap, "cm")
 
 
-@command.group("secret", cls=Verbs)
+@command.group(
+    "secret",
+    cls=Verbs,
+    later={
+        "docker-registry": "kctl.cli.creating.secrets:docker_command",
+        "tls": "kctl.cli.creating.secrets:tls_command",
+    },
+)
 def secret() -> None:
     """Create a Secret."""
 

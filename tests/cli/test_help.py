@@ -14,7 +14,7 @@ from kctl.cli import generated
 from kctl.cli.commands import COMMANDS
 from kctl.cli.main import root
 
-OWN_MEANING = {"--type", "--replicas", "--for", "--recursive"}
+OWN_MEANING = {"--type", "--replicas", "--for", "--recursive", "--image", "--selector"}
 """Flags that mean another thing to another command, some of them in kubectl too."""
 
 
@@ -25,7 +25,10 @@ def all_commands() -> Iterator[tuple[str, click.Command]]:
         assert command is not None
         yield name, command
         if isinstance(command, click.Group):
-            yield from ((f"{name} {below}", found) for below, found in command.commands.items())
+            for below in command.list_commands(context):
+                found = command.get_command(context, below)
+                assert found is not None
+                yield f"{name} {below}", found
 
 
 @pytest.mark.parametrize("path", generated.files(), ids=lambda path: path.name)
