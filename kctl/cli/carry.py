@@ -54,7 +54,7 @@ class How(NamedTuple):
         )
 
 
-def options(function: F) -> F:
+def options(function: F, *, prune: Callable[[Any], Any] = common.prune) -> F:
     """Add the flags of :class:`How`; the command gets them as ``how``."""
 
     @functools.wraps(function)
@@ -74,7 +74,7 @@ def options(function: F) -> F:
         common.field_manager,
         common.force_conflicts,
         common.prune_confirm,
-        common.prune,
+        prune,
     ):
         called = option(called)
     return cast("F", called)

@@ -22,7 +22,7 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "plan": Entry("plan", "Show what apply would make of the cluster, without doing it."),
         "diff": Entry("diff", "Show what apply would change, or what has drifted since."),
         "sync": Entry("sync", "Apply the manifests of a git commit."),
-        "hook": Entry("hook", "Install the git hook that syncs every commit."),
+        "hook": Entry("hook", "Install git hooks that sync commits, or judge pushes."),
         "delete": Entry("delete", "Delete objects by file, name or label."),
     },
     "Changing objects": {

@@ -45,9 +45,14 @@ def _titled(title: str, lines: Sequence[str]) -> str:
 
 def verdict_line(report: Obj) -> str:
     """Return the last line: verdict, virtual time, revision."""
+    return f"{verdict_text(report)}, revision {report['revision']}"
+
+
+def verdict_text(report: Obj) -> str:
+    """Return the verdict and after how much virtual time."""
     verdict = click.style(report["verdict"], fg=VERDICT_COLOURS[report["verdict"]], bold=True)
     why = f" ({report['why']})" if report.get("why") else ""
-    return f"{verdict}{why} after {report['virtualSeconds']:g} s (virtual), revision {report['revision']}"
+    return f"{verdict}{why} after {report['virtualSeconds']:g} s (virtual)"
 
 
 def intent_lines(intent: Sequence[Obj], *, show_diff: bool, suffix: str = "") -> list[str]:

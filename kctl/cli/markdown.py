@@ -37,7 +37,7 @@ def text(report: Obj, *, title: str, show_diff: bool = True) -> str:
 def _verdict(report: Obj) -> str:
     from click import unstyle
 
-    return unstyle(layers.verdict_line(report))
+    return unstyle(layers.verdict_text(report))
 
 
 def _plain(line: str) -> str:

@@ -37,8 +37,15 @@ selector = click.option(
 show_secrets = click.option("--show-secrets", is_flag=True, help="Show the values of Secrets.")
 no_headers = click.option("--no-headers", is_flag=True, help="Leave the head of the table out.")
 prune = click.option("--prune", is_flag=True, help="Delete what this set brought earlier and has no longer.")
+prune_by_default = click.option(
+    "--prune/--no-prune",
+    default=True,
+    help="Delete what this set brought earlier and has no longer (the default), or leave it.",
+)
 prune_confirm = click.option(
-    "--prune-confirm", is_flag=True, help="Prune also everything, and Namespaces, CRDs, PVCs with content."
+    "--prune-confirm",
+    is_flag=True,
+    help="Prune also everything, Namespaces, CRDs and PVCs with content, and what asks for it.",
 )
 no_diff = click.option("--no-diff", is_flag=True, help="Leave the field changes out.")
 ignore_not_manifest = click.option("--ignore-not-manifest", is_flag=True, help="Skip files that hold no manifest.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 import click
 
@@ -18,7 +19,7 @@ from kctl.cli.session import Settings
 )
 @options.namespace
 @options.ignore_not_manifest
-@carry.options
+@partial(carry.options, prune=options.prune_by_default)
 @click.pass_obj
 def command(
     settings: Settings,

@@ -97,10 +97,11 @@ def plan(
     gone = inventory.leftovers(client, set_name, targets)
     pruned: list[Entry] = []
     if options.prune:
-        inventory.check_prune(client, registry.all(), targets, gone, confirmed=options.prune_confirm)
-        pruned = sorted(gone, key=order.prune_key, reverse=True)
+        doomed = [entry for entry in gone if not inventory.is_kept(client, entry)]
+        inventory.check_prune(client, registry.all(), targets, doomed, confirmed=options.prune_confirm)
+        pruned = sorted(doomed, key=order.prune_key, reverse=True)
         changes += [pruned_change(entry, inventory.read_at(client, entry.resource, entry.key)) for entry in pruned]
-    kept = [] if options.prune else gone
+    kept = [entry for entry in gone if entry not in pruned]
     owned = sorted({*map(inventory.entry_of, targets), *kept})
     return Plan(
         set_name,

@@ -57,6 +57,8 @@ LOCAL_VARIABLES = (
     "GIT_WORK_TREE",
 )
 """What a hook's environment says about *its* repository; it is not ours to obey."""
+QUARANTINE = ("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_OBJECT_DIRECTORY", "GIT_QUARANTINE_PATH")
+"""Where git keeps the objects of a push until its pre-receive hook has accepted them."""
 REGULAR = ("100644", "100755")
 CHUNK = 1 << 20
 
@@ -79,15 +81,19 @@ class Tree(NamedTuple):
 
 
 class Repository:
-    """A repository on this machine, open for reading; use it as a context manager."""
+    """A repository on this machine, open for reading; use it as a context manager.
 
-    def __init__(self, path: str) -> None:
+    ``quarantine`` lets it see the objects of a push that is not accepted yet (pre-receive).
+    """
+
+    def __init__(self, path: str, *, quarantine: bool = False) -> None:
         if "://" in path or (":" in path.split("/", 1)[0] and not Path(path).exists()):
             raise UsageError(f"{path}: kctl reads repositories on this machine only: clone it first")
         if not Path(path).is_dir():
             raise KctlError(f"{shown(path)}: no such directory")
         self.path = path
         self._git = _command(path)
+        self._hidden = [name for name in LOCAL_VARIABLES if not (quarantine and name in QUARANTINE)]
 
     def __enter__(self) -> Self:
         return self
@@ -99,7 +105,7 @@ class Repository:
 
     def close(self) -> None:
         """End the processes that read objects."""
-        with _without_local_variables():
+        with _without(self._hidden):
             self._git.clear_cache()
 
     def resolve(self, ref: str) -> str:
@@ -114,6 +120,13 @@ class Repository:
             if error.message.endswith(SAID_NOTHING):
                 raise KctlError(f'{shown(self.path)}: "{ref}" names no commit') from None
             raise
+
+    def branch(self) -> str:
+        """Return the branch that HEAD stands on, "" when it stands on a commit."""
+        try:
+            return os.fsdecode(self.run("symbolic-ref", "--quiet", "--short", "HEAD")).strip()
+        except KctlError:
+            return ""
 
     def commit(self, sha: str) -> Commit:
         """Return a commit's author, time and subject."""
@@ -167,7 +180,7 @@ class Repository:
 
     def read(self, sha: str) -> bytes:
         """Return an object's content, of a huge one only the beginning; raises OSError."""
-        with _without_local_variables():
+        with _without(self._hidden):
             try:
                 _, _, size, stream = self._git.stream_object_data(sha)
                 data: bytes = stream.read(min(size, MAX_FILE + 1))
@@ -181,7 +194,7 @@ class Repository:
         """Run a plumbing command and return what it prints; KctlError when it fails."""
         from git.exc import GitCommandError, GitCommandNotFound
 
-        with _without_local_variables():
+        with _without(self._hidden):
             try:
                 out: Any = self._git.execute(["git", *arguments], stdout_as_string=False, strip_newline_in_stdout=False)
             except GitCommandNotFound:
@@ -214,9 +227,9 @@ def _said(error: Any) -> str:
 
 
 @contextmanager
-def _without_local_variables() -> Iterator[None]:
+def _without(names: Sequence[str]) -> Iterator[None]:
     """Hide a surrounding hook's repository from git while a process is started."""
-    hidden = {name: os.environ.pop(name) for name in LOCAL_VARIABLES if name in os.environ}
+    hidden = {name: os.environ.pop(name) for name in names if name in os.environ}
     try:
         yield
     finally:

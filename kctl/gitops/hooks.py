@@ -1,9 +1,11 @@
-"""The post-commit hook: each commit is applied to the cluster as it is made.
+"""Git hooks that run kctl: installed, told apart from other people's, taken out again.
 
-The hook is a marked block in ``hooks/post-commit`` of the repository's own git folder, which is
-shared by its worktrees and never committed. A hook that somebody else wrote is left alone: we
-refuse and say which lines to add. Installing twice changes nothing; uninstalling takes the
-block out and leaves whatever else has come to stand in the file.
+A hook is a marked block in a file of the repository's own ``hooks`` folder, which its worktrees
+share and nobody commits. A hook that somebody else wrote goes on working: it is kept beside ours
+as ``TYPE.before-kctl`` and runs first, with the same arguments and input; a refusal of its is
+final. Installing twice changes nothing; uninstalling brings back what was there before.
+
+Not here: what a hook does when it runs (``kctl hook run``, which the block calls).
 """
 
 from __future__ import annotations
@@ -18,9 +20,14 @@ from kctl.api.errors import KctlError, Refused, UsageError
 from kctl.gitops.git import Repository
 from kctl.gitops.sources import reason
 
-TYPES = ("post-commit",)
-LATER = ("post-merge", "post-rewrite", "pre-push", "pre-receive", "post-receive")
+WORKING = ("post-commit", "post-merge", "post-rewrite", "pre-push")
+BARE = ("pre-receive", "post-receive")
+TYPES = WORKING + BARE
+WITH_INPUT = frozenset({"post-rewrite", "pre-push", "pre-receive", "post-receive"})
+REFUSING = frozenset({"pre-push", "pre-receive"})
+"""The hooks whose exit code git obeys."""
 SHEBANG = "#!/bin/sh"
+KEPT = ".before-kctl"
 
 
 class Hook(NamedTuple):
@@ -30,34 +37,62 @@ class Hook(NamedTuple):
     state: str
 
 
-def install(
-    repository: str, type: str = "post-commit", *, command: Sequence[str], path: str = "", state: str = ""
-) -> Hook:
-    """Write the hook and return it. ``command`` runs kctl: ``[sys.executable, "-m", "kctl"]``.
+class What(NamedTuple):
+    """What a hook runs: ``command`` is kctl (``[sys.executable, "-m", "kctl"]``), the others its options."""
 
-    ``path`` and ``state`` are what the hook gives to ``kctl sync`` as ``--path`` and ``--state``.
-    Raises Refused when there is a hook of somebody else's, or none may be written.
-    """
-    block = _block(type, command, path, state)
+    command: Sequence[str]
+    path: str = ""
+    state: str = ""
+    branches: Sequence[str] = ()
+
+
+def default_types(repository: str) -> tuple[str, ...]:
+    """Return the hooks that make a repository drive a cluster: of a bare one those of a push."""
+    return BARE if is_bare(repository) else ("post-commit",)
+
+
+def is_bare(repository: str) -> bool:
+    """Say whether a repository has no working tree."""
+    with Repository(repository) as repo:
+        return repo.run("rev-parse", "--is-bare-repository").strip() == b"true"
+
+
+def install(repository: str, type: str, what: What) -> Hook:
+    """Write the hook and return it; Refused where none may be written."""
+    block = _block(type, what)
     file = _file(repository, type)
     text = _read(file)
     start, end = _marks(type)
-    if text and start not in text:
-        lines = "\n".join(block.splitlines()[1:-1])
-        raise Refused(f"{file}: there is a hook already, which is not ours", hint=f"add this to it:\n{lines}")
     if start in text and end not in text:
         raise Refused(f"{file}: our block has lost its end", hint=f"take out what follows {start!r} and try again")
-    if text:
+    if start in text:
         before, _, rest = text.partition(start)
         new = before + block + rest.partition(end)[2].removeprefix("\n")
     else:
         new = f"{SHEBANG}\n{block}"
+        if text:
+            _keep(file)
     _write(file, new)
     return Hook(file, "installed")
 
 
+def _keep(file: Path) -> None:
+    """Move somebody else's hook to where ours calls it; a hook that cannot run was none, and stays none."""
+    kept = _kept(file)
+    if kept.exists():
+        raise Refused(f"{file}: there is a hook that is not ours, and one kept from before in {kept.name}")
+    try:
+        file.replace(kept)
+    except OSError as error:
+        raise KctlError(f"{file}: {reason(error)}") from None
+
+
+def _kept(file: Path) -> Path:
+    return file.with_name(file.name + KEPT)
+
+
 def uninstall(repository: str, type: str = "post-commit") -> Hook:
-    """Take our block out; the file goes when nothing else is left in it."""
+    """Take our block out and bring back the hook that was there before it."""
     _check(type)
     file = _file(repository, type)
     text = _read(file)
@@ -68,19 +103,20 @@ def uninstall(repository: str, type: str = "post-commit") -> Hook:
     left = before + rest.partition(end)[2].removeprefix("\n")
     try:
         if left.strip() in ("", SHEBANG):
-            file.unlink()
-            return Hook(file, "absent")
+            if not _kept(file).exists():
+                file.unlink()
+                return Hook(file, "absent")
+            _kept(file).replace(file)
+            return Hook(file, "foreign")
     except OSError as error:
         raise KctlError(f"{file}: {reason(error)}") from None
     _write(file, left)
     return Hook(file, "foreign")
 
 
-def status(
-    repository: str, type: str = "post-commit", *, command: Sequence[str], path: str = "", state: str = ""
-) -> Hook:
+def status(repository: str, type: str, what: What) -> Hook:
     """Say whether the hook is there and is the one :func:`install` would write."""
-    block = _block(type, command, path, state)
+    block = _block(type, what)
     file = _file(repository, type)
     text = _read(file)
     if not text:
@@ -91,29 +127,35 @@ def status(
 
 
 def _check(type: str) -> None:
-    if type in LATER:
-        raise UsageError(f"hooks of type {type} are not built yet; kctl has {', '.join(TYPES)}")
     if type not in TYPES:
-        raise UsageError(f'no such hook: "{type}"')
+        raise UsageError(f'no such hook: "{type}"; kctl has {", ".join(TYPES)}')
 
 
 def _marks(type: str) -> tuple[str, str]:
     return f"# >>> kctl {type} >>>\n", f"# <<< kctl {type} <<<\n"
 
 
-def _block(type: str, command: Sequence[str], path: str, state: str) -> str:
-    """Return the lines of the hook: sync this very commit, whatever the hook's environment says."""
+def _block(type: str, what: What) -> str:
+    """Return the lines of the hook: the one from before, then ours, both with git's arguments and input."""
     _check(type)
     start, end = _marks(type)
-    before = ["--state", state] if state else []
-    after = ["--path", path] if path else []
-    run = shlex.join([*command, *before, "sync"])
-    more = f" {shlex.join(after)}" if after else ""
+    words = [*what.command, *(["--state", what.state] if what.state else []), "hook", "run", type]
+    words += ["--path", what.path] if what.path else []
+    words += [word for branch in what.branches for word in ("--branch", branch)]
+    run = f'{shlex.join(words)} -- "$@" >&2'
+    before = '"$kctl_before" "$@"'
+    head = ""
+    if type in WITH_INPUT:
+        head = "kctl_input=$(cat && echo .)\n"
+        given = 'printf %s "${kctl_input%.}" | '
+        before, run = given + before, given + run
+    failed = "exit $?" if type in REFUSING else f'echo "kctl: the {type} hook ended with exit code $?" >&2'
     return f"""{start}# Written by "kctl hook install"; "kctl hook uninstall" takes it out.
-kctl_commit=$(git rev-parse --verify HEAD) && kctl_top=$(git rev-parse --show-toplevel) && (
-  unset $(git rev-parse --local-env-vars)
-  cd "$kctl_top" && {run} "$kctl_top" --ref "$kctl_commit"{more} >&2
-) || echo "kctl: sync of the commit ended with exit code $?" >&2
+{head}kctl_before=$(dirname "$0")/{type}{KEPT}
+if [ -x "$kctl_before" ]; then
+  {before} || exit $?
+fi
+{run} || {failed}
 {end}"""
 
 

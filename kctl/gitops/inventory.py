@@ -21,6 +21,8 @@ from kctl.gitops.targets import CRDS, Target
 RESOURCE = "inventories.kctl.dev"
 API_VERSION = "kctl.dev/v1"
 MANAGER = "kctl"
+PRUNE = "kctl.dev/prune"
+"""The annotation that keeps an object from being pruned: ``disabled``, or ``confirm``."""
 GUARDED = ("namespaces", CRDS, "persistentvolumeclaims")
 AUTOMATIC = frozenset({("serviceaccounts", "default"), ("configmaps", "kube-root-ca.crt")})
 FLEETING = frozenset({"events", "events.events.k8s.io", "endpoints", "leases.coordination.k8s.io"})
@@ -152,12 +154,25 @@ def check_prune(
     if not targets:
         raise Refused(f"this would prune everything the set has brought ({len(pruned)} objects)", hint=hint)
     full = [
-        f'{entry.resource} "{entry.name}" ({content})'
+        f'{entry.resource} "{entry.name}" ({why})'
         for entry in pruned
-        if (content := _content(client, kinds, entry))
+        if (why := _content(client, kinds, entry) or _asks(client, entry))
     ]
     if full:
-        raise Refused(f"this would prune what has content: {', '.join(full)}", hint=hint)
+        raise Refused(f"this would prune what has content or is to be confirmed: {', '.join(full)}", hint=hint)
+
+
+def is_kept(client: Client, entry: Entry) -> bool:
+    """Say whether an object's annotation forbids to prune it."""
+    return _annotated(client, entry) == "disabled"
+
+
+def _asks(client: Client, entry: Entry) -> str:
+    return f"{PRUNE}: confirm" if _annotated(client, entry) == "confirm" else ""
+
+
+def _annotated(client: Client, entry: Entry) -> str:
+    return str(dig(read_at(client, entry.resource, entry.key), "metadata", "annotations", PRUNE, default=""))
 
 
 def _content(client: Client, kinds: Sequence[Kind], entry: Entry) -> str:

@@ -23,13 +23,20 @@ class Synced(NamedTuple):
     skipped: list[str]
 
 
-def sync_commit(repository: str, ref: str = "HEAD", path: str = "", *, options: Options = manifests.DEFAULTS) -> Synced:
-    """Return the manifests of a commit, or of one of its folders.
+def sync_commit(
+    repository: str,
+    ref: str = "HEAD",
+    path: str = "",
+    *,
+    options: Options = manifests.DEFAULTS,
+    quarantine: bool = False,
+) -> Synced:
+    """Return the manifests of a commit, or of one of its folders; ``quarantine`` as for Repository.
 
     Raises ManifestErrors with everything that is wrong in the commit, KctlError when the
     repository, the revision or the folder is not there.
     """
-    with Repository(repository) as repo:
+    with Repository(repository, quarantine=quarantine) as repo:
         try:
             commit = repo.commit(repo.resolve(ref))
             tree = repo.tree(commit.sha, path)

@@ -131,7 +131,7 @@ def test_a_prune_of_what_has_content_has_to_be_confirmed(kctl: Any) -> None:
     (kctl.folder / "set/ns.yaml").unlink()
     refused = kctl("apply", "-f", "set", "--prune", code=4)
     assert refused.err == (
-        'error: this would prune what has content: namespaces "team" (1 objects in it)\n'
+        'error: this would prune what has content or is to be confirmed: namespaces "team" (1 objects in it)\n'
         "hint: --prune-confirm does it all the same\n"
     )
     assert "namespace/team" in kctl("get", "ns", "-o", "name").out
@@ -224,3 +224,18 @@ def test_errors(kctl: Any, args: list[str], code: int, text: str) -> None:
     ran = kctl(*args, code=code)
     assert text in ran.err
     assert ran.out == ""
+
+
+def test_an_annotation_keeps_an_object_or_asks_for_a_confirmation(kctl: Any) -> None:
+    kept = CONFIG.replace("name: %s", "name: %s, annotations: {kctl.dev/prune: %s}")
+    kctl.write("set/a.yaml", CONFIG % ("a", "red"))
+    kctl.write("set/b.yaml", kept % ("b", "disabled", "red"))
+    kctl.write("set/c.yaml", kept % ("c", "confirm", "red"))
+    kctl("apply", "-f", "set")
+    for name in "bc":
+        (kctl.folder / f"set/{name}.yaml").unlink()
+    assert 'configmaps "c" (kctl.dev/prune: confirm)' in kctl("apply", "-f", "set", "--prune", code=4).err
+    assert "  configmap/c pruned\n" in kctl("apply", "-f", "set", "--prune", "--prune-confirm").out
+    assert "configmap/b" in kctl("get", "cm", "-o", "name").out
+    kctl("annotate", "cm", "b", "kctl.dev/prune-")
+    assert "  configmap/b pruned\n" in kctl("apply", "-f", "set", "--prune").out

@@ -6,11 +6,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kctl.api.errors import KctlError, Refused, UsageError
-from kctl.gitops import hooks, manifests
+from kctl.gitops import hooks, manifests, pushes
 from kctl.gitops.git import Repository
 from kctl.gitops.manifests import Options
 from kctl.gitops.parsed import ParseCache
@@ -240,41 +241,61 @@ class TestHostile:
 
 
 class TestHook:
-    def install(self, repo: Repo, **more: str) -> hooks.Hook:
-        return hooks.install(str(repo.path), command=COMMAND, **more)
+    def install(self, repo: Repo, type: str = "post-commit", **more: Any) -> hooks.Hook:
+        return hooks.install(str(repo.path), type, hooks.What(COMMAND, **more))
 
-    def test_installing_twice_changes_nothing(self, repo: Repo) -> None:
-        first = self.install(repo)
+    def status(self, repo: Repo, type: str = "post-commit", **more: Any) -> str:
+        return hooks.status(str(repo.path), type, hooks.What(COMMAND, **more)).state
+
+    @pytest.mark.parametrize("type", hooks.TYPES)
+    def test_installing_twice_changes_nothing(self, repo: Repo, type: str) -> None:
+        first = self.install(repo, type)
         text = first.file.read_text(encoding="utf-8")
-        assert self.install(repo) == first
+        assert self.install(repo, type) == first
         assert first.file.read_text(encoding="utf-8") == text
-        assert hooks.status(str(repo.path), command=COMMAND).state == "installed"
-        assert hooks.uninstall(str(repo.path)).state == "absent"
+        assert self.status(repo, type) == "installed"
+        assert hooks.uninstall(str(repo.path), type).state == "absent"
         assert not first.file.exists()
-        assert hooks.uninstall(str(repo.path)).state == "absent"
+        assert hooks.uninstall(str(repo.path), type).state == "absent"
 
     def test_another_interpreter_or_path_replaces_the_block_alone(self, repo: Repo) -> None:
         hook = self.install(repo)
         hook.file.write_text(hook.file.read_text(encoding="utf-8") + "echo mine\n", encoding="utf-8")
-        assert hooks.status(str(repo.path), command=COMMAND, path="apps").state == "outdated"
-        self.install(repo, path="apps", state="/var/lib/state of mine")
+        assert self.status(repo, path="apps") == "outdated"
+        self.install(repo, path="apps", state="/var/lib/state of mine", branches=["main", "rel-*"])
         text = hook.file.read_text(encoding="utf-8")
-        assert "--path apps" in text
+        assert "--path apps --branch main --branch 'rel-*' -- " in text
         assert "'/var/lib/state of mine'" in text
         assert text.endswith("echo mine\n")
         assert text.count(">>> kctl") == 1
         assert hooks.uninstall(str(repo.path)).state == "foreign"
         assert hook.file.read_text(encoding="utf-8") == "#!/bin/sh\necho mine\n"
 
-    def test_a_foreign_hook_is_left_alone(self, repo: Repo) -> None:
-        file = repo.path / ".git" / "hooks" / "post-commit"
-        file.write_text("#!/bin/sh\necho theirs\n", encoding="utf-8")
-        with pytest.raises(Refused) as caught:
+    @pytest.mark.parametrize("type", ["post-commit", "pre-push", "post-receive"])
+    def test_a_foreign_hook_goes_on_working_with_its_input_and_comes_back(
+        self, repo: Repo, tmp_path: Path, type: str
+    ) -> None:
+        file, log = repo.path / ".git" / "hooks" / type, tmp_path / "log"
+        theirs = f'#!/bin/sh\nread line\necho "$1|$line" > {log}\nexit 3\n'
+        file.write_text(theirs, encoding="utf-8")
+        file.chmod(0o755)
+        assert self.status(repo, type) == "foreign"
+        assert hooks.uninstall(str(repo.path), type).state == "foreign"
+        self.install(repo, type)
+        given = "a b\n" if type in hooks.WITH_INPUT else ""
+        ran = subprocess.run([str(file), "one"], input=given, text=True, capture_output=True, check=False)
+        assert ran.returncode == 3
+        assert log.read_text(encoding="utf-8") == f"one|{given.strip()}\n"
+        assert hooks.uninstall(str(repo.path), type).state == "foreign"
+        assert file.read_text(encoding="utf-8") == theirs
+        assert os.access(file, os.X_OK)
+
+    def test_two_foreign_hooks_are_one_too_many(self, repo: Repo) -> None:
+        hook = self.install(repo)
+        hook.file.write_text("#!/bin/sh\n", encoding="utf-8")
+        hook.file.with_name("post-commit.before-kctl").write_text("#!/bin/sh\n", encoding="utf-8")
+        with pytest.raises(Refused, match="kept from before"):
             self.install(repo)
-        assert "kctl_commit" in caught.value.hint
-        assert hooks.status(str(repo.path), command=COMMAND).state == "foreign"
-        assert hooks.uninstall(str(repo.path)).state == "foreign"
-        assert file.read_text(encoding="utf-8") == "#!/bin/sh\necho theirs\n"
 
     def test_a_link_is_left_alone(self, repo: Repo, tmp_path: Path) -> None:
         (repo.path / ".git" / "hooks" / "post-commit").symlink_to(tmp_path / "manager")
@@ -290,32 +311,57 @@ class TestHook:
     def test_worktrees_share_the_hook(self, repo: Repo, tmp_path: Path) -> None:
         repo.commit({"a.yaml": config_map("a")})
         repo.git("worktree", "add", "-q", str(tmp_path / "tree"))
-        hook = hooks.install(str(tmp_path / "tree"), command=COMMAND)
+        hook = hooks.install(str(tmp_path / "tree"), "post-commit", hooks.What(COMMAND))
         assert hook.file == (repo.path / ".git" / "hooks" / "post-commit").resolve()
 
-    @pytest.mark.parametrize(("type", "message"), [("pre-push", "not built yet"), ("nonsense", "no such hook")])
-    def test_other_hooks_are_refused(self, repo: Repo, type: str, message: str) -> None:
-        with pytest.raises(UsageError, match=message):
-            hooks.install(str(repo.path), type, command=COMMAND)
+    def test_other_hooks_are_refused(self, repo: Repo) -> None:
+        with pytest.raises(UsageError, match="no such hook"):
+            self.install(repo, "update")
 
-    def test_the_hook_syncs_the_commit_that_was_made(self, repo: Repo, tmp_path: Path) -> None:
-        log = tmp_path / "log"
-        fake = tmp_path / "it's kctl"
-        fake.write_text(
-            f'#!/bin/sh\nenv | grep -c "^GIT_DIR=" >> {log}\necho "$PWD|$*" >> {log}\nexit 3\n', encoding="utf-8"
-        )
+    def test_a_bare_repository_has_the_hooks_of_a_push(self, repo: Repo, tmp_path: Path) -> None:
+        repo.git("clone", "-q", "--bare", str(repo.path), str(tmp_path / "bare.git"))
+        assert hooks.default_types(str(tmp_path / "bare.git")) == ("pre-receive", "post-receive")
+        assert hooks.default_types(str(repo.path)) == ("post-commit",)
+
+    def test_git_runs_the_command_where_the_commit_was_made(self, repo: Repo, tmp_path: Path) -> None:
+        log, fake = tmp_path / "log", tmp_path / "it's kctl"
+        fake.write_text(f'#!/bin/sh\necho "$PWD|$*" >> {log}\nexit 3\n', encoding="utf-8")
         fake.chmod(0o755)
-        hooks.install(str(repo.path), command=[str(fake)], path="apps", state="/s t")
+        what = hooks.What([str(fake)], "apps", "/s t")
+        hooks.install(str(repo.path), "post-commit", what)
         (repo.path / "a.yaml").write_text(config_map("a"), encoding="utf-8")
         repo.git("add", "-A")
         said = repo.git("commit", "-q", "-m", "one")
-        sha = repo.git("rev-parse", "HEAD").strip()
-        top = str(repo.path)
-        assert log.read_text(encoding="utf-8").splitlines() == [
-            "0",
-            f"{top}|--state /s t sync {top} --ref {sha} --path apps",
-        ]
+        expected = f"{repo.path}|--state /s t hook run post-commit --path apps --\n"
+        assert log.read_text(encoding="utf-8") == expected
         assert "ended with exit code 3" in said
+
+
+ONE, TWO, NONE = "1" * 40, "2" * 40, "0" * 40
+
+
+@pytest.mark.parametrize(
+    ("text", "branches", "found"),
+    [
+        (f"{ONE} {TWO} refs/heads/main\n", (), [("main", TWO)]),
+        (f"{NONE} {TWO} refs/heads/a/b\n{ONE} {TWO} refs/tags/v1\n", (), [("a/b", TWO)]),
+        (f"{ONE} {NONE} refs/heads/main\n", ("main",), [("main", "")]),
+        (f"{ONE} {TWO} refs/heads/dev\n{ONE} {TWO} refs/heads/rel-1\n", ("rel-*",), [("rel-1", TWO)]),
+        ("", (), []),
+    ],
+)
+def test_a_push_is_the_branches_that_count(text: str, branches: tuple[str, ...], found: list[Any]) -> None:
+    assert pushes.wanted(pushes.received(text), branches) == found
+    turned = "".join(
+        f"{line.split()[2]} {line.split()[1]} {line.split()[2]} {line.split()[0]}\n" for line in text.splitlines()
+    )
+    assert pushes.wanted(pushes.pushed(turned), branches) == found
+
+
+@pytest.mark.parametrize("text", ["x\n", f"{ONE} $(id) refs/heads/main\n", f"{ONE} {TWO}\n"])
+def test_what_git_would_not_say_is_refused(text: str) -> None:
+    with pytest.raises(KctlError, match="is no line"):
+        pushes.received(text)
 
 
 def test_manifests_of_a_commit_can_be_planned_like_any_others(repo: Repo) -> None:
