@@ -21,7 +21,7 @@ from kctl.api.objects import Obj
 from kctl.api.patch import fieldsets, shape, typed
 from kctl.api.patch.always import inline_of
 from kctl.api.patch.fieldsets import Fields
-from kctl.api.patch.outline import Memo, outline
+from kctl.api.patch.outline import Drawn, Memo, outline
 from kctl.api.patch.shape import Shape
 from kctl.api.schema.node import Node
 
@@ -257,6 +257,7 @@ def updated(
     operation: str = "Update",
     reset: Iterable[Path] | None = None,
     memo: Memo | None = None,
+    drawn: Drawn | None = None,
 ) -> Obj:
     """Return the new object with managedFields that say what this write changed.
 
@@ -267,7 +268,7 @@ def updated(
     by = _id(manager or "unknown", operation, api_version, subresource)
     if memo is None or reset is not None:
         return _updated(old, new, node, by, api_version, now, reset)
-    outlined = outline(shape.of(node), old if old is not None else {}, new)
+    outlined = drawn or outline(shape.of(node), old if old is not None else {}, new)
     if outlined is None:
         return _updated(old, new, node, by, api_version, now, None)
     how = (by, api_version, _time(now, subresource), new.get("apiVersion"), new.get("kind"), old is None)

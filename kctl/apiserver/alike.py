@@ -1,0 +1,323 @@
+"""Writes alike: what was found out about one of them holds for the others.
+
+In: a request. Out: the object it leaves behind, when one alike has just gone through the whole
+pipeline; None when it must go through itself. Two writes are alike when nothing is different but
+strings in the fields of :data:`OF_EVENTS` and its like, which no rule judges
+beyond what is looked at here. What depends
+on the state of the server is asked of every single write: existence, preconditions, admission.
+Only requests that add up in numbers are here: Events, and the statuses of pods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from kctl.api import names, schema
+from kctl.api.objects import Key, Obj
+from kctl.api.patch import shape
+from kctl.api.patch.outline import Drawn, outline
+from kctl.api.validation import formats
+from kctl.apiserver import rules
+from kctl.apiserver.request import Request
+
+if TYPE_CHECKING:
+    from kctl.apiserver.server import APIServer
+
+Free = Mapping[str, "Free | None"]
+"""Fields that may differ: with None a string, else the one struct or list below which others may."""
+ABOUT: Free = dict.fromkeys(("name", "uid", "resourceVersion", "fieldPath"))
+OF_EVENTS: Free = {
+    "metadata": {"name": None},
+    "involvedObject": ABOUT,
+    "message": None,
+    "source": {"host": None},
+    "reportingInstance": None,
+}
+"""What differs between Events alike."""
+VOLUMES: Free = {"name": None}
+OF_SPECS: Free = {"nodeName": None, "volumes": VOLUMES, "containers": {"volumeMounts": VOLUMES}}
+ADDRESS: Free = {"ip": None}
+OF_STATUSES: Free = {
+    "podIP": None,
+    "hostIP": None,
+    "podIPs": ADDRESS,
+    "hostIPs": ADDRESS,
+    "containerStatuses": {"containerID": None, "volumeMounts": VOLUMES},
+    "initContainerStatuses": {"containerID": None, "volumeMounts": VOLUMES},
+}
+"""What differs between specs and statuses of pods alike: the volume of the token is named anew for each."""
+NOTHING: Free = {}
+OWN = frozenset(("name", "uid", "creationTimestamp", "resourceVersion", "managedFields"))
+"""Metadata that each pod has of its own, and that no update changes."""
+VARIANTS = 4
+"""So many models are kept of what is keyed alike; the last one that served is tried first."""
+
+
+class New(NamedTuple):
+    """A created object, and the body it came from."""
+
+    body: Obj
+    made: Obj
+
+
+class Change(NamedTuple):
+    """A written status: what was there, what came, what was made of it, and the outline of the change."""
+
+    old: Obj
+    sent: Obj
+    status: Obj
+    drawn: Drawn
+
+
+class Models:
+    """The writes of one instant that others may be like."""
+
+    def __init__(self) -> None:
+        self._now = -1.0
+        self._known: dict[tuple[Any, ...], list[Any]] = {}
+
+    def at(self, now: float, key: tuple[Any, ...]) -> list[Any]:
+        """Return the models under a key; those of another instant are forgotten."""
+        if now != self._now:
+            self._known.clear()
+            self._now = now
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = []
+        return found
+
+
+def keep(models: list[Any], model: Any) -> None:
+    """Put a model in front of the others."""
+    if model in models[:1]:
+        return
+    models.insert(0, model)
+    del models[VARIANTS:]
+
+
+# -- creating
+
+
+def created(server: APIServer, request: Request) -> Obj | None:
+    """Create an Event that is like another of this instant; None when there is none."""
+    body: Obj = request.body
+    found = _news(server, request, body)
+    if not found:
+        return None
+    made = next((made for model in found if (made := fitted(*model, body, OF_EVENTS)) is not UNLIKE), None)
+    if made is None:
+        return None
+    key = Key(request.namespace, body["metadata"]["name"])
+    resource = request.kind.resource
+    if "/" in key.name or "%" in key.name or key.name in (".", "..") or server.storage.get(resource, key) is not None:
+        return None
+    uid = names.uid(server.seed, resource, key.namespace, key.name, server.revision + 1)
+    obj = {**made, "metadata": {**made["metadata"], "uid": uid}}
+    if server.admission.mutate(request, obj, None) is not obj:
+        return None
+    server.admission.validate(request, obj, None)
+    return server.storage.put(resource, key, obj)
+
+
+def learn_created(server: APIServer, request: Request, made: Obj) -> None:
+    """Remember a created object as a model."""
+    body: Obj = request.body
+    meta = body["metadata"]
+    if body.get("eventTime") or meta.keys() - {"name", "namespace"} or not meta.get("name"):
+        return
+    if server.registry.storage(request.kind.resource).api_version == request.kind.api_version:
+        found = _news(server, request, body)
+        if found is not None:
+            keep(found, New(body, made))
+
+
+def _news(server: APIServer, request: Request, body: Any) -> list[New] | None:
+    """Return the models a body may be like; None where there are to be none."""
+    options = request.options
+    if options.dry_run or not isinstance(body, dict) or request.repeats is not None:
+        return None
+    reason = body.get("reason")
+    if not isinstance(reason, str) or not isinstance(body.get("metadata"), dict):
+        return None
+    key = (request.kind, request.namespace, request.manager, options.field_validation, reason)
+    return server.models.at(server.clock.now(), key)
+
+
+# -- writing a status
+
+
+def changed(server: APIServer, request: Request, old: Obj) -> Obj | None:
+    """Write a pod's status in the way of another like it; None when there is none."""
+    body: Obj = request.body
+    found = _changes(server, request, old)
+    if not found or not _is_status_alone(body, old):
+        return None
+    for model in found:
+        status = _fitting(model, body, old)
+        if status is not UNLIKE:
+            break
+    else:
+        return None
+    drawn = model.drawn
+    if drawn.addresses:
+        address = _element(status)
+        drawn = Drawn(drawn.steps, address, (address,))
+    obj = {**old, "status": status}
+    now, memo = server.clock.now(), server.ownership
+    by = request.manager
+    obj = rules.owned(request.kind, obj, old, manager=by, now=now, subresource="status", memo=memo, drawn=drawn)
+    if server.admission.mutate(request, obj, old) is not obj:
+        return None
+    server.admission.validate(request, obj, old)
+    key = Key(request.namespace, request.name)
+    return server.storage.put("pods", key, obj)
+
+
+def _is_status_alone(body: Obj, old: Obj) -> bool:
+    """Say whether the body is the object as it is, with another status and an address that is one."""
+    if body.keys() != old.keys() or any(body[name] is not old[name] for name in old if name != "status"):
+        return False
+    status, before = body["status"], old["status"]
+    address = status.get("podIP")
+    if address != before.get("podIP") and (not isinstance(address, str) or formats.ip(address)):
+        return False
+    return status.get("podIPs") == ([{"ip": address}] if address else None) and bool(status != before)
+
+
+def _fitting(model: Change, body: Obj, old: Obj) -> Any:
+    """Return what the pipeline would make of the body's status, UNLIKE when the model does not tell."""
+    was = model.old
+    if (
+        _same_metadata(was["metadata"], old["metadata"])
+        and is_like(was["spec"], old["spec"], OF_SPECS)
+        and is_like(was["status"], old["status"], OF_STATUSES)
+    ):
+        return fitted(model.sent, model.status, body["status"], OF_STATUSES)
+    return UNLIKE
+
+
+def _element(status: Obj) -> str:
+    """Return the path element of the pod's address."""
+    return 'k:{"ip":"' + str(status.get("podIP")) + '"}'
+
+
+def _same_metadata(one: Obj, other: Obj) -> bool:
+    if len(one) != len(other):
+        return False
+    for name, value in one.items():
+        given = other.get(name)
+        if given is not value and given != value and name not in OWN:
+            return False
+    return True
+
+
+def learn_changed(server: APIServer, request: Request, old: Obj, made: Obj) -> None:
+    """Remember a written status as a model if the pipeline left it as it came and changed nothing else."""
+    found = _changes(server, request, old)
+    if found is None or made is old or not _is_status_alone(request.body, old):
+        return
+    status, before, after = made["status"], old["metadata"], made["metadata"]
+    if made["spec"] is not old["spec"] or not _same_metadata(before, after):
+        return
+    if any(before.get(name) != after.get(name) for name in ("name", "uid", "creationTimestamp")):
+        return
+    drawn = outline(shape.of(schema.of(request.kind)), old, {**old, "status": request.body["status"]})
+    if drawn is not None and (not drawn.addresses or drawn.addresses == (_element(status),)):
+        keep(found, Change(old, request.body["status"], status, drawn))
+
+
+def _changes(server: APIServer, request: Request, old: Obj) -> list[Change] | None:
+    """Return the models a change may be like; None where there are to be none."""
+    options, body = request.options, request.body
+    if options.dry_run or not isinstance(body, dict) or request.repeats is not None or "status" not in old:
+        return None
+    meta = old["metadata"]
+    if "deletionTimestamp" in meta or not isinstance(body.get("status"), dict):
+        return None
+    owners, labels = meta.get("ownerReferences"), meta.get("labels") or {}
+    owner = owners[0]["uid"] if owners else ""
+    key = (request.kind, request.namespace, request.manager, options.field_validation, owner, *labels.values())
+    return server.models.at(server.clock.now(), key)
+
+
+class _Unlike:
+    """The type of :data:`UNLIKE`."""
+
+
+UNLIKE: Final = _Unlike()
+
+
+def fitted(body: Any, made: Any, other: Any, free: Free) -> Any:
+    """Return what would be made of ``other`` when of ``body`` came ``made``; UNLIKE when that is not known.
+
+    It is known when the two differ in nothing but free fields that are strings, not empty, and stay as they
+    are. What is the same is shared with ``made``. True and 1 are not the same, which ``==`` would say.
+    """
+    if isinstance(body, dict):
+        return _fitted_struct(body, made, other, free)
+    if isinstance(body, list):
+        if not isinstance(other, list) or len(body) != len(other):
+            return UNLIKE
+        if not isinstance(made, list) or len(made) != len(body):
+            return made if _same(body, other) else UNLIKE
+        out = [c if a is b else fitted(a, c, b, free) for a, b, c in zip(body, other, made, strict=True)]
+        if UNLIKE in out:
+            return UNLIKE
+        return made if all(a is b for a, b in zip(out, made, strict=True)) else out
+    return made if body.__class__ is other.__class__ and body == other else UNLIKE
+
+
+def _fitted_struct(body: Obj, made: Any, other: Any, free: Free) -> Any:
+    if not isinstance(other, dict) or len(body) != len(other):
+        return UNLIKE
+    if not isinstance(made, dict):
+        return made if _same(body, other) else UNLIKE
+    out = None
+    for name, left in body.items():
+        right = other.get(name, UNLIKE)
+        if left is right:
+            continue
+        was = made.get(name, UNLIKE)
+        below = free.get(name, NOTHING)
+        if below is None:
+            if not left or not right or left.__class__ is not str or right.__class__ is not str or was != left:
+                return UNLIKE
+            new = right
+        else:
+            new = fitted(left, was, right, below)
+            if new is UNLIKE and (was is not UNLIKE or not _same(left, right)):
+                return UNLIKE
+        if new is not was:
+            if out is None:
+                out = dict(made)
+            out[name] = new
+    return made if out is None else out
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Say whether two JSON values are the same; True and 1 are not."""
+    return fitted(one, one, other, NOTHING) is not UNLIKE
+
+
+def is_like(one: Any, other: Any, free: Free) -> bool:
+    """Say whether two stored values, so of the right types, differ in nothing but free strings."""
+    if one is other:
+        return True
+    if isinstance(one, dict):
+        if not isinstance(other, dict) or len(one) != len(other):
+            return False
+        for name, left in one.items():
+            right = other.get(name, UNLIKE)
+            if left is right or left == right:
+                continue
+            below = free.get(name, NOTHING)
+            if below is None:
+                if not left or not right or right is UNLIKE:
+                    return False
+            elif not below or not is_like(left, right, below):
+                return False
+        return True
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        return all(a == b or is_like(a, b, free) for a, b in zip(one, other, strict=True))
+    return bool(one == other)

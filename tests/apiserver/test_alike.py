@@ -1,0 +1,201 @@
+"""Writes alike leave behind what each would have left behind alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kctl.api.clock import FixedClock
+from kctl.api.errors import StatusError
+from kctl.api.objects import Key, Obj, evolve
+from kctl.apiserver import alike
+from kctl.apiserver.request import Request
+from kctl.apiserver.server import APIServer
+from kctl.client.local import LocalClient
+from kctl.runtime.actions import Emit
+from kctl.runtime.events import event_object
+from kctl.store.memory import MemoryStore
+
+
+def cluster(*, models: bool) -> tuple[APIServer, LocalClient]:
+    server = APIServer(MemoryStore(), clock=FixedClock(), frozen=True)
+    if not models:
+        server.models.at = lambda *_: []  # type: ignore[method-assign]
+    client = LocalClient(server, user="system:kube-controller-manager", field_manager="kubelet")
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": "default"}}
+    client.create("serviceaccounts", account)
+    return server, client
+
+
+def pods(client: LocalClient, count: int) -> list[Obj]:
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web", "uid": "u", "controller": True}
+    common: Obj = {"namespace": "default", "labels": {"app": "web"}, "ownerReferences": [owner]}
+    template = {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"name": "main", "image": "web:1"}]}}
+    made = client.create_many("pods", template, [{**common, "name": f"web-{n}"} for n in range(count)])
+    client.bind_many([(Key("default", p["metadata"]["name"]), p["metadata"]["uid"], "node-1") for p in made])
+    return [client.get("pods", "default", p["metadata"]["name"]) for p in made]
+
+
+def running(n: int, **more: Any) -> Obj:
+    address = f"10.244.0.{n + 2}"
+    return {
+        "phase": "Running",
+        "conditions": [{"type": "Ready", "status": "True", "lastProbeTime": None}],
+        "hostIP": "172.18.0.2",
+        "podIP": address,
+        "podIPs": [{"ip": address}],
+        "containerStatuses": [
+            {
+                "name": "main",
+                "containerID": f"containerd://{n}",
+                "image": "web:1",
+                "imageID": "",
+                "ready": True,
+                "restartCount": 0,
+            }
+        ],
+        **more,
+    }
+
+
+def write(client: LocalClient, pod: Obj, status: Obj) -> Obj:
+    return client.update("pods", {**pod, "status": status}, subresource="status")
+
+
+def event(pod: Obj, message: str, reason: str = "Started") -> Obj:
+    emit = Emit(pod, "Normal", reason, message, field_path="spec.containers{main}", host="node-1")
+    return event_object(emit, now=0.0, component="kubelet")
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "b", "1", ""]), st.sampled_from(["Started", "Pulled"])), max_size=12))
+@settings(max_examples=25, deadline=None)
+def test_events_are_the_same_with_and_without_models(wanted: list[tuple[str, str]]) -> None:
+    outcomes = []
+    for models in (True, False):
+        _, client = cluster(models=models)
+        found = []
+        for n, (message, reason) in enumerate(wanted):
+            pod = {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": f"p{n}", "namespace": "default", "uid": str(n)},
+            }
+            found.append(client.create("events", event(pod, message, reason)))
+        outcomes.append(found)
+    assert outcomes[0] == outcomes[1]
+
+
+STATUSES: dict[str, Callable[[int], Obj]] = {
+    "running": running,
+    "unready": lambda n: running(n, conditions=[{"type": "Ready", "status": "False"}]),
+    "without an address": lambda _: {"phase": "Pending", "hostIP": "172.18.0.2"},
+    "with two addresses": lambda n: running(n, podIPs=[{"ip": f"10.244.0.{n + 2}"}, {"ip": f"fd00::{n + 1}"}]),
+    "ended": lambda n: {**running(n), "phase": "Succeeded"},
+}
+
+
+@given(st.lists(st.sampled_from(sorted(STATUSES)), min_size=2, max_size=10), st.booleans())
+@settings(max_examples=30, deadline=None)
+def test_statuses_are_the_same_with_and_without_models(wanted: list[str], again: bool) -> None:
+    outcomes = []
+    for models in (True, False):
+        _, client = cluster(models=models)
+        found = pods(client, len(wanted))
+        for name in ("", *(["ended"] if again else [])):
+            found = [
+                write(client, pod, STATUSES[name or kind](n))
+                for n, (pod, kind) in enumerate(zip(found, wanted, strict=True))
+            ]
+        outcomes.append(found)
+    assert outcomes[0] == outcomes[1]
+
+
+class TestWhatIsNotAlike:
+    """A write that differs in more takes the whole pipeline, and is refused as ever."""
+
+    @pytest.mark.parametrize(
+        ("changed", "why"),
+        [
+            ({"podIP": "10.244.0.300", "podIPs": [{"ip": "10.244.0.300"}]}, "must be a valid IP address"),
+            ({"conditions": [{"type": "Ready", "status": "Perhaps"}]}, "Unsupported value"),
+            ({"phase": 7}, "cannot unmarshal number"),
+            (
+                {"containerStatuses": [{**running(1)["containerStatuses"][0], "restartCount": False}]},
+                "cannot unmarshal",
+            ),
+        ],
+    )
+    def test_a_status_that_is_wrong(self, changed: Obj, why: str) -> None:
+        _, client = cluster(models=True)
+        first, second = pods(client, 2)
+        write(client, first, running(0))
+        with pytest.raises(StatusError, match=why):
+            write(client, second, running(1, **changed))
+
+    def test_an_old_state_is_a_conflict(self) -> None:
+        _, client = cluster(models=True)
+        first, second = pods(client, 2)
+        write(client, first, running(0))
+        write(client, second, running(1))
+        with pytest.raises(StatusError) as refused:
+            write(client, second, running(1, phase="Failed"))
+        assert refused.value.reason == "Conflict"
+
+    def test_the_same_status_again_writes_nothing(self) -> None:
+        server, client = cluster(models=True)
+        first, second = pods(client, 2)
+        write(client, first, running(0))
+        second = write(client, second, running(1))
+        revision = server.revision
+        assert write(client, second, running(1)) == second
+        assert server.revision == revision
+
+    def test_an_event_that_is_there_already(self) -> None:
+        _, client = cluster(models=True)
+        made = event(pods(client, 1)[0], "up")
+        client.create("events", made)
+        with pytest.raises(StatusError) as refused:
+            client.create("events", made)
+        assert refused.value.reason == "AlreadyExists"
+
+    def test_an_event_in_a_namespace_that_is_going_away(self) -> None:
+        _, client = cluster(models=True)
+        client.create("namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "away"}})
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "away", "uid": "1"}}
+        client.create("events", event(pod, "up"))
+        client.delete("namespaces", Key("", "away"))
+        with pytest.raises(StatusError, match="because it is being terminated"):
+            client.create("events", event(evolve(pod, {"metadata": {"name": "q"}}), "up"))
+
+
+def test_what_is_alike_is_written_in_the_way_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    hits: list[Obj | None] = []
+    changed = alike.changed
+
+    def counted(server: APIServer, request: Request, old: Obj) -> Obj | None:
+        hits.append(changed(server, request, old))
+        return hits[-1]
+
+    monkeypatch.setattr(alike, "changed", counted)
+    _, client = cluster(models=True)
+    for n, pod in enumerate(pods(client, 5)):
+        write(client, pod, running(n))
+    assert [hit is not None for hit in hits] == [False, True, True, True, True]
+
+
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(0, 2), st.sampled_from(["", "a", "b"])),
+    lambda below: st.one_of(st.lists(below, max_size=3), st.dictionaries(st.sampled_from("xyz"), below, max_size=3)),
+    max_leaves=8,
+)
+
+
+@given(VALUES, VALUES)
+def test_only_the_same_values_fit_where_nothing_is_free(one: Any, other: Any) -> None:
+    fits = alike.fitted(one, one, other, alike.NOTHING) is not alike.UNLIKE
+    assert fits == (json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True))
