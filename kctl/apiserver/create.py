@@ -22,6 +22,19 @@ GENERATE_ATTEMPTS = 8
 
 def handle(server: APIServer, request: Request) -> Obj:
     """Create the object of the request's body."""
+    if request.kind.resource != "events":
+        return create(server, request)
+    from kctl.apiserver import alike
+
+    found = alike.created(server, request)
+    if found is None:
+        found = create(server, request)
+        alike.learn_created(server, request, found)
+    return found
+
+
+def create(server: APIServer, request: Request) -> Obj:
+    """Take the body through the whole pipeline."""
     if request.kind.namespaced and not request.namespace:
         raise bad_request("an empty namespace may not be set during creation")
     obj = rules.decode(request, request.kind, checked(request))

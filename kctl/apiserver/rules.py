@@ -15,7 +15,7 @@ from kctl.api.registry import Kind
 from kctl.apiserver.request import Request
 
 if TYPE_CHECKING:
-    from kctl.api.patch.outline import Memo
+    from kctl.api.patch.outline import Drawn, Memo
 
 UNKNOWN: dict[str, Literal["strict", "warn", "ignore"]] = {
     "": "warn",
@@ -119,6 +119,7 @@ def owned(
     now: float,
     subresource: str = "",
     memo: Memo | None = None,
+    drawn: Drawn | None = None,
 ) -> Obj:
     """Return ``new`` with its managedFields brought up to date."""
     from kctl.api import schema
@@ -134,6 +135,7 @@ def owned(
         now=now,
         subresource=subresource,
         memo=memo,
+        drawn=drawn,
     )
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from kctl.api.patch.outline import Memo
     from kctl.apiserver.admission import Admission
+    from kctl.apiserver.alike import Models
     from kctl.apiserver.allocate import Allocator
     from kctl.apiserver.http import HTTPResponse
     from kctl.apiserver.jwt import SigningKey
@@ -59,6 +60,7 @@ class APIServer:
         self._node_ports = node_ports
         self._allocator: Allocator | None = None
         self._ownership: Memo | None = None
+        self._models: Models | None = None
         self.folder: Path | None = None
         """Where secrets of the server's own are kept; the plane says so, None: in memory only."""
         self.token_key: SigningKey | None = None
@@ -200,6 +202,15 @@ class APIServer:
 
             self._ownership = Memo()
         return self._ownership
+
+    @property
+    def models(self) -> Models:
+        """Return the writes that others may be like."""
+        if self._models is None:
+            from kctl.apiserver.alike import Models
+
+            self._models = Models()
+        return self._models
 
     def in_version(self, kind: Kind, obj: Obj) -> Obj:
         """Return a stored object in the version of ``kind``."""

@@ -53,9 +53,22 @@ CONDITIONAL = frozenset(
 
 def handle(server: APIServer, request: Request) -> Obj:
     """Replace the object named by the request with its body."""
-    obj = checked(request)
     resource = server.stored_as(request.kind.resource)
     old = server.storage.get(resource, Key(request.namespace, request.name))
+    if resource != "pods" or request.subresource != "status" or old is None:
+        return update(server, request, old)
+    from kctl.apiserver import alike
+
+    found = alike.changed(server, request, old)
+    if found is None:
+        found = update(server, request, old)
+        alike.learn_changed(server, request, old, found)
+    return found
+
+
+def update(server: APIServer, request: Request, old: Obj | None) -> Obj:
+    """Take the body through the whole pipeline."""
+    obj = checked(request)
     obj = rules.decode(request, request.kind, obj, old)
     obj = metadata.placed(request, obj)
     metadata.check_name(request, obj)
