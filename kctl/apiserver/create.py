@@ -56,6 +56,10 @@ def insert(server: APIServer, request: Request, obj: Obj) -> Obj:
     kind, now = request.kind, server.clock.now()
     sent = obj
     obj = server.admission.mutate(request, obj, None)
+    if kind.group == "rbac.authorization.k8s.io":
+        from kctl.apiserver import rbac_writes
+
+        rbac_writes.check(server, request, obj, None)
     resource = server.stored_as(kind.resource)
     for attempt in range(GENERATE_ATTEMPTS):
         filled = metadata.fill_new(kind, obj, seed=server.seed, revision=server.revision + 1, now=now, attempt=attempt)

@@ -14,7 +14,7 @@ from kctl.api.errors import KctlError, StatusError, bad_request, internal
 from kctl.api.objects import Key, Obj
 from kctl.api.registry import Kind
 from kctl.apiserver import negotiate, paths
-from kctl.apiserver.request import ADMIN, ANONYMOUS, Listing, Request, User, wrong_method
+from kctl.apiserver.request import ADMIN, MASTERS, Listing, Request, User, wrong_method
 
 if TYPE_CHECKING:
     from kctl.apiserver.server import APIServer
@@ -91,7 +91,8 @@ def serve(
     accept = ",".join(v for n, v in pairs if n.lower() == "accept") or heads.get("accept", "")
     warnings: list[str] = []
     try:
-        return _answer(server, method, path, body, content_type, heads, accept, user, warnings)
+        who = authenticate(server, method, path, pairs, user)
+        return _answer(server, method, path, body, content_type, heads, accept, who, warnings)
     except StatusError as error:
         return negotiate.status_response(error, accept, warnings)
     except KctlError as error:
@@ -110,10 +111,9 @@ def _answer(
     content_type: str,
     heads: dict[str, str],
     accept: str,
-    user: User | Mapping[str, Any] | str | None,
+    who: User,
     warnings: list[str],
 ) -> HTTPResponse:
-    who = authenticate(user)
     route = paths.parse(path)
     if route.kind_of_path != "resource":
         from kctl.apiserver import discovery
@@ -140,18 +140,26 @@ def _answer(
     return _render(server, request, answer, accept, warnings, created=created)
 
 
-def authenticate(user: User | Mapping[str, Any] | str | None) -> User:
-    """Return who asks: None is the admin, "" has no credentials, a mapping says it all."""
-    if user is None:
+def authenticate(
+    server: APIServer,
+    method: str,
+    path: str,
+    headers: list[tuple[str, str]],
+    user: User | Mapping[str, Any] | str | None,
+) -> User:
+    """Return who asks or is acted as, and may do what the path says; 401 or 403 else."""
+    if user is None and not any(name[:11].lower() == "impersonate" for name, _ in headers):
         return ADMIN
-    if isinstance(user, User):
-        return user
-    if isinstance(user, str):
-        return ANONYMOUS if not user else User(user)
-    groups = tuple(user.get("groups") or ())
-    if "system:authenticated" not in groups:
-        groups = (*groups, "system:authenticated")
-    return User(str(user.get("username") or ""), str(user.get("uid") or ""), groups)
+    from kctl.apiserver import authn, impersonation
+    from kctl.apiserver.server import ALLOW_ALL
+
+    authorization = next((value for name, value in headers if name.lower() == "authorization"), "")
+    who = impersonation.acting_as(server, authn.who(server, user, authorization), headers)
+    if server.authorization != ALLOW_ALL and MASTERS not in who.groups:
+        from kctl.apiserver import authz
+
+        server.authorizer.check(authz.of_route(method, paths.parse(path), who))
+    return who
 
 
 def _request(

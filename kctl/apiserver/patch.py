@@ -6,13 +6,12 @@ an update. An apply that finds nothing creates.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from kctl.api.errors import StatusError, bad_request, not_found
+from kctl.api.errors import StatusError, bad_request, invalid, not_found, unprocessable
 from kctl.api.objects import Key, Obj
 from kctl.apiserver import metadata, rules, update
-from kctl.apiserver.body import checked
+from kctl.apiserver.body import GO_TYPES, checked
 from kctl.apiserver.request import GenericError, Request
 from kctl.apiserver.server import APIServer
 
@@ -28,12 +27,13 @@ def handle(server: APIServer, request: Request) -> Obj:
     old = server.in_version(request.kind, old)
     if request.patch_type == "json":
         request = with_unknown_members(request)
-    obj = patched(request, old)
-    obj = patched_obj = check_identity(request, obj)
-    obj = rules.decode_patched(request, request.kind, obj, lambda: shown(request, patched_obj), old)
+    made = patched(request, old)
+    obj = check_identity(request, made)
+    obj = rules.decode_patched(request, request.kind, obj, lambda: shown(request, made), old)
     obj = metadata.placed(request, obj)
     obj = rules.default(request.kind, obj, old if request.subresource == "status" else None)
-    metadata.check_preconditions(request.kind.resource, request.name, obj["metadata"], old)
+    sent = {k: v for k, v in obj["metadata"].items() if k != "uid"}  # of another uid, validation has a word to say
+    metadata.check_preconditions(request.kind.resource, request.name, sent, old)
     return update.replace(server, request, obj, old)
 
 
@@ -60,7 +60,11 @@ def shown(request: Request, obj: Obj) -> str:
     """Return what an error quotes: the outcome, or a strategic patch as Go prints a map."""
     if request.patch_type == "strategic":
         return go_print(request.body)
-    return json.dumps({k: obj[k] for k in sorted(obj)}, separators=(",", ":"), ensure_ascii=False)
+    from kctl.api import schema
+    from kctl.api.patch import quoting
+
+    path = quoting.operations_path if request.patch_type == "json" else quoting.merge_path
+    return quoting.text_of(obj, schema.of(request.kind), set(path(request.body)))
 
 
 def go_print(value: Any) -> str:
@@ -88,7 +92,8 @@ def patched(request: Request, old: Obj) -> Obj:
             raise
         return out
     if not isinstance(body, dict):
-        raise bad_request("Invalid JSON Patch")
+        why = f"json: cannot unmarshal {GO_TYPES[type(body)]} into Go value of type map[string]interface {{}}"
+        raise bad_request(f"error decoding patch: {why}")
     if request.patch_type in ("", "merge"):
         return rules.merged(old, body)
     return strategic(request, old, body)
@@ -107,13 +112,17 @@ def check_identity(request: Request, obj: Obj) -> Obj:
     """Refuse a patch that makes another kind or name of the object."""
     from kctl.apiserver.body import other_kind
 
-    kind = request.kind
+    kind, made = request.kind, obj
     if not isinstance(obj.get("metadata"), dict):
         obj = {**obj, "metadata": {}}
     if "kind" not in obj and "apiVersion" not in obj:
         metadata.check_name(request, obj)
     if obj.get("apiVersion") != kind.api_version or obj.get("kind") != kind.kind:
-        raise other_kind(kind, str(obj.get("apiVersion") or ""), str(obj.get("kind") or ""))
+        error = other_kind(kind, str(obj.get("apiVersion") or ""), str(obj.get("kind") or ""))
+        why = error.message.partition(f" cannot be handled as a {kind.kind}: ")[2]
+        if request.patch_type != "json" or not why:
+            raise error
+        raise unprocessable("", "", "", [invalid("patch", shown(request, made), why)])
     if isinstance(obj.get("metadata"), dict):
         metadata.check_name(request, obj)
     return obj
@@ -123,7 +132,7 @@ def apply(server: APIServer, request: Request) -> Obj:
     """Merge the fields the manager wants into the object, which is created when there is none."""
     kind, now = request.kind, server.clock.now()
     if not request.options.field_manager:
-        from kctl.api.errors import required, unprocessable
+        from kctl.api.errors import required
 
         why = "is required for apply patch"
         raise unprocessable("PatchOptions", "meta.k8s.io", "", [required("fieldManager", why)])
@@ -159,7 +168,9 @@ def apply(server: APIServer, request: Request) -> Obj:
     if live is None:
         from kctl.apiserver import create
 
-        return create.insert(server, request._replace(verb="create"), obj)
+        request = request._replace(verb="create")
+        server.authorize(request)
+        return create.insert(server, request, obj)
     return update.replace(server, request, obj, live, owned=True)
 
 

@@ -21,10 +21,14 @@ class User(NamedTuple):
     name: str
     uid: str = ""
     groups: tuple[str, ...] = ("system:authenticated",)
+    extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
-ADMIN = User("kubernetes-admin", "", ("system:masters", "system:authenticated"))
-ANONYMOUS = User("system:anonymous", "", ("system:unauthenticated",))
+MASTERS = "system:masters"
+"""The group that may do everything."""
+AUTHENTICATED, UNAUTHENTICATED = "system:authenticated", "system:unauthenticated"
+ADMIN = User("kubernetes-admin", "", (MASTERS, AUTHENTICATED))
+ANONYMOUS = User("system:anonymous", "", (UNAUTHENTICATED,))
 
 
 def shown_name(obj: Obj) -> str:

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from kctl.api import names
-from kctl.api.clock import Clock
-from kctl.api.objects import Obj, evolve
+from kctl.api.clock import Clock, rfc3339
+from kctl.api.objects import Key, Obj, evolve
 from kctl.api.registry import Kind, Registry, builtin
 from kctl.apiserver import bootstrap
-from kctl.apiserver.request import Listing, Request, User, wrong_method
+from kctl.apiserver.request import MASTERS, Listing, Request, User, wrong_method
 from kctl.apiserver.storage import Storage, Subscription
 
 if TYPE_CHECKING:
@@ -26,9 +26,12 @@ if TYPE_CHECKING:
     from kctl.apiserver.admission import Admission
     from kctl.apiserver.alike import Models
     from kctl.apiserver.allocate import Allocator
+    from kctl.apiserver.authz import Authorizer
     from kctl.apiserver.http import HTTPResponse
     from kctl.apiserver.jwt import SigningKey
     from kctl.store.api import Store
+
+ALLOW_ALL = ("AlwaysAllow",)
 
 
 class APIServer:
@@ -49,11 +52,17 @@ class APIServer:
         service_cidr: str = "10.96.0.0/12",
         node_ports: tuple[int, int] = (30000, 32767),
         frozen: bool = False,
+        authorization: tuple[str, ...] = ALLOW_ALL,
     ) -> None:
         self.clock = clock
         self.registry = registry or builtin()
         self.seed = seed
-        self.storage = Storage(store, clock, frozen=frozen)
+        has_rbac = "RBAC" in authorization
+        self.storage = Storage(store, clock, frozen=frozen, given=self._given if has_rbac else None)
+        self.authorization = authorization
+        self._authorizer: Authorizer | None = None
+        self.static_tokens: Mapping[str, User] = {}
+        """Tokens a front was configured with (--token-auth-file) and whose they are."""
         self._admission_config = admission
         self._admission: Admission | None = None
         self._service_cidr = service_cidr
@@ -82,8 +91,35 @@ class APIServer:
         """Return the revision of the last write."""
         return self.storage.revision
 
+    @property
+    def authorizer(self) -> Authorizer:
+        """Return what says who may do what."""
+        if self._authorizer is None:
+            from kctl.apiserver.authz import Authorizer
+
+            self._authorizer = Authorizer(self, self.authorization)
+        return self._authorizer
+
+    def authorize(self, request: Request) -> None:
+        """Forbidden unless the user of the request may do what it asks."""
+        if self.authorization != ALLOW_ALL and MASTERS not in request.user.groups:
+            from kctl.apiserver import authz
+
+            self.authorizer.check(authz.of_request(request))
+
+    def _given(self, resource: str) -> Mapping[Key, Obj]:
+        """Return the roles and bindings that every cluster has, where this is such a resource."""
+        if not resource.endswith(".rbac.authorization.k8s.io"):
+            return {}
+        from kctl.apiserver import bootstrap_rbac
+
+        began = self.storage.get("namespaces", Key("", "kube-system"))
+        created = began["metadata"]["creationTimestamp"] if began else rfc3339(self.clock.now())
+        return bootstrap_rbac.objects(resource, self.seed, created)
+
     def handle(self, request: Request) -> Obj | Listing:
         """Carry out one request and return its answer; StatusError when the server refuses."""
+        self.authorize(request)
         verb = request.verb
         if request.subresource:
             from kctl.apiserver import subresources
@@ -95,9 +131,14 @@ class APIServer:
             return read.get(self, request) if verb == "get" else read.list_(self, request)
         if verb not in request.kind.verbs and verb != "apply":
             raise wrong_method()
-        return self._write(request)
+        if request.kind.group == "rbac.authorization.k8s.io":
+            from kctl.apiserver import rbac_writes
 
-    def _write(self, request: Request) -> Obj | Listing:
+            return rbac_writes.handle(self, request)
+        return self.write(request)
+
+    def write(self, request: Request) -> Obj | Listing:
+        """Carry out a write that is authorised."""
         verb = request.verb
         if verb == "create":
             if "get" not in request.kind.verbs:

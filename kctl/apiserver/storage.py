@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -38,6 +38,8 @@ class Event(NamedTuple):
 
 
 Deliver = Callable[[Event], None]
+Given = Callable[[str], Mapping[Key, Obj]]
+"""What a resource holds although nobody wrote it: in the store stands only what was changed of it."""
 
 
 class Step(NamedTuple):
@@ -88,10 +90,11 @@ def store_key(resource: str, key: Key) -> str:
 class Storage:
     """Current objects, their history in this process, and the batch not yet committed."""
 
-    def __init__(self, store: Store, clock: Clock, *, frozen: bool = False) -> None:
+    def __init__(self, store: Store, clock: Clock, *, frozen: bool = False, given: Given | None = None) -> None:
         self.store = store
         self._clock = clock
         self._frozen = frozen
+        self._given = given
         self.head: Head = store.head()
         self.revision = self.head.revision
         self._tables: dict[str, Table] = {}
@@ -125,7 +128,8 @@ class Storage:
             return past
         self._check_compacted(revision)
         page = self.store.list(f"/{resource}/", revision=revision)
-        return {_key(kv.key)[1]: self._decode(kv.value) for kv in page.items}
+        given = self._given(resource) if self._given is not None else {}
+        return {**given, **{_key(kv.key)[1]: self._decode(kv.value) for kv in page.items}}
 
     def since(self, resource: str, revision: int) -> list[Event]:
         """Return the events of a resource after ``revision``; Expired when compacted."""
@@ -270,6 +274,11 @@ class Storage:
             key = _key(kv.key)[1]
             table.objects[key] = self._decode(kv.value)
             table.created[key] = kv.create_revision
+        if self._given is not None:
+            for key, obj in self._given(resource).items():
+                if key not in table.objects:
+                    table.objects[key] = freeze(obj) if self._frozen else obj
+                    table.created[key] = 1
         return table
 
     def _decode(self, value: bytes) -> Obj:

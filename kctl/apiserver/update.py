@@ -77,7 +77,9 @@ def update(server: APIServer, request: Request, old: Obj | None) -> Obj:
         if request.kind.resource in ON_UPDATE and not request.subresource:
             from kctl.apiserver import create
 
-            return create.handle(server, request._replace(verb="create", body=obj))
+            request = request._replace(verb="create", body=obj)
+            server.authorize(request)
+            return create.handle(server, request)
         raise not_found(request.kind.resource, request.name)
     old = server.in_version(request.kind, old)
     version = obj["metadata"].get("resourceVersion") or ""
@@ -115,6 +117,10 @@ def replace(server: APIServer, request: Request, obj: Obj, old: Obj, *, owned: b
     obj = rules.prepare_update(kind, obj, old, sub)
     if not sub or sub == "status":
         obj = server.admission.mutate(request, obj, old)
+    if kind.group == "rbac.authorization.k8s.io":
+        from kctl.apiserver import rbac_writes
+
+        rbac_writes.check(server, request, obj, old)
     if kind.resource == "services" and not sub:
         obj = server.allocator.for_update(obj, old, dry_run=request.options.dry_run)
     errors = rules.validate_update(kind, obj, old, sub)

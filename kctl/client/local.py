@@ -12,6 +12,7 @@ from kctl.api.objects import Key, Obj
 from kctl.api.registry import Kind
 from kctl.apiserver.request import ADMIN, Options, Request, component
 from kctl.apiserver.request import Listing as ServerListing
+from kctl.apiserver.server import ALLOW_ALL
 from kctl.client.client import Listing, PatchType, Propagation, Warnings, Watch
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class LocalClient:
 
     def watch(self, resource: str, *, revision: int) -> Watch:
         """Subscribe to every change of the resource after ``revision``; Expired when compacted."""
+        self._server.authorize(self._request("watch", self._kind(resource), "", ""))
         return cast("Watch", self._server.watch(resource, revision))
 
     def create(self, resource: str, obj: Obj, *, dry_run: bool = False) -> Obj:
@@ -102,6 +104,7 @@ class LocalClient:
         if not metadata:
             return []
         request = self._request("create", kind, metadata[0].get("namespace") or "", "")
+        self._server.authorize(request)
         return batch.create_many(self._server, request, template, metadata)
 
     def update(self, resource: str, obj: Obj, *, subresource: str = "", dry_run: bool = False) -> Obj:
@@ -192,13 +195,20 @@ class LocalClient:
         """Bind a pod to a node; Conflict when it is bound already."""
         from kctl.apiserver import binding
 
+        self._authorize_binding(key)
         binding.bind(self._server, key, uid=uid, node=node)
+
+    def _authorize_binding(self, key: Key) -> None:
+        if self._server.authorization != ALLOW_ALL:
+            pods = self._kind("pods")
+            self._server.authorize(self._request("create", pods, key.namespace, key.name, subresource="binding"))
 
     def bind_many(self, bindings: Sequence[tuple[Key, str, str]]) -> None:
         """Bind each (pod, uid, node)."""
         from kctl.apiserver import binding
 
         for key, uid, node in bindings:
+            self._authorize_binding(key)
             binding.bind(self._server, key, uid=uid, node=node)
 
     def evict(self, key: Key, *, grace: int | None = None, dry_run: bool = False) -> None:
@@ -206,4 +216,5 @@ class LocalClient:
         from kctl.apiserver import eviction
 
         request = self._request("create", self._kind("pods"), key.namespace, key.name, subresource="eviction")
+        self._server.authorize(request)
         eviction.evict(self._server, request, key, grace=grace, dry_run=dry_run)

@@ -46,6 +46,7 @@ class Shape(NamedTuple):
     profile: Profile = Profile()
     seed: int = 0
     admission: Mapping[str, Any] | None = None
+    authorization: tuple[str, ...] = ("AlwaysAllow",)
 
 
 class ControlPlane:
@@ -66,7 +67,13 @@ class ControlPlane:
         self.shape = shape
         self.clock = FixedClock(store.head().now or EPOCH)
         self.server: APIServer = APIServer(
-            store, clock=self.clock, registry=builtin(), seed=shape.seed, admission=shape.admission, frozen=self.frozen
+            store,
+            clock=self.clock,
+            registry=builtin(),
+            seed=shape.seed,
+            admission=shape.admission,
+            frozen=self.frozen,
+            authorization=shape.authorization,
         )
         self.server.folder = folder
         self.client: Client = LocalClient(self.server, user=ADMIN, field_manager="kctl")
@@ -94,16 +101,21 @@ class ControlPlane:
         """Open the plane in the state folder ``path`` (made when it is not there), None: in memory.
 
         ``nodes`` are made on the first opening only. Raises UsageError for what is not built:
-        another Kubernetes minor, a scheduler configuration, authorization other than
-        AlwaysAllow; KctlError when the folder cannot be used.
+        another Kubernetes minor, a scheduler configuration, an authorization mode there is not
+        (several are separated by commas: ``Node,RBAC``); KctlError when the folder cannot be used.
         """
         if kubernetes != "1.36":
             raise UsageError(f"Kubernetes {kubernetes} is not built yet; kctl has 1.36")
         if scheduler_config:
             raise UsageError("scheduler_config is not built yet; the default profile is used")
-        if authorization != "AlwaysAllow":
-            raise UsageError(f"authorization {authorization} is not built yet; kctl has AlwaysAllow")
-        shape = Shape(None if controllers is None else tuple(controllers), cloud, Profile(), seed, admission)
+        shape = Shape(
+            None if controllers is None else tuple(controllers),
+            cloud,
+            Profile(),
+            seed,
+            admission,
+            authorization=_modes(authorization),
+        )
         folder = None if path is None else Path(path)
         plane = cls(store or open_store(folder), folder, shape)
         plane._begin(clusters.default(nodes=nodes, cloud=cloud) if nodes else None)
@@ -342,6 +354,18 @@ def open_store(folder: Path | None, *, create: bool = True) -> Store:
     from kctl.apiserver.encryption import SealedStore
 
     return SealedStore(SqliteStore.open(folder / state.STORE, create=create), state.key_file(folder))
+
+
+def _modes(text: str) -> tuple[str, ...]:
+    """Read the authorization modes; UsageError when there is no such mode."""
+    if text == "AlwaysAllow":
+        return (text,)
+    from kctl.apiserver.authz import modes
+
+    try:
+        return modes(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def parse_duration(text: str | float) -> float:

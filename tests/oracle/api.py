@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from kctl.apiserver.request import User
 from tests.oracle import Result
 from tests.oracle.matching import Matcher, status_difference
 
@@ -24,6 +25,15 @@ GROUPS = {
     "imp": {"uid": "u5", "groups": ["impgrp"]},
     "viewer": {"uid": "u6", "groups": ["viewers"]},
 }
+TOKENS = {
+    "t-jane": "jane",
+    "t-bob": "bob",
+    "t-eve": "eve",
+    "t-adm": "nsadmin",
+    "t-imp": "imp",
+    "t-view": "viewer",
+}
+"""The file of --token-auth-file."""
 ADMIN = {"username": "admin", "uid": "admin", "groups": ["system:masters"]}
 """Who sends a request that does not say so."""
 REFERENCE = re.compile(r"\$\{(s?\d+):([^}]+)\}")
@@ -90,6 +100,10 @@ class Replay:
 
     def _prepare(self, name: str) -> None:
         """Make what every recording began with."""
+        self.plane.server.static_tokens = {
+            token: User(user, **{k: tuple(v) if isinstance(v, list) else v for k, v in GROUPS[user].items()})
+            for token, user in TOKENS.items()
+        }
         for namespace in ("default", "kube-system"):
             account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
             path = f"/api/v1/namespaces/{namespace}/serviceaccounts"

@@ -178,6 +178,14 @@ def local_review(obj: Obj, out: Errors) -> None:
     given = {k: v for k, v in metadata.items() if k not in {"managedFields", "namespace"}}
     if given:
         out.append(errors.invalid("metadata", _shown(metadata), "must be empty except for namespace"))
+    asked = spec.get("resourceAttributes")
+    namespace = (asked or {}).get("namespace") or ""
+    if asked is not None and namespace != (metadata.get("namespace") or ""):
+        out.append(errors.invalid("spec.resourceAttributes.namespace", namespace, "must match metadata.namespace"))
+    path = spec.get("nonResourceAttributes")
+    if path is not None:
+        text = "disallowed on this kind of request"
+        out.append(errors.invalid("spec.nonResourceAttributes", _shown_path(path), text))
 
 
 def self_review(obj: Obj, out: Errors) -> None:
@@ -191,10 +199,14 @@ def _attributes(spec: Obj, out: Errors) -> None:
     resource, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
     if resource is not None and path is not None:
         text = "cannot be specified in combination with resourceAttributes"
-        shown = {"Path": path.get("path") or "", "Verb": path.get("verb") or ""}
-        out.append(errors.invalid("spec.nonResourceAttributes", shown, text))
+        out.append(errors.invalid("spec.nonResourceAttributes", _shown_path(path), text))
     if resource is None and path is None:
         out.append(errors.invalid("spec.resourceAttributes", None, EXACTLY_ONE))
+
+
+def _shown_path(path: Obj) -> Obj:
+    """Return NonResourceAttributes as the internal type is written."""
+    return {"Path": path.get("path") or "", "Verb": path.get("verb") or ""}
 
 
 def _no_metadata(obj: Obj, out: Errors) -> None:
