@@ -274,7 +274,7 @@ class _Reader:
         text = f"Invalid type. Expected: {expected}, given: {given}"
         if given == expected or (expected == "integer" and given == "number"):
             text = f"Invalid value: {value}. Expected: {node.format or expected}"
-        return self._fail(steps, text, go.refuse(_go_value(node, value), _go_type(node, go.type)), rank)
+        return self._fail(steps, text, go.refuse(go_value(node, value), go_type(node, go.type)), rank)
 
     def _unknown_field(self, steps: Steps) -> None:
         """Note an unknown field as asked; it is dropped in any case."""
@@ -315,7 +315,7 @@ def _zero(node: Node) -> Any:
     )
 
 
-def _go_value(node: Node, value: Any) -> str:
+def go_value(node: Node, value: Any) -> str:
     """Name a value as encoding/json does; numbers that do not fit are shown."""
     if isinstance(value, bool):
         return "bool"
@@ -324,16 +324,16 @@ def _go_value(node: Node, value: Any) -> str:
     return WORDS.get(type(value), "null")
 
 
-def _go_type(node: Node, named: str) -> str:
+def go_type(node: Node, named: str) -> str:
     """Name the Go type of a node."""
     if node.type == "array" and node.items is not None:
-        return "[]" + _go_type(node.items, named)
+        return "[]" + go_type(node.items, named)
     if named:
         return named
     if node.type == "object":
         if node.name:
             return gotypes.type_of(node.name)
-        return "map[string]" + _go_type(node.additional, "") if node.additional is not None else "runtime.RawExtension"
+        return "map[string]" + go_type(node.additional, "") if node.additional is not None else "runtime.RawExtension"
     by_format = {"int32": "int32", "int64": "int64", "double": "float64", "byte": "[]uint8"}
     by_type = {"boolean": "bool", "int-or-string": "int32", "quantity": "resource.Quantity"}
     return by_format.get(node.format) or by_type.get(node.type) or "string"

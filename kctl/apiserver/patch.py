@@ -91,6 +91,8 @@ def patched(request: Request, old: Obj) -> Obj:
                 raise GenericError(422, error.reason, error.message) from None
             raise
         return out
+    if body is None:
+        raise bad_request("Invalid JSON Patch")
     if not isinstance(body, dict):
         why = f"json: cannot unmarshal {GO_TYPES[type(body)]} into Go value of type map[string]interface {{}}"
         raise bad_request(f"error decoding patch: {why}")

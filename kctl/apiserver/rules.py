@@ -42,10 +42,14 @@ def decode(request: Request, kind: Kind, body: Any, known: Obj | None = None) ->
 
 def decode_patched(request: Request, kind: Kind, obj: Obj, shown: Callable[[], str], known: Obj | None = None) -> Obj:
     """Check what a patch made; Invalid shows the outcome (or the patch) when it cannot be read."""
-    obj, why = _decoded(request, kind, obj, known)
+    made, why = _decoded(request, kind, obj, known)
     if why:
+        if request.patch_type == "strategic":
+            from kctl.api.patch import restoring
+
+            why = restoring.why(kind, obj) or why
         raise unprocessable("", "", "", [invalid("patch", shown(), why)])
-    return obj
+    return made
 
 
 def _decoded(request: Request, kind: Kind, body: Any, known: Obj | None) -> tuple[Obj, str]:

@@ -12,6 +12,7 @@ The operations return an operand itself when it is the result, and never change 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from json.encoder import encode_basestring
 from typing import Any
@@ -19,6 +20,8 @@ from typing import Any
 Fields = dict[str, Any]
 
 MEMBER = "."
+NUMBER = re.compile(r":-?[0-9]")
+"""An element that holds a number."""
 LEAF: Fields = {}
 """The node of a path with nothing below it; one for all, as no set is ever changed."""
 
@@ -143,10 +146,38 @@ def in_order(one: Fields) -> Fields:
             if below is not node:
                 changed[element] = below
     elements = list(one)
-    ordered = sorted(elements)
+    ordered = _sorted(elements)
     if not changed and elements == ordered:
         return one
     return {element: changed.get(element, one[element]) for element in ordered}
+
+
+def _sorted(elements: list[str]) -> list[str]:
+    """Return path elements in their order, as fieldpath.PathElement.Compare: numbers by what they are.
+
+    >>> _sorted(['k:{"port":443}', 'k:{"port":80}'])
+    ['k:{"port":80}', 'k:{"port":443}']
+    """
+    ordered = sorted(elements)
+    if len(ordered) > 1 and ordered[-1][0] in "kvi" and any(NUMBER.search(element) for element in ordered):
+        ordered.sort(key=_place)
+    return ordered
+
+
+def _place(element: str) -> tuple[Any, ...]:
+    """Return what an element is compared by; of one kind are all that stand side by side, but for ``.``."""
+    kind, colon, text = element.partition(":")
+    if not colon or kind == "f":
+        return ("",)
+    value = json.loads(text)
+    return (kind, *map(_rank, sorted(value.items()))) if kind == "k" else (kind, _rank(("", value)))
+
+
+def _rank(item: tuple[str, Any]) -> tuple[str, int, Any]:
+    name, value = item
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return (name, 1, value if isinstance(value, str) else _go(value))
+    return (name, 0, value)
 
 
 def paths(one: Fields, above: str = "") -> Iterator[str]:
@@ -154,7 +185,7 @@ def paths(one: Fields, above: str = "") -> Iterator[str]:
 
     In the order of fieldpath.Set.Iterate: the members of a level first, then what is below them.
     """
-    elements = sorted(element for element in one if element != MEMBER)
+    elements = _sorted([element for element in one if element != MEMBER])
     for element in elements:
         if is_member(one[element]):
             yield above + printed(element)
