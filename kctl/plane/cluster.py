@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from kctl.api import durations, quantity
 from kctl.api.errors import FieldError, KctlError, UsageError, invalid, not_supported, required
 from kctl.api.objects import Obj
+from kctl.plane.retention import History
 from kctl.runtime.profile import Profile
 
 API_VERSION = "kctl.dev/v1"
@@ -20,7 +21,7 @@ KIND = "Cluster"
 MANAGED_LABEL = "kctl.dev/cluster-shape"
 CLOUDS = ("local", "none", "aws", "gcp", "azure")
 MAX_NODES = 15_000
-SPEC_FIELDS = ("cloud", "kubernetes", "latencies", "nodeGroups", "nodes", "nodeType", "region", "replicas")
+SPEC_FIELDS = ("cloud", "history", "kubernetes", "latencies", "nodeGroups", "nodes", "nodeType", "region", "replicas")
 GROUP_FIELDS = ("count", "labels", "name", "pods", "taints", "type", "zones")
 
 
@@ -56,6 +57,7 @@ class Cluster(NamedTuple):
     kubernetes: str
     replicas: int
     profile: Profile
+    history: History = History()
 
 
 def zones_of(region: str) -> tuple[str, ...]:
@@ -110,16 +112,15 @@ def parse(manifest: Mapping[str, Any]) -> Cluster:
     if kubernetes != "1.36":
         errors.append(not_supported("spec.kubernetes", kubernetes, ("1.36",)))
     replicas = spec.get("replicas", 1)
-    if replicas not in (1, 3, 5):
+    if isinstance(replicas, bool) or replicas not in (1, 3, 5):
         errors.append(not_supported("spec.replicas", str(replicas), ("1", "3", "5")))
-    elif replicas != 1:
-        errors.append(invalid("spec.replicas", replicas, "more than one store replica is not built yet; use 1"))
     region = str(spec.get("region", "local"))
     groups = _groups(spec, region, errors)
     profile = _profile(spec.get("latencies") or {}, errors)
+    history = _history(spec.get("history") or {}, errors)
     if errors:
         raise ClusterError(errors)
-    return Cluster(groups, cloud, region, kubernetes, replicas, profile)
+    return Cluster(groups, cloud, region, kubernetes, replicas, profile, history)
 
 
 def _groups(spec: Mapping[str, Any], region: str, errors: list[FieldError]) -> tuple[NodeGroup, ...]:
@@ -206,6 +207,28 @@ def _profile(latencies: Mapping[str, Any], errors: list[FieldError]) -> Profile:
     return profile
 
 
+def _history(given: Any, errors: list[FieldError]) -> History:
+    """Read ``{revisions: 10000, commands: 20, age: 720h}``."""
+    if not isinstance(given, dict):
+        errors.append(invalid("spec.history", given, "must be a map"))
+        return History()
+    history = History()
+    for name in sorted(given):
+        value, field = given[name], f"spec.history.{name}"
+        if name not in History._fields:
+            errors.append(invalid(field, value, f"unknown field; known are {', '.join(History._fields)}"))
+        elif name == "age":
+            try:
+                history = history._replace(age=durations.parse(str(value)))
+            except ValueError as error:
+                errors.append(invalid(field, value, str(error)))
+        elif not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            errors.append(invalid(field, value, "must be a number, 0 or greater"))
+        else:
+            history = history._replace(**{name: value})
+    return history
+
+
 def _camel(name: str) -> str:
     first, *rest = name.split("_")
     return first + "".join(word.capitalize() for word in rest)
@@ -268,4 +291,7 @@ def manifest_of(cluster: Cluster) -> Obj:
     }
     if latencies:
         spec["latencies"] = latencies
+    if cluster.history != History():
+        kept: Obj = {"revisions": cluster.history.revisions, "commands": cluster.history.commands}
+        spec["history"] = kept | ({"age": f"{cluster.history.age:g}s"} if cluster.history.age else {})
     return {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": "cluster"}, "spec": spec}

@@ -7,6 +7,7 @@ command of the CLI stands on. It adds nothing to what the rooms do; it puts them
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -16,8 +17,10 @@ from kctl.api.clock import EPOCH, FixedClock
 from kctl.api.errors import KctlError, StatusError, UsageError
 from kctl.api.objects import Key, Obj
 from kctl.plane import cluster as clusters
+from kctl.plane import retention
 from kctl.plane import shape as shapes
-from kctl.plane import state
+from kctl.plane.retention import History
+from kctl.plane.stores import open_store
 from kctl.runtime.converge import Outcome  # part of this module's interface
 from kctl.runtime.profile import Profile
 
@@ -46,6 +49,8 @@ class Shape(NamedTuple):
     profile: Profile = Profile()
     seed: int = 0
     admission: Mapping[str, Any] | None = None
+    replicas: int = 1
+    history: History = History()
     authorization: tuple[str, ...] = ("AlwaysAllow",)
 
 
@@ -129,7 +134,8 @@ class ControlPlane:
 
         With ``remove`` a run also takes away and replaces nodes, as :meth:`shape_nodes`.
         """
-        plane = cls(open_store(folder), folder, Shape(None, cluster.cloud, cluster.profile, seed))
+        store = open_store(folder, replicas=cluster.replicas)
+        plane = cls(store, folder, Shape(None, cluster.cloud, cluster.profile, seed, history=cluster.history))
         plane._begin(cluster, remove=remove)
         return plane
 
@@ -150,7 +156,8 @@ class ControlPlane:
     @classmethod
     def drafted(cls, cluster: clusters.Cluster, *, seed: int = 0) -> Self:
         """Open a plane of a new cluster that is nowhere yet: :meth:`settle` gives it a folder."""
-        plane = cls(open_store(None), None, Shape(None, cluster.cloud, cluster.profile, seed))
+        shape = Shape(None, cluster.cloud, cluster.profile, seed, replicas=cluster.replicas, history=cluster.history)
+        plane = cls(open_store(None), None, shape)
         plane.shape_nodes(cluster)
         return plane
 
@@ -159,7 +166,7 @@ class ControlPlane:
 
         Returns False when another process has made the cluster meanwhile: the draft was dropped then.
         """
-        self.store = open_store(folder)
+        self.store = open_store(folder, replicas=self.shape.replicas)
         self.folder = self.server.folder = folder
         is_ours = self.server.storage.move(self.store)
         self.clock.set(self.store.head().now)
@@ -174,6 +181,7 @@ class ControlPlane:
         try:
             if error is None:
                 self._flush()
+                self.forget()
         finally:
             self.close()
 
@@ -190,6 +198,14 @@ class ControlPlane:
             raise KctlError(
                 "another process wrote to this cluster first; nothing was changed", hint="try again"
             ) from None
+
+    def forget(self) -> None:
+        """Compact what the history need not keep, when it is time to; else this costs next to nothing."""
+        if self.folder is None or self.is_reading or not self._is_shared:
+            return
+        with suppress(KctlError):  # it is not what the command was for: the next one tries again
+            if retention.is_due(self.shape.history, self.server.storage.head.revision - self.store.compacted()):
+                retention.compact(self.store, self.shape.history)
 
     def close(self) -> None:
         """Let go of the store. What was committed is durable; what was not is dropped."""
@@ -337,23 +353,6 @@ class ControlPlane:
     def compact(self) -> None:
         """Compact all history, as if the server had been restarted after a compaction."""
         self.server.compact()
-
-
-def open_store(folder: Path | None, *, create: bool = True) -> Store:
-    """Open the store of a state folder, Secrets sealed with its keys; in memory when there is none."""
-    if folder is None:
-        from kctl.store.memory import MemoryStore
-
-        return MemoryStore()
-    from kctl.store.sqlite import SqliteStore
-
-    if create:
-        state.create(folder)
-    elif not state.is_cluster(folder):
-        raise state.NoCluster
-    from kctl.apiserver.encryption import SealedStore
-
-    return SealedStore(SqliteStore.open(folder / state.STORE, create=create), state.key_file(folder))
 
 
 def _modes(text: str) -> tuple[str, ...]:

@@ -15,6 +15,9 @@ from kctl.api.errors import KctlError
 STATE = ".kctl"
 CLUSTER_FILE = "kctl.yaml"
 STORE = "store"
+NUMBERED = tuple(f"store-{number}" for number in range(1, 6))
+"""Where the replicas lie when there are several and nobody says where."""
+REPLICAS = "replicas.json"
 KEYS = "encryption-keys.json"
 KEY_FILE = "KCTL_KEY_FILE"
 
@@ -54,7 +57,11 @@ def find_state(start: Path, given: str | None, environ: Mapping[str, str]) -> Pa
 
 def is_cluster(state: Path | None) -> bool:
     """Say whether the folder holds a cluster."""
-    return state is not None and (state / STORE).is_dir()
+    if state is None:
+        return False
+    if (state / STORE).is_dir() or (state / REPLICAS).is_file():
+        return True
+    return any((state / name).is_dir() for name in NUMBERED)
 
 
 def create(state: Path) -> Path:

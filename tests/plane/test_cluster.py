@@ -50,7 +50,13 @@ BAD = [
     ({"cloud": "aws"}, "spec.cloud"),
     ({"kubernetes": "1.20"}, "spec.kubernetes"),
     ({"replicas": 2}, "spec.replicas"),
-    ({"replicas": 3}, "spec.replicas"),
+    ({"replicas": "3"}, "spec.replicas"),
+    ({"replicas": True}, "spec.replicas"),
+    ({"history": 3}, "spec.history"),
+    ({"history": {"revisions": -1}}, "spec.history.revisions"),
+    ({"history": {"commands": True}}, "spec.history.commands"),
+    ({"history": {"age": "soon"}}, "spec.history.age"),
+    ({"history": {"hours": 1}}, "spec.history.hours"),
     ({"noodles": 3}, "spec.noodles"),
     ({"nodeGroups": [{"count": 1}]}, "spec.nodeGroups[0].name"),
     ({"nodeGroups": [{"name": "a"}, {"name": "a"}]}, "spec.nodeGroups"),
@@ -68,6 +74,12 @@ def test_a_mistake_is_named_by_its_field(spec: dict[str, Any], field: str) -> No
     with pytest.raises(clusters.ClusterError) as caught:
         clusters.parse(manifest(**spec))
     assert field in [error.field for error in caught.value.errors]
+
+
+def test_history_and_replicas_are_read_and_written_back() -> None:
+    found = clusters.parse(manifest(replicas=3, history={"revisions": 500, "commands": 3, "age": "36h"}))
+    assert (found.replicas, found.history) == (3, (500, 3, 129600.0))
+    assert clusters.parse(clusters.manifest_of(found)) == found
 
 
 def test_all_mistakes_are_named_at_once() -> None:
