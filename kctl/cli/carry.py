@@ -104,21 +104,53 @@ def plan(plane: ControlPlane, manifests: Sequence[Manifest], job: Job) -> Plan:
 
 def carry_out(opened: Opened, manifests: Sequence[Manifest], job: Job, how: How) -> int:
     """Plan, write the intent durably, converge and print the report; return the exit code."""
-    from kctl.cli.run import finish
+    from kctl.cli.run import code_of, tell
 
-    plane = opened.plane
     if how.is_dry:
-        return _print_plan(plan(plane, manifests, job), how)
-    planned, outcome = carried_out(opened, manifests, job, how.timeout)
-    return finish(
-        plane,
-        outcome,
-        how.output,
-        intent=planned.data(),
-        warnings=planned.warnings,
-        used=used_by(planned),
-        show_diff=not how.no_diff,
+        return _print_plan(plan(opened.plane, manifests, job), how)
+    report = report_of(opened, manifests, job, how.timeout)
+    tell(report, how.output, show_diff=not how.no_diff)
+    return code_of(report)
+
+
+def carry_out_sets(opened: Opened, sets: Sequence[tuple[Sequence[Manifest], Job]], how: How) -> int:
+    """Carry several sets out, one after the other; what moves from one to another is not pruned."""
+    from kctl.cli.output import document, write
+    from kctl.cli.run import code_of, tell
+
+    if len(sets) == 1 or how.is_dry:
+        return max(carry_out(opened, manifests, job, how) for manifests, job in sets)
+    reports = []
+    for manifests, job in moving(opened.plane, sets):
+        reports.append(report_of(opened, manifests, job, how.timeout))
+        opened = opened._replace(folder=None)  # the first has settled it
+        if how.output not in ("json", "yaml"):
+            tell(reports[-1], how.output, show_diff=not how.no_diff)
+    if how.output in ("json", "yaml"):
+        write(document({"apiVersion": "kctl.dev/v1", "kind": "ReportList", "items": reports}, how.output))
+    return max(map(code_of, reports))
+
+
+def moving(plane: ControlPlane, sets: Sequence[tuple[Sequence[Manifest], Job]]) -> list[tuple[Sequence[Manifest], Job]]:
+    """Return the sets, each told what the others bring."""
+    from kctl.gitops.inventory import entry_of
+    from kctl.gitops.targets import resolve
+
+    brought = frozenset(
+        entry_of(target).identity
+        for manifests, job in sets
+        for target in resolve(manifests, plane.server.registry, namespace=job.options.namespace)
     )
+    return [(found, job._replace(options=job.options._replace(elsewhere=brought))) for found, job in sets]
+
+
+def report_of(opened: Opened, manifests: Sequence[Manifest], job: Job, within: float | None = None) -> Obj:
+    """Plan, write the intent durably, converge and return the Report."""
+    from kctl.plan import report
+
+    planned, outcome = carried_out(opened, manifests, job, within)
+    used = [(target.resource, target.object) for stage in planned.stages for target in stage]
+    return report.build(opened.plane, outcome, intent=planned.data(), warnings=planned.warnings, used=used)
 
 
 def carried_out(
@@ -133,11 +165,6 @@ def carried_out(
         planned = plan(plane, manifests, job)
     planned = _commit(plane, planned, manifests, job)
     return planned, run(plane, within=within)
-
-
-def used_by(planned: Plan) -> list[tuple[str, Obj]]:
-    """Return the objects of a set with their resources, as they were written."""
-    return [(target.resource, target.object) for stage in planned.stages for target in stage]
 
 
 def _commit(plane: ControlPlane, planned: Plan, manifests: Sequence[Manifest], job: Job) -> Plan:

@@ -19,8 +19,8 @@ from kctl.cli.session import Opened, Settings, open_imagined, open_or_draft
 if TYPE_CHECKING:
     from kctl.api.objects import Obj
     from kctl.gitops.apply import Options
+    from kctl.gitops.manifests import Manifest
     from kctl.gitops.pushes import Update
-    from kctl.gitops.sync import Synced
     from kctl.plane.plane import ControlPlane
 
 CONFIRM = "kctl.prune-confirm"
@@ -33,17 +33,17 @@ class Run(NamedTuple):
 
     settings: Settings
     repository: str
-    path: str
+    paths: Sequence[str]
     branches: Sequence[str]
     options: Options
 
 
-def run(settings: Settings, type: str, *, path: str, branches: Sequence[str], text: str) -> int:
+def run(settings: Settings, type: str, *, paths: Sequence[str], branches: Sequence[str], text: str) -> int:
     """Do what the hook is for; ``text`` is what git wrote to its standard input."""
     from kctl.gitops.apply import Options
 
     how = Options(prune=True, prune_confirm=CONFIRM in _push_options(), force=False)
-    this = Run(settings, os.fspath(Path.cwd()), path, branches, how)
+    this = Run(settings, os.fspath(Path.cwd()), paths or ("",), branches, how)
     if type in ("post-commit", "post-merge", "post-rewrite"):
         return _head(this)
     if type == "pre-push":
@@ -117,27 +117,31 @@ def _judge(this: Run, updates: Sequence[Update], *, quarantine: bool = False) ->
 def _would_break(this: Run, update: Update, *, quarantine: bool) -> str:
     """Return why the cluster would not be as desired at a commit, "" when it would."""
     from kctl.cli import layers
-    from kctl.plan import report, residual
+    from kctl.plan import residual
 
     with open_imagined(this.settings) as plane:
         before = {_blocker(found.data()) for found in residual.blockers(plane.client)}
-        synced = _read(this, plane, update.commit, quarantine=quarantine)
-        job = carry.Job(synced.set_name, synced.source, this.options)
-        planned, outcome = carry.carried_out(Opened(plane, None), synced.manifests, job)
-        built = report.build(plane, outcome, intent=_changed(planned.data()), warnings=planned.warnings)
-    new = [entry for entry in built["residual"] if _blocker(entry) not in before]
-    if built["verdict"] in ("Oscillating", "Horizon") or new:
-        return layers.text({**built, "residual": new})
-    _tell(f"kctl: {update.branch} {update.commit[:12]} {layers.verdict_text(built)} on an image of the cluster")
-    return ""
+        sets = _read(this, plane, update.commit, quarantine=quarantine)
+        reports = [_report(Opened(plane, None), found, job) for found, job in carry.moving(plane, sets)]
+    told = []
+    for built in reports:
+        new = [entry for entry in built["residual"] if _blocker(entry) not in before]
+        if built["verdict"] in ("Oscillating", "Horizon") or new:
+            told.append(layers.text({**built, "residual": new}))
+        else:
+            verdict = layers.verdict_text(built)
+            _tell(f"kctl: {update.branch} {update.commit[:12]} {verdict} on an image of the cluster")
+    return "\n".join(told)
 
 
 def _blocker(entry: Obj) -> tuple[str, str, str]:
     return entry["namespace"], entry["owner"], entry["reason"]
 
 
-def _changed(intent: Sequence[Obj]) -> list[Obj]:
-    return [entry for entry in intent if entry["change"] != "unchanged"]
+def _report(opened: Opened, manifests: Sequence[Manifest], job: carry.Job) -> Obj:
+    """Carry a set out and return the Report, of the intent what changes."""
+    report = carry.report_of(opened, manifests, job)
+    return {**report, "intent": [entry for entry in report["intent"] if entry["change"] != "unchanged"]}
 
 
 def _follow(this: Run, branch: str) -> int:
@@ -157,21 +161,18 @@ def _follow(this: Run, branch: str) -> int:
 def _sync(this: Run, commit: str) -> int:
     """Apply a commit, converge and print what changed."""
     from kctl.cli import layers
-    from kctl.cli.run import NOT_CONVERGED
-    from kctl.plan import report
+    from kctl.cli.run import code_of
 
-    opened = open_or_draft(this.settings)
+    opened, code = open_or_draft(this.settings), 0
     with opened.plane as plane:
-        synced = _read(this, plane, commit)
-        _tell(f"kctl: commit {synced.commit.sha[:12]} {synced.commit.subject}")
-        for skipped in synced.skipped:
-            _tell(f"kctl: skipped {skipped}")
-        job = carry.Job(synced.set_name, synced.source, this.options)
-        planned, outcome = carry.carried_out(opened, synced.manifests, job)
-        used = carry.used_by(planned)
-        built = report.build(plane, outcome, intent=_changed(planned.data()), warnings=planned.warnings, used=used)
-    _tell(layers.text(built).removesuffix("\n"))
-    return 0 if built["verdict"] == "Converged" else NOT_CONVERGED
+        for manifests, job in carry.moving(plane, _read(this, plane, commit)):
+            source = job.source
+            _tell(f"kctl: commit {commit[:12]} {source['path'] and source['path'] + ': '}{source['subject']}")
+            built = _report(opened, manifests, job)
+            opened = opened._replace(folder=None)  # the first has settled it
+            _tell(layers.text(built).removesuffix("\n"))
+            code = max(code, code_of(built))
+    return code
 
 
 def _tell(text: str) -> None:
@@ -180,8 +181,16 @@ def _tell(text: str) -> None:
     write(f"{text}\n")
 
 
-def _read(this: Run, plane: ControlPlane, commit: str, *, quarantine: bool = False) -> Synced:
+def _read(
+    this: Run, plane: ControlPlane, commit: str, *, quarantine: bool = False
+) -> list[tuple[Sequence[Manifest], carry.Job]]:
+    """Return the sets that a commit brings, and say what of it was passed over."""
     from kctl.cli.manifests import options as reading
-    from kctl.gitops.sync import sync_commit
+    from kctl.gitops.sync import Wanted, sync_commits
 
-    return sync_commit(this.repository, commit, this.path, options=reading(plane.folder), quarantine=quarantine)
+    wanted = Wanted(commit, this.paths, quarantine=quarantine)
+    found = sync_commits(this.repository, wanted, options=reading(plane.folder))
+    for synced in found:
+        for skipped in synced.skipped:
+            _tell(f"kctl: skipped {skipped}")
+    return [(synced.manifests, carry.Job(synced.set_name, synced.source, this.options)) for synced in found]

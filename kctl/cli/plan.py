@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kctl.gitops.manifests import Manifest
     from kctl.plane.plane import ControlPlane
 
-NOTHING_CHANGES, CHANGES, NOT_CONVERGED = 0, 2, 3
+CHANGES = 2
 
 
 class Wanted(NamedTuple):
@@ -73,7 +73,7 @@ def command(
     two commits: an empty cluster converges at A and is then taken to B. Exit codes are those of apply.
     """
     from kctl.api.errors import UsageError
-    from kctl.cli.run import duration
+    from kctl.cli.run import code_of, duration
     from kctl.gitops.apply import Options
 
     options.refuse_kustomize(kustomize)
@@ -95,20 +95,10 @@ def command(
             carry.carried_out(Opened(plane, None), old.manifests, old.job, within)
         else:
             wanted = _of_paths(plane, settings, paths, recursive, how, ignore_not_manifest)
-        report = report_of(plane, wanted, within)
+        report = carry.report_of(Opened(plane, None), wanted.manifests, wanted.job, within)
         _print(report, output, show_diff=not no_diff)
-    if detailed_exitcode and report["verdict"] == "Converged":
-        return CHANGES if _changes(report) else NOTHING_CHANGES
-    return 0 if report["verdict"] == "Converged" else NOT_CONVERGED
-
-
-def report_of(plane: ControlPlane, wanted: Wanted, within: float | None = None) -> Obj:
-    """Carry out what is wanted on a plane that is forgotten afterwards, and return the Report."""
-    from kctl.plan import report
-
-    planned, outcome = carry.carried_out(Opened(plane, None), wanted.manifests, wanted.job, within)
-    used = carry.used_by(planned)
-    return report.build(plane, outcome, intent=planned.data(), warnings=planned.warnings, used=used)
+    code = code_of(report)
+    return CHANGES if detailed_exitcode and not code and _changes(report) else code
 
 
 def _open(settings: Settings, *, is_empty: bool) -> ControlPlane:
@@ -161,15 +151,11 @@ def _changes(report: Obj) -> bool:
 
 
 def _print(report: Obj, output: str | None, *, show_diff: bool) -> None:
-    from kctl.cli import layers, markdown
-    from kctl.cli.output import document, warn, write
+    from kctl.cli import markdown
+    from kctl.cli.output import write
+    from kctl.cli.run import tell
 
-    if output in ("json", "yaml"):
-        write(document(report, output))
-    elif output == "name":
-        warn(report["warnings"])
-        write("".join(f"{entry['object']}\n" for entry in report["intent"]))
-    elif output == "markdown":
+    if output == "markdown":
         write(markdown.text(report, title="kctl plan", show_diff=show_diff))
     else:
-        write(layers.text(report, show_diff=show_diff))
+        tell(report, output, show_diff=show_diff)

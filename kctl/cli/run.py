@@ -56,6 +56,17 @@ def finish(
     built = report.build(
         plane, outcome, intent=intent, warnings=warnings, used=report.written_by_people(plane) if used is None else used
     )
+    tell(built, form, show_diff=show_diff)
+    return code_of(built)
+
+
+def code_of(built: Obj) -> int:
+    """Return the exit code that a Report stands for."""
+    return 0 if built["verdict"] == "Converged" else NOT_CONVERGED
+
+
+def tell(built: Obj, form: str | None, *, show_diff: bool = True) -> None:
+    """Print a Report as text, JSON or YAML, or the names of the objects in it."""
     if form in ("json", "yaml"):
         out.write(out.document(built, form))
     elif form == "name":
@@ -65,4 +76,3 @@ def finish(
         from kctl.cli import layers
 
         out.write(layers.text(built, show_diff=show_diff))
-    return 0 if built["verdict"] == "Converged" else NOT_CONVERGED

@@ -61,7 +61,10 @@ class Plan(NamedTuple):
 
 
 class Options(NamedTuple):
-    """How a set is applied; the flags of ``kctl apply``."""
+    """How a set is applied; the flags of ``kctl apply``.
+
+    ``elsewhere`` are objects that sets applied right after this one bring: they move there.
+    """
 
     namespace: str = ""
     force: bool = False
@@ -70,6 +73,7 @@ class Options(NamedTuple):
     validate: Unknown = "strict"
     secrets: bool = False
     field_manager: str = inventory.MANAGER
+    elsewhere: frozenset[tuple[str, str, str]] = frozenset()
 
 
 DEFAULTS = Options()
@@ -94,7 +98,9 @@ def plan(
     stages = order.stages(targets)
     trial = run_trial(client, stages, fork=fork, options=options)
     changes = trial.sorted_changes()
-    gone = inventory.leftovers(client, set_name, targets)
+    gone = [
+        entry for entry in inventory.leftovers(client, set_name, targets) if entry.identity not in options.elsewhere
+    ]
     pruned: list[Entry] = []
     if options.prune:
         doomed = [entry for entry in gone if not inventory.is_kept(client, entry)]

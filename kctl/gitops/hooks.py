@@ -41,7 +41,7 @@ class What(NamedTuple):
     """What a hook runs: ``command`` is kctl (``[sys.executable, "-m", "kctl"]``), the others its options."""
 
     command: Sequence[str]
-    path: str = ""
+    paths: Sequence[str] = ()
     state: str = ""
     branches: Sequence[str] = ()
 
@@ -140,7 +140,7 @@ def _block(type: str, what: What) -> str:
     _check(type)
     start, end = _marks(type)
     words = [*what.command, *(["--state", what.state] if what.state else []), "hook", "run", type]
-    words += ["--path", what.path] if what.path else []
+    words += [word for path in what.paths for word in ("--path", path)]
     words += [word for branch in what.branches for word in ("--branch", branch)]
     run = f'{shlex.join(words)} -- "$@" >&2'
     before = '"$kctl_before" "$@"'

@@ -100,7 +100,7 @@ def collect(texts: Iterable[Source], options: Options = DEFAULTS) -> tuple[list[
     reading = _Reading(options)
     manifests = [manifest for text in texts for manifest in reading.manifests(text)]
     manifests.sort(key=lambda manifest: (manifest.file, manifest.line))
-    return manifests, sorted({*reading.errors, *_doubles(manifests, options.namespace)})
+    return manifests, sorted({*reading.errors, *doubles(manifests, options.namespace)})
 
 
 class _Reading:
@@ -235,7 +235,7 @@ def _typed(item: Any, api_version: str, kind: str) -> Any:
     return {"apiVersion": api_version, "kind": kind.removesuffix("List"), **item}
 
 
-def _doubles(manifests: Sequence[Manifest], default_namespace: str) -> Iterator[ManifestError]:
+def doubles(manifests: Sequence[Manifest], default_namespace: str) -> Iterator[ManifestError]:
     """Yield an error for each manifest whose object an earlier one describes already."""
     first: dict[tuple[str, str, str, str], Manifest] = {}
     for manifest in manifests:

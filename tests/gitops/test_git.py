@@ -261,8 +261,8 @@ class TestHook:
     def test_another_interpreter_or_path_replaces_the_block_alone(self, repo: Repo) -> None:
         hook = self.install(repo)
         hook.file.write_text(hook.file.read_text(encoding="utf-8") + "echo mine\n", encoding="utf-8")
-        assert self.status(repo, path="apps") == "outdated"
-        self.install(repo, path="apps", state="/var/lib/state of mine", branches=["main", "rel-*"])
+        assert self.status(repo, paths=["apps"]) == "outdated"
+        self.install(repo, paths=["apps"], state="/var/lib/state of mine", branches=["main", "rel-*"])
         text = hook.file.read_text(encoding="utf-8")
         assert "--path apps --branch main --branch 'rel-*' -- " in text
         assert "'/var/lib/state of mine'" in text
@@ -327,7 +327,7 @@ class TestHook:
         log, fake = tmp_path / "log", tmp_path / "it's kctl"
         fake.write_text(f'#!/bin/sh\necho "$PWD|$*" >> {log}\nexit 3\n', encoding="utf-8")
         fake.chmod(0o755)
-        what = hooks.What([str(fake)], "apps", "/s t")
+        what = hooks.What([str(fake)], ["apps"], "/s t")
         hooks.install(str(repo.path), "post-commit", what)
         (repo.path / "a.yaml").write_text(config_map("a"), encoding="utf-8")
         repo.git("add", "-A")
