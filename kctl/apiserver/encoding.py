@@ -1,60 +1,310 @@
-"""Objects as the store keeps them: canonical JSON, where what objects share is written once.
+"""Objects as the store keeps them: canonical JSON, in which what many objects share stands once.
 
-In: objects, one after another. Out: bytes, the same as ``json.dumps`` with sorted keys gives. Pods of one
-template share most of their spec, and objects written alike share their managedFields; an
-:class:`Encoder` remembers their text for as long as it lives, which is one batch: what it has
-written must not go away meanwhile.
+In: the objects of a batch. Out: a value each, and the templates that became worth having. A value
+is the object itself, the same bytes as ``json.dumps`` with sorted keys gives, or a list of the
+name of a template and what the object has in its places. A template is a value of its own
+under ``/templates.kctl.dev//NAME``, named by its content and written once; what is referred to
+by a state that can be read is never removed (see :func:`unused`).
+
+Not here: revisions, and what may be read. Values of resources that may be sealed
+(:mod:`kctl.apiserver.encryption`) never share anything.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import blake2b
+from json.encoder import encode_basestring
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kctl.api.objects import Obj
+from kctl.api.objects import Obj, controller_uid
+from kctl.apiserver.templates import Places, Template, differences
+
+if TYPE_CHECKING:
+    from kctl.store.api import Store
+
+TEMPLATES = "templates.kctl.dev"
+"""The resource of templates: keys of the store, not objects of the API."""
+PLACE = f"/{TEMPLATES}//"
+REPEATED = frozenset(
+    {
+        "endpoints",
+        "endpointslices.discovery.k8s.io",
+        "events",
+        "instances.cloud.kctl.dev",
+        "jobs.batch",
+        "leases.coordination.k8s.io",
+        "nodes",
+        "persistentvolumeclaims",
+        "persistentvolumes",
+        "pods",
+        "replicasets.apps",
+    }
+)
+"""What components make in numbers; what people write is kept as it is."""
+MIN_CLOSE, MIN_WIDE = 4, 8
+"""So many objects make a template worth it: of one owner, of different ones."""
+SAMPLES = 8
+"""So many are compared to find where they differ; those that differ elsewhere are compared once more."""
+MAX_TEMPLATES = 6
+"""So many templates a family has at most; objects of none of them are kept as they are."""
+GAIN = 2
+"""A template must make its objects so many times shorter."""
 
 SHARED_IN = ("metadata", "spec")
-"""Where objects share what they hold; a status is its own."""
+"""Where objects share what they hold in memory; a status is its own."""
+_dumps: Callable[[Any], str] = json.JSONEncoder(separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode
+
+Batch = Sequence[tuple[str, Obj]]
+Family = tuple[Any, ...]
+Families = dict[Family, list[tuple[str, Template]]]
+
+
+class Encoded(NamedTuple):
+    """The values of a batch, in its order, and the templates they need that are not stored yet."""
+
+    values: list[bytes]
+    fresh: dict[str, Template]
 
 
 class Encoder:
-    """Writes the objects of one batch."""
+    """Writes whole objects. It remembers the text of what they share, so what it has written must not go away."""
 
     def __init__(self) -> None:
-        self._dumps: Callable[[Any], str] = json.JSONEncoder(
-            separators=(",", ":"), sort_keys=True, ensure_ascii=False
-        ).encode
         self._known: dict[int, str] = {}
 
     def encode(self, obj: Obj) -> bytes:
         """Return the canonical JSON of an object."""
-        dumps = self._dumps
         parts = []
         for name in sorted(obj):
             value = obj[name]
-            text = self._struct(value) if name in SHARED_IN and type(value) is dict else dumps(value)
-            parts.append(f"{dumps(name)}:{text}")
+            text = self._struct(value) if name in SHARED_IN and type(value) is dict else _dumps(value)
+            parts.append(f"{_dumps(name)}:{text}")
         return f"{{{','.join(parts)}}}".encode()
 
     def _struct(self, value: Obj) -> str:
         """Write a struct whose parts may be shared; what is not is written together."""
-        dumps, known = self._dumps, self._known
+        known = self._known
         parts = []
         for name in sorted(value):
             child = value[name]
             kind = type(child)
             if kind is str or kind is int or not child:
-                text = dumps(child)
+                text = _dumps(child)
             elif name == "managedFields":
                 text = f"[{','.join([self._shared(entry) for entry in child])}]"
             else:
                 text = known.get(id(child)) or self._shared(child)
-            parts.append(f"{dumps(name)}:{text}")
+            parts.append(f"{_dumps(name)}:{text}")
         return f"{{{','.join(parts)}}}"
 
     def _shared(self, value: Any) -> str:
         text = self._known.get(id(value))
         if text is None:
-            text = self._known[id(value)] = self._dumps(value)
+            text = self._known[id(value)] = _dumps(value)
         return text
+
+
+class Codec:
+    """Writes and reads the values of one store, with the templates that are in it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._texts: dict[str, bytes] | None = None
+        self._parsed: dict[str, Template] = {}
+        self._families: Families | None = None
+        self._waiting: dict[Family, list[Obj]] = {}
+
+    # reading
+
+    def decode(self, value: bytes) -> Obj:
+        """Return the object that a value holds; Corrupt when its template is not there."""
+        if value[:1] != b"[":
+            obj: Obj = json.loads(value)
+            return obj
+        name, *values = json.loads(value)
+        return (self._parsed.get(name) or self._template(name)).make(values)
+
+    def _template(self, name: str) -> Template:
+        text = self._stored().get(name)
+        if text is None:
+            found = self._store.get(PLACE + name)  # another process may have made it since
+            if found is None:
+                from kctl.store.errors import Corrupt
+
+                raise Corrupt(f"the template {name} is missing, which objects in the log are written with")
+            text = self._stored()[name] = found.value
+        template = self._parsed[name] = Template.parse(text)
+        return template
+
+    def _stored(self) -> dict[str, bytes]:
+        if self._texts is None:
+            found = sorted(self._store.list(PLACE).items, key=lambda kv: kv.mod_revision)
+            self._texts = {kv.key.removeprefix(PLACE): kv.value for kv in found}
+        return self._texts
+
+    def forget(self) -> None:
+        """Read the templates anew when they are next needed: others may have changed them."""
+        self._texts, self._families = None, None
+        self._parsed.clear()
+
+    # writing
+
+    def encode(self, batch: Batch) -> Encoded:
+        """Return the values of (resource, object) pairs; what is fresh is known once it was kept."""
+        values: list[bytes | None] = [None] * len(batch)
+        fresh: dict[str, Template] = {}
+        left = [n for n, (resource, _) in enumerate(batch) if resource in REPEATED]
+        if left:
+            left = self._by_known(batch, left, values)
+        for family_of, least in ((close_family, MIN_CLOSE), (wide_family, MIN_WIDE)):
+            groups: dict[Family, list[int]] = {}
+            for n in left:
+                groups.setdefault(family_of(batch[n][1]), []).append(n)
+            left = []
+            for family, members in groups.items():
+                left += self._by_new(family, least, batch, members, values, fresh)
+        for n in left:
+            self._wait(batch[n][1])
+        whole = Encoder().encode
+        return Encoded([whole(obj) if v is None else v for v, (_, obj) in zip(values, batch, strict=True)], fresh)
+
+    def keep(self, fresh: dict[str, Template]) -> None:
+        """Know templates that are stored now."""
+        for name, template in fresh.items():
+            self._stored()[name] = template.text
+            self._parsed[name] = template
+            if self._families is not None:
+                _enlist(self._families, name, template)
+
+    def _by_known(self, batch: Batch, members: Sequence[int], values: list[bytes | None]) -> list[int]:
+        """Write what known templates fit and return the rest."""
+        families = self._known_families()
+        if not families:
+            return list(members)
+        left = []
+        for n in members:
+            obj = batch[n][1]
+            for name, template in (*families.get(wide_family(obj), ()), *families.get(close_family(obj), ()))[::-1]:
+                found = template.read(obj)
+                if found is not None:
+                    values[n] = _value(name, found)
+                    break
+            else:
+                left.append(n)
+        return left
+
+    def _by_new(
+        self,
+        family: Family,
+        least: int,
+        batch: Batch,
+        members: Sequence[int],
+        values: list[bytes | None],
+        fresh: dict[str, Template],
+    ) -> list[int]:
+        """Make templates for the members of a family while it is worth it; return who fits none."""
+        known = list(self._known_families().get(family, ()))
+        waiting = self._waiting.get(family, [])
+        left = list(members)
+        while len(left) + len(waiting) >= least and len(known) < MAX_TEMPLATES:
+            objects = [*waiting, *(batch[n][1] for n in left)]
+            template = _derived(objects, known[-1][1] if known else None)
+            name = blake2b(template.text, digest_size=8).hexdigest() if template is not None else ""
+            if template is None or self._stored().get(name, template.text) != template.text:
+                break
+            rest = []
+            for n in left:
+                found = template.read(batch[n][1])
+                if found is None:
+                    rest.append(n)
+                else:
+                    values[n] = _value(name, found)
+            if len(rest) == len(left):
+                break
+            left, waiting = rest, []
+            known.append((name, template))
+            fresh[name] = template
+        if len(left) < len(members):
+            self._waiting.pop(family, None)
+        return left
+
+    def _wait(self, obj: Obj) -> None:
+        """Remember an object until there are enough of its family."""
+        waiting = self._waiting.setdefault(wide_family(obj), [])
+        if len(waiting) < MIN_WIDE:
+            waiting.append(obj)
+
+    def _known_families(self) -> Families:
+        if self._families is None:
+            self._families = {}
+            for name in self._stored():
+                _enlist(self._families, name, self._parsed.get(name) or self._template(name))
+        return self._families
+
+
+def unused(keys: Iterable[str], values: Iterable[bytes]) -> set[str]:
+    """Return those of the templates' keys that none of the values refers to."""
+    used = {value[2 : value.index(b'"', 2)].decode() for value in values if value[:1] == b"["}
+    return {key for key in keys if key.removeprefix(PLACE) not in used}
+
+
+def close_family(obj: Obj) -> Family:
+    """Return what objects of one template have in common: owner and form."""
+    return (controller_uid(obj), *wide_family(obj))
+
+
+def wide_family(obj: Obj) -> Family:
+    """Return what objects have in common that are alike but for their owner; no template has a place there."""
+    meta, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
+    return (
+        obj.get("kind"),
+        frozenset(obj),
+        frozenset(meta),
+        len(meta.get("managedFields") or ()),
+        obj.get("reason"),
+        frozenset(spec),
+        frozenset(status),
+        status.get("phase"),
+    )
+
+
+def _enlist(families: Families, name: str, template: Template) -> None:
+    has_owners = "ownerReferences" in template.places.get("metadata", {})
+    family = (wide_family if has_owners else close_family)(template.example)
+    families.setdefault(family, []).append((name, template))
+
+
+def _derived(objects: Sequence[Obj], known: Template | None) -> Template | None:
+    """Return a template that fits objects, a wider one than the one known; None when it gains nothing."""
+    step = max(1, len(objects) // SAMPLES)
+    samples = [*objects[:4], *objects[4::step]]
+    template = _widened(known, samples) if known is not None else None
+    if template is None:
+        places: Places = {}
+        example = samples[0]
+        if not all(differences(example, other, places) for other in samples[1:]):
+            return None
+        template = Template(example, places)
+    found = template.read(samples[0])
+    if found is None or len(Encoder().encode(samples[0])) < GAIN * len(_value("", found)):
+        return None
+    return template
+
+
+def _widened(known: Template, samples: Sequence[Obj]) -> Template | None:
+    places = _copied(known.places)
+    if all(differences(known.example, other, places) for other in samples):
+        return Template(known.example, places)
+    return None
+
+
+def _copied(places: Places) -> Places:
+    return {step: _copied(below) for step, below in places.items()}
+
+
+def _value(name: str, values: Sequence[Any]) -> bytes:
+    """Write what an object has in the places of a template."""
+    texts = [encode_basestring(value) if type(value) is str else _dumps(value) for value in values]
+    return f'["{name}",{",".join(texts)}]'.encode() if texts else f'["{name}"]'.encode()

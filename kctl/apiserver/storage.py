@@ -11,20 +11,21 @@ validated here.
 
 from __future__ import annotations
 
-import json
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from kctl.api.clock import Clock
 from kctl.api.errors import gone
 from kctl.api.objects import Key, Obj, freeze
+from kctl.apiserver.packed import PACKED, PackedObjects
 
 if TYPE_CHECKING:
+    from kctl.apiserver.encoding import Codec, Encoded
     from kctl.store.api import Change, Head, Store, Write
 
-HISTORY_LIMIT = 50_000
+HISTORY_LIMIT = 2_000
 """Events kept for watches after a commit; older ones are read back from the store."""
 
 
@@ -56,8 +57,8 @@ class Table:
 
     __slots__ = ("created", "objects")
 
-    def __init__(self) -> None:
-        self.objects: dict[Key, Obj] = {}
+    def __init__(self, objects: MutableMapping[Key, Obj]) -> None:
+        self.objects = objects
         self.created: dict[Key, int] = {}
 
 
@@ -103,10 +104,11 @@ class Storage:
         self._oldest = self.revision
         self._forks = 0
         self._subscribers: dict[str, list[Deliver]] = {}
+        self._codec: Codec | None = None
 
     # reading
 
-    def objects(self, resource: str) -> dict[Key, Obj]:
+    def objects(self, resource: str) -> Mapping[Key, Obj]:
         """Return the current objects of a resource, in no order; not to be changed."""
         found = self._tables.get(resource)
         return (found or self._load(resource)).objects
@@ -129,7 +131,7 @@ class Storage:
         self._check_compacted(revision)
         page = self.store.list(f"/{resource}/", revision=revision)
         given = self._given(resource) if self._given is not None else {}
-        return {**given, **{_key(kv.key)[1]: self._decode(kv.value) for kv in page.items}}
+        return {**given, **{_key(kv.key)[1]: self.decode(kv.value) for kv in page.items}}
 
     def since(self, resource: str, revision: int) -> list[Event]:
         """Return the events of a resource after ``revision``; Expired when compacted."""
@@ -180,13 +182,19 @@ class Storage:
         Without writes nothing is stored, unless ``always`` (then the time alone is).
         """
         self._refuse_in_fork()
-        writes = self._batch()
-        if not writes and self.revision == self.head.revision and not always:
+        if self.revision == self.head.revision and not always:
             return
-        now = self._clock.now()
-        self.head = self.store.commit(
-            self.head, writes, revision=self.revision, now=now, cause=cause, request_id=request_id
-        )
+        last, now = self.revision, self._clock.now()
+        steps, encoded, writes = self._batch()
+        try:
+            self.head = self.store.commit(
+                self.head, writes, revision=self.revision, now=now, cause=cause, request_id=request_id
+            )
+        except BaseException:
+            self.revision = last  # the templates, which took the revisions after it, are not there
+            raise
+        self.codec.keep(encoded.fresh)
+        self._pack(steps, encoded.values)
         if len(self._history) > 2 * HISTORY_LIMIT:
             dropped = self._history[:-HISTORY_LIMIT]
             self._oldest = dropped[-1].revision
@@ -229,6 +237,7 @@ class Storage:
         if self._mark:
             raise RuntimeError("what is committed already cannot be moved")
         self.store = store
+        self._codec = None
         self.head = store.head()
         if not self.head.revision:
             return True
@@ -244,6 +253,7 @@ class Storage:
         self._history.clear()
         self._mark = 0
         self._oldest = self.revision
+        self._remove_unused_templates()
 
     # watching
 
@@ -268,11 +278,25 @@ class Storage:
         for deliver in self._subscribers.get(event.resource, ()):
             deliver(event)
 
+    @property
+    def codec(self) -> Codec:
+        """Return what writes and reads the values of the store."""
+        if self._codec is None:
+            from kctl.apiserver.encoding import Codec
+
+            self._codec = Codec(self.store)
+        return self._codec
+
     def _load(self, resource: str) -> Table:
-        table = self._tables[resource] = Table()
-        for kv in self.store.list(f"/{resource}/", revision=self.head.revision).items:
+        found = self.store.list(f"/{resource}/", revision=self.head.revision).items
+        objects: dict[Key, Obj] | PackedObjects = PackedObjects(self.decode) if resource in PACKED else {}
+        table = self._tables[resource] = Table(objects)
+        for kv in found:
             key = _key(kv.key)[1]
-            table.objects[key] = self._decode(kv.value)
+            if isinstance(objects, PackedObjects):
+                objects.pack(key, kv.value)
+            else:
+                objects[key] = self.decode(kv.value)
             table.created[key] = kv.create_revision
         if self._given is not None:
             for key, obj in self._given(resource).items():
@@ -281,35 +305,76 @@ class Storage:
                     table.created[key] = 1
         return table
 
-    def _decode(self, value: bytes) -> Obj:
-        obj: Obj = json.loads(value)
+    def decode(self, value: bytes) -> Obj:
+        """Return the object that a value of the store holds."""
+        obj = self.codec.decode(value)
         return freeze(obj) if self._frozen else obj
 
     def _refuse_in_fork(self) -> None:
         if self._forks:
             raise RuntimeError("a fork is never committed or refreshed")
 
-    def _batch(self) -> list[Write]:
-        """Return one Write per key the batch touched, with its last state."""
-        from kctl.apiserver.encoding import Encoder
+    def _batch(self) -> tuple[list[Step], Encoded, list[Write]]:
+        """Return the steps whose objects are stored, their values, and one Write per key the batch touched.
+
+        The templates that became worth having are written with it, under the revisions after the last.
+        """
+        from kctl.apiserver.encoding import PLACE
         from kctl.store.api import Write
 
-        encode = Encoder().encode
         first: dict[tuple[str, Key], Step] = {}
         last: dict[tuple[str, Key], Step] = {}
         for step in self._history[self._mark :]:
             place = (step.event.resource, step.key)
             first.setdefault(place, step)
             last[place] = step
+        steps = sorted(last.values(), key=lambda step: step.revision)
+        kept = [step for step in steps if step.event.type != "DELETED"]
+        encoded = self.codec.encode([(step.event.resource, step.event.object) for step in kept])
+        values = iter(encoded.values)
         writes: list[Write] = []
-        for place, step in sorted(last.items(), key=lambda item: item[1].revision):
-            name = store_key(*place)
+        for step in steps:
+            resource, key = place = step.event.resource, step.key
+            name = store_key(resource, key)
             if step.event.type != "DELETED":
-                created = self._tables[place[0]].created[place[1]]
-                writes.append(Write(name, encode(step.event.object), step.revision, created))
+                writes.append(Write(name, next(values), step.revision, self._tables[resource].created[key]))
             elif first[place].event.old is not None:
                 writes.append(Write(name, None, step.revision, first[place].created))
-        return writes
+        for name, template in encoded.fresh.items():
+            self.revision += 1
+            writes.append(Write(PLACE + name, template.text, self.revision, self.revision))
+        return kept, encoded, writes
+
+    def _pack(self, steps: list[Step], values: list[bytes]) -> None:
+        """Hold objects that are seldom read as what they are stored as now."""
+        packed = {resource: table.objects for resource, table in self._tables.items() if resource in PACKED}
+        for step, value in zip(steps, values, strict=True):
+            objects = packed.get(step.event.resource)
+            if isinstance(objects, PackedObjects):
+                objects.pack(step.key, value)
+
+    def _remove_unused_templates(self) -> None:
+        """Remove the templates that only forgotten states were written with."""
+        from kctl.apiserver import encoding
+        from kctl.store.api import Write
+        from kctl.store.errors import HeadMoved
+
+        kept = self.store.list(encoding.PLACE).items
+        if not kept:
+            return
+        values = (kv.value for resource in sorted(encoding.REPEATED) for kv in self.store.list(f"/{resource}/").items)
+        unused = encoding.unused([kv.key for kv in kept], values)
+        gone = [kv for kv in kept if kv.key in unused]
+        if not gone:
+            return
+        writes = [Write(kv.key, None, self.revision + n, kv.create_revision) for n, kv in enumerate(gone, 1)]
+        now = self._clock.now()
+        try:
+            self.head = self.store.commit(self.head, writes, revision=writes[-1].revision, now=now, cause="compact")
+        except HeadMoved:
+            return  # another process writes, perhaps with these templates: the next compaction sees
+        self.revision = self.head.revision
+        self.codec.forget()
 
     def _take_back(self, mark: int) -> None:
         """Undo the history down to ``mark`` and tell subscribers, one event a key."""
@@ -339,10 +404,12 @@ class Storage:
 
     def _take_in(self, known: int) -> None:
         """Bring the loaded tables from revision ``known`` to the head."""
+        from kctl.apiserver.encoding import TEMPLATES
         from kctl.store.errors import Compacted
 
+        self.codec.forget()
         try:
-            changes = list(self.store.changes(known))
+            changes = [change for change in self.store.changes(known) if _key(change.key)[0] != TEMPLATES]
         except Compacted:
             self._reload()
             return
@@ -354,7 +421,7 @@ class Storage:
             if table is None:
                 continue
             old = table.objects.get(key)
-            new = None if change.value is None else self._decode(change.value)
+            new = None if change.value is None else self.decode(change.value)
             created = table.created.get(key, 0)
             if new is None:
                 table.objects.pop(key, None)
@@ -391,9 +458,9 @@ class Storage:
     def _past_event(self, change: Change) -> Event:
         resource, key = _key(change.key)
         before = self.store.get(store_key(resource, key), revision=change.revision - 1)
-        old = self._decode(before.value) if before is not None else None
+        old = self.decode(before.value) if before is not None else None
         if change.value is not None:
-            new = self._decode(change.value)
+            new = self.decode(change.value)
             return Event("ADDED" if change.create_revision == change.revision else "MODIFIED", resource, new, old)
         final = old or {"metadata": {"namespace": key.namespace, "name": key.name}}
         final = {**final, "metadata": {**final["metadata"], "resourceVersion": str(change.revision)}}
@@ -406,7 +473,7 @@ def _key(name: str) -> tuple[str, Key]:
     return resource, Key(namespace, rest)
 
 
-def _put_back(objects: dict[Key, Obj], step: Step) -> None:
+def _put_back(objects: MutableMapping[Key, Obj], step: Step) -> None:
     if step.event.old is None:
         objects.pop(step.key, None)
     else:

@@ -118,9 +118,11 @@ def _required() -> tuple[str, ...]:
 
 def records(plane: ControlPlane, names: set[str]) -> list[Record]:
     """Return a record for each entry, oldest first; with ``names`` only those that touched them."""
+    from kctl.apiserver.encoding import PLACE
     from kctl.cli import past
 
-    changes = iter(plane.store.changes(plane.store.compacted()))
+    stored = plane.store.changes(plane.store.compacted())
+    changes = (change for change in stored if not change.key.startswith(PLACE))
     waiting = next(changes, None)
     out = []
     for entry in past.entries(plane):

@@ -6,7 +6,6 @@ and managedFields, so these are left out; events and leases only come with ``eve
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kctl.api.objects import Key, Obj
@@ -102,10 +101,11 @@ def _status_changes(before: Obj, after: Obj, node: Node | None) -> list[FieldCha
 
 def between(plane: ControlPlane, first: int, last: int, *, everything: bool = False) -> list[Difference]:
     """Return what differs between two revisions, by kind and name; ``first`` may be the later one."""
+    from kctl.apiserver.encoding import PLACE
     from kctl.cli import past
 
     low, high = sorted((past.check(plane, first), past.check(plane, last)))
-    names = {change.key for change in _until(plane, low, high)}
+    names = {change.key for change in _until(plane, low, high) if not change.key.startswith(PLACE)}
     found = []
     for name in names:
         _, resource, namespace, rest = name.split("/", 3)
@@ -129,7 +129,7 @@ def _until(plane: ControlPlane, low: int, high: int) -> Any:
 
 def _read(plane: ControlPlane, name: str, revision: int) -> Obj | None:
     kv = plane.store.get(name, revision=revision)
-    return None if kv is None else json.loads(kv.value)
+    return None if kv is None else plane.server.storage.decode(kv.value)
 
 
 def show(plane: ControlPlane, first: int, last: int, form: str | None, *, secrets: bool = False) -> int:

@@ -5,7 +5,6 @@ In: changes with their times, from a run or from the log. Out: rows in order of 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -122,7 +121,7 @@ def history(plane: ControlPlane) -> tuple[list[WatchEvent], list[float]]:
                 continue
             trace.append(WatchEvent("DELETED", resource, last.pop(change.key), old))
         else:
-            new: Obj = json.loads(change.value)
+            new = plane.server.storage.decode(change.value)
             last[change.key] = new
             trace.append(WatchEvent("ADDED" if old is None else "MODIFIED", resource, new, old))
         times.append(entries[position].now)

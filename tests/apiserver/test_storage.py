@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import json
-import random
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +9,6 @@ from hypothesis import strategies as st
 from kctl.api.clock import FixedClock
 from kctl.api.errors import StatusError
 from kctl.api.objects import Key, Obj
-from kctl.apiserver.encoding import Encoder
 from kctl.apiserver.storage import Storage
 from kctl.store.errors import HeadMoved
 from kctl.store.memory import MemoryStore
@@ -306,34 +302,3 @@ def test_subscribers_always_know_what_the_storage_holds(steps: list[tuple[str, s
         assert known == {k.name: obj for k, obj in storage.objects(THINGS).items()}
     storage.commit()
     assert opened(store).objects(THINGS) == storage.objects(THINGS)
-
-
-@pytest.mark.parametrize("seed", range(30))
-def test_objects_are_stored_as_canonical_json(seed: int) -> None:
-    rng = random.Random(seed)
-    shared = [json_value(rng, 2) for _ in range(3)]
-    encode = Encoder().encode
-    kept = []
-    for _ in range(20):
-        obj = {
-            name: {part: rng.choice([*shared, json_value(rng, 2)]) for part in rng.sample(PARTS, rng.randint(0, 4))}
-            for name in rng.sample(["metadata", "spec", "status", "data"], rng.randint(0, 4))
-        }
-        if rng.random() < 0.5:
-            obj.setdefault("metadata", {})["managedFields"] = [rng.choice(shared) for _ in range(rng.randint(0, 3))]
-        kept.append(obj)
-        plain = json.dumps(obj, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
-        assert encode(obj) == plain.encode()
-
-
-PARTS = ["containers", "name", "labels", "é", "volumes"]
-
-
-def json_value(rng: random.Random, depth: int) -> Any:
-    """Return a random JSON value."""
-    leaf = [None, True, False, 0, 1, 1.5, "", "a", 'ü"\n']
-    if not depth or rng.random() < 0.3:
-        return rng.choice(leaf)
-    if rng.random() < 0.5:
-        return [json_value(rng, depth - 1) for _ in range(rng.randint(0, 3))]
-    return {name: json_value(rng, depth - 1) for name in rng.sample("abcdé", rng.randint(0, 3))}

@@ -1,0 +1,289 @@
+"""What many objects have in common, written once: a template, and what each object fills in.
+
+In: an example and the places where objects like it differ. Out: :meth:`Template.read` tells an
+object apart into the values of those places, and :meth:`Template.make` puts it together again.
+Both are exact: an object that differs in any other place, be it only ``1`` for ``true``, is not
+of the template, and what is made is the same JSON. What is made shares everything but the
+places with all others of its template; objects are never changed in place.
+
+Not here: which objects are tried with which template, and where templates are kept.
+"""
+
+from __future__ import annotations
+
+import json
+import marshal
+from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from kctl.api.objects import Obj
+
+Places = dict[Any, "Places"]
+"""Where objects differ: a step of the path (a field or an index) to what lies below; ``HOLE`` ends it."""
+HOLE: Places = {}
+"""A place that is filled in, whole."""
+ABSENT: Any = object()
+EXACT = 2
+"""The format of ``marshal`` that tells apart what is different JSON, and nothing but the order of fields besides."""
+MAX_FORMS = 8
+
+Path = tuple[Any, ...]
+Getter = Callable[[Any], Any] | None
+
+
+class Node(NamedTuple):
+    """A dict or list of a template that has places in it; ``parent`` is the number of the one it is in.
+
+    ``alike`` are its children that ``==`` compares exactly, ``numbers`` those for which the type
+    counts too, ``closed`` dicts and lists with such children somewhere below.
+    """
+
+    parent: int
+    step: Any
+    value: Any
+    kind: type
+    size: int
+    holes: tuple[Any, ...]
+    alike: Getter
+    alike_values: Any
+    numbers: Getter
+    number_values: Any
+    closed: tuple[tuple[Any, Closed], ...]
+
+
+class Closed:
+    """A part without places, and the forms it was met in that are it exactly."""
+
+    __slots__ = ("_forms", "value")
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self._forms: set[bytes] = set()
+
+    def is_in(self, other: Any) -> bool:
+        """Say whether ``other`` is the same JSON as this part."""
+        if other is self.value:
+            return True
+        if other != self.value:
+            return False
+        try:
+            form = marshal.dumps(other, EXACT)
+        except ValueError:  # a frozen object
+            return is_same(self.value, other)
+        if form in self._forms:
+            return True
+        if not is_same(self.value, other):
+            return False
+        if len(self._forms) < MAX_FORMS:
+            self._forms.add(form)
+        return True
+
+
+class Template:
+    """An example object with holes."""
+
+    __slots__ = ("_nodes", "example", "places", "text")
+
+    def __init__(self, example: Obj, places: Places) -> None:
+        _open_floats(example, places)
+        self.example: Obj = _emptied(example, places)
+        self.places = places
+        self._nodes: list[Node] = []
+        _flatten(self._nodes, 0, None, self.example, places)
+        paths = [list(path) for path in _paths(places)]
+        self.text = _dumps({"holes": paths, "object": self.example}).encode()
+
+    @classmethod
+    def parse(cls, text: bytes) -> Template:
+        """Read a template back from its text."""
+        found = json.loads(text)
+        places: Places = {}
+        for path in found["holes"]:
+            _open(places, path)
+        return cls(found["object"], places)
+
+    def read(self, obj: Obj) -> list[Any] | None:
+        """Return what ``obj`` has in the holes, None when it is not of this template."""
+        values: list[Any] = []
+        parts: list[Any] = [{None: obj}]
+        part: Any
+        try:
+            for parent, step, _, kind, size, holes, alike, same, numbers, exact, closed in self._nodes:
+                part = parts[parent][step]
+                if len(part) != size or not isinstance(part, kind):
+                    return None
+                for hole in holes:
+                    values.append(part[hole])  # noqa: PERF401 - a comprehension costs more than what it does
+                if alike is not None and alike(part) != same:
+                    return None
+                if numbers is not None and _typed(numbers(part)) != exact:
+                    return None
+                for below, want in closed:
+                    if not want.is_in(part[below]):
+                        return None
+                parts.append(part)
+        except (KeyError, IndexError, TypeError):  # what should be there is not, or is of another kind
+            return None
+        return values
+
+    def make(self, values: Sequence[Any]) -> Obj:
+        """Return the object that :meth:`read` tells apart into ``values``."""
+        parts: list[Any] = [{}]
+        n = 0
+        for node in self._nodes:
+            part: Any = node[2].copy()
+            parts[node[0]][node[1]] = part
+            for hole in node[5]:
+                part[hole] = values[n]
+                n += 1
+            parts.append(part)
+        made: Obj = parts[1]
+        return made
+
+
+def differences(example: Any, other: Any, places: Places) -> bool:
+    """Add to ``places`` where ``other`` is not the same; False when they are not of one form.
+
+    Two of one form are both dicts of the same fields, or both lists of the same length; then what
+    differs lies below.
+    """
+    if isinstance(example, dict):
+        if not isinstance(other, dict) or example.keys() != other.keys():
+            return False
+        steps: Iterable[Any] = example
+    elif isinstance(example, list):
+        if not isinstance(other, list) or len(example) != len(other):
+            return False
+        steps = range(len(example))
+    else:
+        return False
+    for step in steps:
+        below = places.get(step)
+        if below is not None and not below:
+            continue
+        one, two = example[step], other[step]
+        if one is not two and not (one == two and is_same(one, two)):
+            into = below or {}
+            places[step] = into if _is_large(one) and differences(one, two, into) else HOLE
+    return True
+
+
+def _is_large(value: Any) -> bool:
+    """Say whether there is so much in a part that its differences are worth telling apart: not in ``[{"ip": ...}]``."""
+    if not isinstance(value, list) or len(value) != 1:
+        return True
+    return isinstance(value[0], dict | list) and len(value[0]) > 1
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Say whether two values are the same JSON; Python's own ``==`` takes ``1`` for ``True``."""
+    if one is other:
+        return True
+    if isinstance(one, dict):
+        return (
+            isinstance(other, dict)
+            and one.keys() == other.keys()
+            and all(is_same(value, other[name]) for name, value in one.items())
+        )
+    if isinstance(one, list):
+        return (
+            isinstance(other, list)
+            and len(one) == len(other)
+            and all(is_same(value, found) for value, found in zip(one, other, strict=True))
+        )
+    return type(one) is type(other) and one == other and (type(one) is not float or repr(one) == repr(other))
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+
+
+def _paths(places: Places, before: Path = ()) -> list[Path]:
+    found: list[Path] = []
+    for step in sorted(places):
+        below = places[step]
+        found += _paths(below, (*before, step)) if below else [(*before, step)]
+    return found
+
+
+def _open(places: Places, path: Sequence[Any]) -> None:
+    for step in path[:-1]:
+        places = places.setdefault(step, {})
+    places[path[-1]] = HOLE
+
+
+def _emptied(value: Any, places: Places) -> Any:
+    """Return a copy with null in the holes; what holds none is shared, dicts have their fields in order."""
+    if isinstance(value, dict):
+        names = sorted(value)
+        return {name: _filled(value[name], places.get(name)) for name in names}
+    return [_filled(child, places.get(n)) for n, child in enumerate(value)]
+
+
+def _filled(value: Any, below: Places | None) -> Any:
+    if below is None:
+        return value
+    return _emptied(value, below) if below else None
+
+
+def _open_floats(value: Any, places: Places) -> None:
+    """Make a place of every fraction: equal ones need not be written alike."""
+    for step, child in value.items() if isinstance(value, dict) else enumerate(value):
+        below = places.get(step)
+        if isinstance(child, float):
+            places[step] = HOLE
+        elif isinstance(child, dict | list) and (below is None or below):
+            into = below or {}
+            _open_floats(child, into)
+            if into:
+                places[step] = into
+
+
+def _flatten(nodes: list[Node], parent: int, step: Any, value: Any, places: Places) -> None:
+    """Add a part that has places in it, and those below it."""
+    alike, numbers, closed, parts, holes = [], [], [], [], []
+    for name, child in value.items() if isinstance(value, dict) else enumerate(value):
+        below = places.get(name)
+        if below:
+            parts.append((name, child, below))
+        elif below is not None:
+            holes.append(name)
+        elif isinstance(child, str) or _is_plain(child):
+            alike.append((name, child))
+        elif isinstance(child, dict | list):
+            closed.append((name, Closed(child)))
+        else:
+            numbers.append((name, child))
+    same, exact = _values(alike), _typed(_values(numbers)) if numbers else ()
+    kind = dict if isinstance(value, dict) else list
+    getters = _getter(alike), _getter(numbers)
+    nodes.append(
+        Node(parent, step, value, kind, len(value), tuple(holes), getters[0], same, getters[1], exact, tuple(closed))
+    )
+    number = len(nodes)
+    for name, child, below in parts:
+        _flatten(nodes, number, name, child, below)
+
+
+def _getter(children: Sequence[tuple[Any, Any]]) -> Getter:
+    return itemgetter(*(name for name, _ in children)) if children else None
+
+
+def _values(children: Sequence[tuple[Any, Any]]) -> Any:
+    """Return what the getter of the children returns: a tuple, of one the child itself."""
+    return children[0][1] if len(children) == 1 else tuple(child for _, child in children)
+
+
+def _typed(values: Any) -> Any:
+    """Return values with their types, which tell ``1`` from ``True``."""
+    return (values, tuple(map(type, values))) if type(values) is tuple else (values, type(values))
+
+
+def _is_plain(value: Any) -> bool:
+    """Say whether there are only texts in a value, so that ``==`` compares it exactly."""
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return isinstance(value, str)
