@@ -1,17 +1,20 @@
 """The kinds the API server knows: names, scope, verbs, and which version is stored.
 
 In comes the table of :mod:`kctl.api.kinds`, and at run time the kinds that custom resource
-definitions bring (:meth:`Registry.with_kinds`); out come lookups by every name a kind has.
+definitions bring (:class:`Growing`); out come lookups by every name a kind has.
 What the fields of a kind are is not here but in :mod:`kctl.api.schema`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from kctl.api import kinds
+
+if TYPE_CHECKING:
+    from kctl.api.crd.version import Version
 
 Body = tuple[str, str, str, tuple[str, ...]]
 """Group, version and kind of what a subresource reads and writes, and its verbs."""
@@ -30,6 +33,8 @@ class Kind(NamedTuple):
     categories: tuple[str, ...] = ()
     verbs: tuple[str, ...] = kinds.FULL
     subresources: tuple[str, ...] = ()
+    custom: Version | None = None
+    """What its CustomResourceDefinition says; None for Kubernetes' own kinds and kctl's."""
 
     @property
     def api_version(self) -> str:
@@ -97,8 +102,8 @@ class Registry:
             return None
         plural = f"{parent.plural}/{name}"
         body: Body = (parent.group, parent.version, parent.kind, kinds.READ_WRITE)
-        if builtin().by_path(parent.group, parent.version, parent.plural):
-            body = _subresources().get(plural, body)
+        if parent.custom is None and plural in _subresources():
+            body = _subresources()[plural]
         elif name == "scale":
             body = ("autoscaling", "v1", "Scale", kinds.READ_WRITE)
         group, version, kind, verbs = body
@@ -146,6 +151,63 @@ class Registry:
                     found.setdefault(short, {})[kind] = None
             self._by_name = {name: list(those) for name, those in found.items()}
         return self._by_name
+
+
+class Growing(Registry):
+    """The kinds of another registry, and behind them those of custom resource definitions.
+
+    The definitions are read when a name is asked for that the other registry does not have, so
+    whoever asks for built-in kinds alone never pays for them. Like every registry it never changes:
+    when definitions change there is another one.
+    """
+
+    __slots__ = ("_base", "_full", "_load", "_stored")
+
+    def __init__(self, base: Registry, load: Callable[[], tuple[list[Kind], dict[str, Kind]]]) -> None:
+        super().__init__(())
+        self._base = base
+        self._load = load
+        self._full: Registry | None = None
+        self._stored: dict[str, Kind] = {}
+
+    def _whole(self) -> Registry:
+        """Return the registry with the kinds of the definitions, which are read now."""
+        if self._full is None:
+            served, self._stored = self._load()
+            self._full = self._base.with_kinds(served) if served else self._base
+        return self._full
+
+    def all(self) -> list[Kind]:
+        """Return every kind in every served version, in discovery's order."""
+        return self._whole().all()
+
+    def by_kind(self, api_version: str, kind: str) -> Kind | None:
+        """Return the kind an object names by its ``apiVersion`` and ``kind``."""
+        return self._base.by_kind(api_version, kind) or self._whole().by_kind(api_version, kind)
+
+    def by_path(self, group: str, version: str, plural: str) -> Kind | None:
+        """Return the kind behind a request path's group, version and plural."""
+        return self._base.by_path(group, version, plural) or self._whole().by_path(group, version, plural)
+
+    def storage(self, resource: str) -> Kind:
+        """Return the kind and version that objects of a group resource are stored in."""
+        try:
+            return self._base.storage(resource)
+        except KeyError:
+            found = self._whole()
+            return self._stored[resource] if resource in self._stored else found.storage(resource)
+
+    def category(self, name: str) -> list[Kind]:
+        """Return the kinds of a category (``all``), one version each."""
+        return self._whole().category(name)
+
+    def find(self, name: str) -> Kind | None:
+        """Return the kind a user means; a name that is built in never means a custom resource."""
+        return self._base.find(name) or self._whole().find(name)
+
+    def with_kinds(self, more: Iterable[Kind]) -> Registry:
+        """Return a registry with these kinds added behind its own."""
+        return self._whole().with_kinds(more)
 
 
 @cache

@@ -4,7 +4,7 @@ In comes JSON as a client sent it; out come the object as the real server's deco
 (nulls and, unless strict, unknown fields dropped; quantities and times canonical), every error
 with its path, and the one message a real API server would answer. A well-formed object takes
 one walk through the compiled checks of its schema and is returned as it is; only when these balk
-does :class:`_Reader` go through it again to say what and where. What values mean together is not
+does :class:`Reader` go through it again to say what and where. What values mean together is not
 here but in validation, and required fields are validation's too, as upstream.
 """
 
@@ -79,8 +79,12 @@ def decode(kind: Kind, obj: Obj, *, unknown: Unknown = "strict", known: Obj | No
     """
     if not isinstance(obj, dict):
         return Decoded(kind, {}, [_no_object(kind, obj)], [])
+    if kind.custom is not None:
+        from kctl.api.crd import decoding
+
+        return decoding.decode(kind, kind.custom, obj, unknown=unknown)
     node = schema.of(kind)
-    reader = _Reader(unknown)
+    reader = Reader(unknown)
     try:
         if node is not None:
             clean = _clean(node, obj, known or {})
@@ -103,7 +107,7 @@ def _no_object(kind: Kind, given: Any) -> DecodeError:
     return DecodeError("", text, f"json: cannot unmarshal {go} into Go value of type {kind.version}.{kind.kind}", 1, ())
 
 
-def _schemaless(reader: _Reader, kind: Kind, obj: Obj) -> Obj:
+def _schemaless(reader: Reader, kind: Kind, obj: Obj) -> Obj:
     """Decode the metadata; all other fields are kept."""
     if "metadata" not in obj:
         return obj
@@ -165,6 +169,11 @@ class _Go(NamedTuple):
         return f"json: cannot unmarshal {given} into Go struct field {self.struct}.{self.path} of type {wanted}"
 
 
+def struct(name: str) -> _Go:
+    """Return where Go's decoder stands at the start of a struct."""
+    return _Go(name)
+
+
 class _Dropped:
     """The type of :data:`DROPPED`."""
 
@@ -173,7 +182,7 @@ DROPPED = _Dropped()
 """In the place of a value that is not kept."""
 
 
-class _Reader:
+class Reader:
     """Goes through one object; errors and warnings add up."""
 
     def __init__(self, unknown: Unknown) -> None:
@@ -278,7 +287,7 @@ class _Reader:
 
     def _unknown_field(self, steps: Steps) -> None:
         """Note an unknown field as asked; it is dropped in any case."""
-        words = f'unknown field "{_dotted(steps)}"'
+        words = f'unknown field "{dotted(steps)}"'
         if self._unknown == "strict":
             self.errors.append(DecodeError(path_of(steps), "unknown field", words, 2, steps))
         elif self._unknown == "warn" and len(self.warnings) < MAX_UNKNOWN:
@@ -301,7 +310,7 @@ def path_of(steps: Steps) -> str:
     return out
 
 
-def _dotted(steps: Steps) -> str:
+def dotted(steps: Steps) -> str:
     """Write steps as Go's strict decoder does, map keys with a dot too."""
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".")
 

@@ -12,6 +12,8 @@ from kctl.apiserver.request import Request
 from kctl.apiserver.texts import quoted
 
 GO_TYPES = {dict: "object", list: "array", str: "string", bool: "bool", int: "number", float: "number"}
+SUMMARY = 30
+"""So much of a body is shown that cannot be understood."""
 GO_META = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
 
 
@@ -27,6 +29,8 @@ def checked(request: Request, kind: Kind | None = None) -> Obj:
     api_version, name = body.get("apiVersion") or "", body.get("kind") or ""
     if api_version == kind.api_version and name == kind.kind:
         return body
+    if kind.custom is not None and request.kind is kind:
+        return custom(kind, body)
     for value, field in ((api_version, "apiVersion"), (name, "kind")):
         if not isinstance(value, str):
             raise bad_request(
@@ -36,6 +40,27 @@ def checked(request: Request, kind: Kind | None = None) -> Obj:
     if (api_version or kind.api_version) != kind.api_version or (name or kind.kind) != kind.kind:
         raise other_kind(kind, api_version, name)
     return {"kind": kind.kind, "apiVersion": kind.api_version, **body}
+
+
+def custom(kind: Kind, body: Obj) -> Obj:
+    """Return the body of a custom resource; its kind is looked at when it is validated."""
+    for field in ("apiVersion", "kind"):
+        if body.get(field) is not None and not isinstance(body[field], str):
+            word = GO_TYPES[type(body[field])]
+            raise bad_request(f"unable to decode {field}: cannot unmarshal {word} into a string")
+    if not body.get("kind"):
+        text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+        summary = text[:30] + " ..." if len(text) > SUMMARY else text
+        raise bad_request(
+            f"the object provided is unrecognized (must be of type {kind.kind}): Object 'Kind' is missing in "
+            f"'{text}' ({quoted(summary.encode())})"
+        )
+    if body.get("apiVersion") != kind.api_version:
+        raise bad_request(
+            f"the API version in the data ({body.get('apiVersion') or ''}) does not match the expected API version "
+            f"({kind.api_version})"
+        )
+    return body
 
 
 def unrecognized(kind: Kind, body: Any) -> StatusError:
@@ -65,9 +90,7 @@ def other_kind(kind: Kind, api_version: str, name: str) -> StatusError:
     """400 for an object of another kind or version than the path names."""
     sent_version, sent = api_version or kind.api_version, name or kind.kind
     version = sent_version.rpartition("/")[2]
-    if sent in GONE_VERSIONS.get(sent_version, ()) or (
-        sent == kind.kind and builtin().by_path(kind.group, kind.version, kind.plural) is None
-    ):
+    if sent in GONE_VERSIONS.get(sent_version, ()) or (sent == kind.kind and kind.custom is not None):
         return bad_request(
             f"the API version in the data ({sent_version}) does not match the expected API version ({kind.api_version})"
         )

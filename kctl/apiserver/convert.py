@@ -26,6 +26,10 @@ def to_version(kind: Kind, obj: Obj) -> Obj:
     """Return the object in the version of ``kind``."""
     if obj.get("apiVersion") == kind.api_version:
         return obj
+    if kind.custom is not None:
+        from kctl.api.crd import decoding
+
+        return decoding.in_version(kind.api_version, kind.custom, obj)
     if kind.kind == "Event":
         return _event(kind, obj)
     if kind.kind == "HorizontalPodAutoscaler":

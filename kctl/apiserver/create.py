@@ -75,7 +75,7 @@ def insert(server: APIServer, request: Request, obj: Obj) -> Obj:
     if not errors and not obj["metadata"].get("name"):
         errors = [required("metadata.name", "name or generateName is required")]
     if errors:
-        raise unprocessable(kind.kind, rules.group_of(kind), obj["metadata"].get("name", ""), errors)
+        raise unprocessable(obj["kind"], rules.group_of(kind), obj["metadata"].get("name", ""), errors)
     remark(request, obj, None)
     server.admission.validate(request, obj, None)
     key = Key(obj["metadata"].get("namespace", ""), obj["metadata"]["name"])

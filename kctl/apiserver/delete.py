@@ -12,7 +12,7 @@ from typing import Any
 from kctl.api.clock import parse_time, rfc3339
 from kctl.api.errors import conflict, forbidden, invalid, not_found, not_supported, unprocessable
 from kctl.api.objects import REMOVED, Key, Obj, dig, evolve
-from kctl.apiserver import fields
+from kctl.apiserver import definitions, fields
 from kctl.apiserver.request import Listing, Options, Request
 from kctl.apiserver.server import APIServer
 
@@ -118,6 +118,12 @@ def remove(server: APIServer, request: Request, resource: str, old: Obj) -> tupl
     """Delete as far as grace and finalizers let; return the object and whether it is gone."""
     if resource == "namespaces":
         return _remove_namespace(server, request, old)
+    if (
+        resource == definitions.RESOURCE
+        and not old["metadata"].get("deletionTimestamp")
+        and not request.options.dry_run
+    ):
+        return definitions.doom(server, old), False
     now = server.clock.now()
     marked, waiting = (old, False) if resource != "pods" else graceful(old, request.options, now)
     if waiting:

@@ -206,7 +206,9 @@ def _aggregated_version(registry: Registry, group_name: str, version: str) -> Ob
     for kind in sorted(kinds, key=lambda k: k.plural):
         entry: Obj = {
             "resource": kind.plural,
-            "responseKind": {"group": "", "version": "", "kind": kind.kind},
+            "responseKind": {"group": "", "version": "", "kind": kind.kind}
+            if kind.custom is None
+            else {"group": kind.group, "version": kind.version, "kind": kind.kind},
             "scope": "Namespaced" if kind.namespaced else "Cluster",
             "singularResource": kind.singular,
             "verbs": list(kind.verbs),
@@ -223,7 +225,7 @@ def _aggregated_version(registry: Registry, group_name: str, version: str) -> Ob
 
 
 def _aggregated_sub(parent: Kind, name: str, body: Kind) -> Obj:
-    same = (body.group, body.version) == (parent.group, parent.version)
+    same = (body.group, body.version) == (parent.group, parent.version) and parent.custom is None
     where = ("", "") if same else (body.group, body.version)
     return {
         "subresource": name,

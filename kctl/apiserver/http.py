@@ -130,6 +130,8 @@ def _answer(
     negotiate.check_accept(accept)
     if kind.resource in DEPRECATED:
         warnings.append(DEPRECATED[kind.resource])
+    if kind.custom is not None and kind.custom.deprecation:
+        warnings.append(kind.custom.deprecation)
     request = _request(kind, verb, route, heads, who, warnings)
     if request.verb == "watch":
         return _watch(server, request, route, accept)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kctl.apiserver.http import HTTPResponse
     from kctl.apiserver.server import APIServer
 
+CUSTOM_PATCHES = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
 BODY_TYPES = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
 TRANSFORMS = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
 JSON_TYPES = ("", "application/json")
@@ -59,6 +60,10 @@ def patch_body(request: Request, body: Any, media: str) -> Request:
     kind = PATCHES.get(media)
     if kind is None or kind == "cbor":
         raise GenericError(415, "UnsupportedMediaType", "415: Unsupported Media Type")
+    if kind == "strategic" and request.kind.custom is not None:
+        raise unsupported_media_type(
+            f"the body of the request was in an unknown format - accepted media types include: {CUSTOM_PATCHES}"
+        )
     if request.options.force and kind != "apply":
         from kctl.api.errors import forbidden_field
 
@@ -196,20 +201,27 @@ def list_response(
     if params.get("as") == "Table":
         return respond(200, table.build(server, request, found.items, meta, version=params["v"]), accept, warnings)
     return respond(
-        200, {**list_head(request), "metadata": meta, "items": _items(request, found.items)}, accept, warnings
+        200,
+        {**list_head(request), "metadata": _list_meta(request, meta), "items": _items(request, found.items)},
+        accept,
+        warnings,
     )
+
+
+def _list_meta(request: Request, meta: Obj) -> Obj:
+    """Return a list's metadata; lists of custom resources say that they do not go on."""
+    return {"continue": "", **meta} if request.kind.custom is not None else meta
 
 
 def list_head(request: Request) -> Obj:
     """Return kind and apiVersion of a list."""
+    if request.kind.custom is not None:
+        return {"kind": request.kind.custom.list_kind, "apiVersion": request.kind.api_version}
     return {"kind": f"{request.kind.kind}List", "apiVersion": request.kind.api_version}
 
 
 def _items(request: Request, items: list[Obj]) -> list[Obj]:
-    from kctl.api.registry import builtin
-
-    kind = request.kind
-    if builtin().by_path(kind.group, kind.version, kind.plural) is None:
+    if request.kind.custom is not None or request.kind.group.endswith("kctl.dev"):
         return items
     return [{k: v for k, v in obj.items() if k not in ("kind", "apiVersion")} for obj in items]
 

@@ -6,6 +6,7 @@ an update. An apply that finds nothing creates.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from kctl.api.errors import StatusError, bad_request, invalid, not_found, unprocessable
@@ -60,6 +61,8 @@ def shown(request: Request, obj: Obj) -> str:
     """Return what an error quotes: the outcome, or a strategic patch as Go prints a map."""
     if request.patch_type == "strategic":
         return go_print(request.body)
+    if request.kind.custom is not None:  # a map all the way down, which Go writes in order
+        return json.dumps(obj, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
     from kctl.api import schema
     from kctl.api.patch import quoting
 

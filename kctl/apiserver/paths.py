@@ -85,7 +85,10 @@ def _resource(group: str, version: str, rest: list[str], query: tuple[tuple[str,
 def missing(registry: Registry, route: Route) -> StatusError:
     """404: plain text for a group version nobody serves, a Status otherwise."""
     served = any((k.group, k.version) == (route.group, route.version) for k in registry.all())
-    if not served and route.group and not any(k.group == route.group for k in registry.all()):
+    known = [kind for kind in registry.all() if kind.group == route.group]
+    if route.group and (not known if not served else False):
+        return NotAnAPIPath()
+    if known and all(kind.custom is not None for kind in known):
         return NotAnAPIPath()
     return unknown_resource()
 

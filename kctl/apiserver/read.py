@@ -61,7 +61,7 @@ def list_(server: APIServer, request: Request) -> Listing:
 
 
 def _in_version(server: APIServer, kind: Kind, items: list[Obj]) -> list[Obj]:
-    if not items or items[0].get("apiVersion") == kind.api_version:
+    if not items or (items[0].get("apiVersion") == kind.api_version and kind.custom is None):
         return items
     return [server.in_version(kind, obj) for obj in items]
 

@@ -79,6 +79,10 @@ def group_of(kind: Kind) -> str:
 
 def default(kind: Kind, obj: Obj, known: Obj | None = None) -> Obj:
     """Return the object with the kind's defaults filled in; see :func:`kctl.api.defaults.apply`."""
+    if kind.custom is not None:
+        from kctl.api.crd import decoding
+
+        return decoding.defaulted(kind.custom, obj)
     from kctl.api import defaults
 
     return defaults.apply(kind, obj, known=known)
@@ -100,6 +104,10 @@ def prepare_update(kind: Kind, new: Obj, old: Obj, subresource: str) -> Obj:
 
 def validate_create(kind: Kind, obj: Obj) -> list[FieldError]:
     """Return what is wrong with a new object."""
+    if kind.custom is not None:
+        from kctl.api.crd import instances
+
+        return instances.create(kind, kind.custom, obj)
     from kctl.api import validation
 
     return validation.create(kind, obj)
@@ -107,6 +115,11 @@ def validate_create(kind: Kind, obj: Obj) -> list[FieldError]:
 
 def validate_update(kind: Kind, new: Obj, old: Obj, subresource: str) -> list[FieldError]:
     """Return what is wrong with a changed object."""
+    if kind.custom is not None:
+        from kctl.api.crd import instances
+
+        change = instances.update_status if subresource == "status" else instances.update
+        return change(kind, kind.custom, new, old)
     from kctl.api import validation
 
     if subresource == "status":
@@ -129,6 +142,11 @@ def owned(
     from kctl.api import schema
     from kctl.api.patch import managed
 
+    if kind.custom is not None and old is not None:
+        from kctl.api.crd import decoding
+
+        if not decoding.owners_understand(kind, kind.custom, new, old):
+            return decoding.without_owners(new)
     node = schema.of(kind)
     return managed.updated(
         old,
@@ -138,6 +156,7 @@ def owned(
         api_version=kind.api_version,
         now=now,
         subresource=subresource,
+        reset=None if kind.custom is None else kind.custom.not_written(subresource, new),
         memo=memo,
         drawn=drawn,
     )
@@ -160,6 +179,7 @@ def applied(
         now=now,
         force=force,
         subresource=subresource,
+        reset=None if kind.custom is None else kind.custom.not_written(subresource, intent),
     )
 
 

@@ -15,7 +15,7 @@ from kctl.api import names
 from kctl.api.clock import Clock, rfc3339
 from kctl.api.objects import Key, Obj, evolve
 from kctl.api.registry import Kind, Registry, builtin
-from kctl.apiserver import bootstrap
+from kctl.apiserver import bootstrap, definitions
 from kctl.apiserver.request import MASTERS, Listing, Request, User, wrong_method
 from kctl.apiserver.storage import Storage, Subscription
 
@@ -55,10 +55,10 @@ class APIServer:
         authorization: tuple[str, ...] = ALLOW_ALL,
     ) -> None:
         self.clock = clock
-        self.registry = registry or builtin()
         self.seed = seed
         has_rbac = "RBAC" in authorization
         self.storage = Storage(store, clock, frozen=frozen, given=self._given if has_rbac else None)
+        self._definitions = definitions.Definitions(self, registry or builtin())
         self.authorization = authorization
         self._authorizer: Authorizer | None = None
         self.static_tokens: Mapping[str, User] = {}
@@ -85,6 +85,18 @@ class APIServer:
             if self.storage.get(resource, key) is None:
                 uid = names.uid(self.seed, resource, key.namespace, key.name, self.revision)
                 self.storage.put(resource, key, evolve(obj, {"metadata": {"uid": uid}}))
+
+    @property
+    def registry(self) -> Registry:
+        """Return the kinds there are now, those of custom resources among them; it changes with their definitions."""
+        return self._definitions.registry
+
+    def definitions_kind(self, resource: str) -> Kind | None:
+        """Return the kind that instances of a definition are stored in; None when it is not served."""
+        try:
+            return self.registry.storage(resource)
+        except KeyError:
+            return None
 
     @property
     def revision(self) -> int:
@@ -135,7 +147,10 @@ class APIServer:
             from kctl.apiserver import rbac_writes
 
             return rbac_writes.handle(self, request)
-        return self.write(request)
+        answer = self.write(request)
+        if request.kind.custom is not None or request.kind.group == definitions.GROUP:
+            definitions.after_write(self, request)
+        return answer
 
     def write(self, request: Request) -> Obj | Listing:
         """Carry out a write that is authorised."""
@@ -255,6 +270,10 @@ class APIServer:
 
     def in_version(self, kind: Kind, obj: Obj) -> Obj:
         """Return a stored object in the version of ``kind``."""
+        if kind.custom is not None:
+            from kctl.api.crd import decoding
+
+            return decoding.read(kind, kind.custom, obj)
         if obj.get("apiVersion") == kind.api_version:
             return obj
         from kctl.apiserver import convert

@@ -29,6 +29,10 @@ def handle(server: APIServer, request: Request) -> Obj | Listing:
         raise unknown_resource()
     if sub in WHOLE_OBJECT:
         return _whole(server, request)
+    if sub == "scale" and kind.custom is not None:
+        from kctl.apiserver import custom_scale
+
+        return custom_scale.handle(server, request)
     if sub == "scale":
         from kctl.apiserver import scale
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from kctl.api import printers
 from kctl.api.errors import bad_request, invalid
-from kctl.api.objects import Key, Obj
-from kctl.api.registry import builtin
+from kctl.api.objects import Obj
 from kctl.apiserver.request import Request
 
 if TYPE_CHECKING:
@@ -85,11 +84,11 @@ def printer_of(server: APIServer, kind: Kind, subresource: str = "") -> Printer:
     """Return the printer of a kind, or of its subresource; custom resources say their columns themselves."""
     if subresource == "scale":
         return printers.of("scales.autoscaling")
-    if builtin().by_path(kind.group, kind.version, kind.plural) is not None:
+    if kind.custom is None and not kind.group.endswith("kctl.dev"):
         return printers.of(kind.resource)
     from kctl.api.printers import custom
 
-    return custom.of(server.storage.get(custom.DEFINITIONS, Key("", kind.resource)), kind.version)
+    return custom.of(kind.custom.definition if kind.custom is not None else None, kind.version)
 
 
 def _included(obj: Obj, include: str, group_version: str) -> Obj | None:

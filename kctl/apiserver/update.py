@@ -94,15 +94,10 @@ def update(server: APIServer, request: Request, old: Obj | None) -> Obj:
 def require_version(request: Request) -> None:
     """Refuse an update without resourceVersion where the kind demands one."""
     resource = request.kind.resource
-    custom = "." in resource and request.kind.group.count(".") and not _known_group(request.kind.group)
-    if resource in CONDITIONAL or custom:
+    if resource in CONDITIONAL or request.kind.custom is not None:
         error = invalid("metadata.resourceVersion", 0, "must be specified for an update")
         plural, _, group = resource.partition(".")
         raise unprocessable(plural, group, request.name, [error])
-
-
-def _known_group(group: str) -> bool:
-    return group.endswith((".k8s.io", "kctl.dev"))
 
 
 def replace(server: APIServer, request: Request, obj: Obj, old: Obj, *, owned: bool = False) -> Obj:
@@ -125,7 +120,7 @@ def replace(server: APIServer, request: Request, obj: Obj, old: Obj, *, owned: b
         obj = server.allocator.for_update(obj, old, dry_run=request.options.dry_run)
     errors = rules.validate_update(kind, obj, old, sub)
     if errors:
-        raise unprocessable(kind.kind, rules.group_of(kind), obj["metadata"]["name"], errors)
+        raise unprocessable(obj["kind"], rules.group_of(kind), obj["metadata"]["name"], errors)
     if not sub:
         remark(request, obj, old)
     server.admission.validate(request, obj, old)

@@ -202,6 +202,11 @@ def _of_kind(kind: Kind) -> Step | None:
     return _struct(node)
 
 
+def struct(node: Node) -> Step:
+    """Return what writes a struct of a definition."""
+    return _struct(node)
+
+
 @cache
 def _struct(node: Node) -> Step:
     """Return the step for a struct: fields one by one, and it stays even when empty."""

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from kctl.api.objects import Obj
+from kctl.api.schema.node import Node
 
 TEMPLATE = "template template.metadata template.spec template.spec.containers"
 
@@ -48,8 +49,10 @@ WITH_TEMPLATE = ("DaemonSet", "Deployment", "Job", "ReplicaSet", "StatefulSet")
 BUILT_IN_GROUPS = ("", "apps", "autoscaling", "batch", "policy")
 
 
-def inline_of(obj: Obj) -> dict[str, Any]:
+def inline_of(obj: Obj, node: Node | None = None) -> dict[str, Any]:
     """Return the tree of such fields for an object's kind; only metadata for custom resources."""
+    if node is not None and node.name.startswith("custom:"):
+        return CUSTOM
     group = str(obj.get("apiVersion", "")).rpartition("/")[0]
     if group in BUILT_IN_GROUPS or (group.endswith(".k8s.io") and "." in group):
         return tree(str(obj.get("kind", "")))

@@ -174,7 +174,7 @@ class _Apply:
         given_up = fieldsets.difference(last.fields, self.fields) if last is not None else {}
         if last is not None and given_up:
             merged = prune(self.what, merged, last.fields, [*everyone, self.set])
-        changes = typed.compare(self.what, live, merged, inline_of(live or self.applied))
+        changes = typed.compare(self.what, live, merged, inline_of(live or self.applied, self.what.node))
         taken = fieldsets.union(changes.modified, changes.added)
         conflicts = _conflicts(before, taken)
         if conflicts and not force:
@@ -193,7 +193,7 @@ class _Apply:
 
     def _adopt(self, live: Obj) -> None:
         """Give what nobody owns to a manager of its own, so that applying takes nothing unnoticed."""
-        found = typed.compare(self.what, {}, live, inline_of(live))
+        found = typed.compare(self.what, {}, live, inline_of(live, self.what.node))
         fields = fieldsets.difference(fieldsets.union(found.added, found.modified), UNTRACKED)
         for path in _resets(self.what, live, self.me.subresource, None):
             fields = fieldsets.without(fields, tuple(f"f:{name}" for name in path))
@@ -291,7 +291,7 @@ def _updated(
         return with_owners(new, owners, old)
     live = old if old is not None else {}
     what = shape.of(node)
-    changes = typed.compare(what, live, new, inline_of(new))
+    changes = typed.compare(what, live, new, inline_of(new, what.node))
     taken = fieldsets.union(changes.modified, changes.added)
     lost = fieldsets.union(taken, changes.removed)
     for path in _resets(what, new, subresource, reset):

@@ -67,6 +67,8 @@ class Shape:
             self._known.add(name)
         elif self.node.additional is not None:
             found = self._item_of(self.node.additional)
+        elif self.node.keeps_unknown:
+            found = DEDUCED_SHAPE
         else:
             found = None if self.node.properties else UNTYPED
         self._fields[name] = found
@@ -111,7 +113,7 @@ def _shape(node: Node) -> Shape:
     if node.type == "object":
         return Shape(node, LEAF if node.map_type == "atomic" else MAP, "map")
     if node.type != "array":
-        return Shape(node, LEAF)
+        return DEDUCED_SHAPE if node.keeps_unknown else Shape(node, LEAF)
     if node.list_type == "map":
         shape = Shape(node, KEYED, "list")
         shape.element_of = _keyed(node)

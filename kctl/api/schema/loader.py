@@ -78,7 +78,9 @@ def table() -> Table:
 
 
 def of(kind: Kind) -> Node | None:
-    """Return the schema of a kind; None for kctl's own kinds and for custom resources."""
+    """Return the schema of a kind; None for kctl's own kinds."""
+    if kind.custom is not None:
+        return kind.custom.node
     return table().of(kind)
 
 
@@ -89,6 +91,11 @@ def definition(name: str) -> Node:
 
 def describe(node: Node) -> tuple[str, dict[str, str]]:
     """Return the description of a node's definition and those of its fields (for ``explain``)."""
+    if node.name.startswith("custom:"):
+        from kctl.api.crd.nodes import CustomNode
+
+        if isinstance(node, CustomNode):
+            return node.about()
     text, fields = _descriptions().get(node.name, ("", {}))
     return text, fields
 

@@ -100,6 +100,11 @@ class Node:
         """The schema of a map's values."""
         return None if self._raw_additional is None else self._definitions.node(self._raw_additional)
 
+    @property
+    def keeps_unknown(self) -> bool:
+        """Whether fields without a schema are kept; in custom resources alone."""
+        return False
+
     def at(self, *path: str) -> Node | None:
         """Return the node below by field names; lists are stepped into. None when there is none."""
         node: Node | None = self

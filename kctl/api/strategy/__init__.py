@@ -101,6 +101,7 @@ CREATE = {
 }
 UPDATE = {
     "ClusterRole.rbac.authorization.k8s.io": "others:update_role",
+    "CustomResourceDefinition.apiextensions.k8s.io": "others:update_crd",
     "DaemonSet.apps": "workloads:update_daemon_set",
     "Namespace": "others:update_namespace",
     "PersistentVolumeClaim": "others:update_claim",
@@ -125,7 +126,7 @@ def prepare_create(kind: Kind, obj: Obj, *, now: str = "") -> Obj:
     """
     name = name_of(kind)
     meta = {k: v for k, v in (obj.get("metadata") or {}).items() if k not in DELETION}
-    if name in GENERATION or (has_status(kind) and not builtin(kind)):
+    if name in GENERATION or kind.custom is not None:
         meta["generation"] = 1
     out = {**obj, "metadata": meta}
     if name in EMPTY_STATUS:
@@ -147,7 +148,7 @@ def prepare_update(kind: Kind, new: Obj, old: Obj, subresource: str = "") -> Obj
     name = name_of(kind)
     out = {**new, "metadata": _metadata(new.get("metadata") or {}, old["metadata"])}
     if subresource == "status":
-        return _status_only(name, out, old)
+        return _status_only(kind, name, out, old)
     if has_status(kind) or name in EMPTY_STATUS:
         if "status" in old:
             out["status"] = old["status"]
@@ -206,10 +207,14 @@ def _keep(out: Obj, old: Obj, field: str) -> None:
         out.pop(field, None)
 
 
-def _status_only(name: str, new: Obj, old: Obj) -> Obj:
+def _status_only(kind: Kind, name: str, new: Obj, old: Obj) -> Obj:
     """Return ``old`` with the new status and what metadata a status update may change."""
     meta = new["metadata"]
-    if name == "Deployment.apps":
+    if kind.custom is not None:
+        meta = {**old["metadata"], **{f: meta[f] for f in ("managedFields", "resourceVersion") if f in meta}}
+        if "managedFields" not in new["metadata"]:
+            meta.pop("managedFields", None)
+    elif name == "Deployment.apps":
         meta = dict(meta)
         _keep(meta, old["metadata"], "labels")
     elif name == "Pod":
@@ -226,10 +231,8 @@ def has_status(kind: Kind) -> bool:
 
 
 def builtin(kind: Kind) -> bool:
-    """Say whether the kind is one of Kubernetes' own."""
-    from kctl.api import registry
-
-    return registry.builtin().by_path(kind.group, kind.version, kind.plural) is not None
+    """Say whether the kind is one of Kubernetes' own, or of kctl's."""
+    return kind.custom is None
 
 
 @cache

@@ -44,6 +44,16 @@ def create_crd(obj: Obj, now: str) -> Obj:
     }
 
 
+def update_crd(new: Obj, old: Obj) -> Obj:
+    """Prepare a changed CustomResourceDefinition: a new storage version joins those that are stored."""
+    status = new.get("status") or {}
+    stored = list(status.get("storedVersions") or ())
+    names = [v["name"] for v in (new.get("spec") or {}).get("versions") or () if v.get("storage")]
+    if not names or names[0] in stored:
+        return new
+    return {**new, "status": {**status, "storedVersions": [*stored, names[0]]}}
+
+
 ROUND_TRIP = (
     "autoscaling.alpha.kubernetes.io/conditions",
     "autoscaling.alpha.kubernetes.io/current-metrics",
