@@ -22,6 +22,9 @@ EVENT_FIELDS = {
 """core/v1 names of what events.k8s.io/v1 calls otherwise."""
 
 
+NO_REPLICAS = ("currentReplicas", 0)
+
+
 def to_version(kind: Kind, obj: Obj) -> Obj:
     """Return the object in the version of ``kind``."""
     if obj.get("apiVersion") == kind.api_version:
@@ -47,6 +50,7 @@ def _event(kind: Kind, obj: Obj) -> Obj:
 def _autoscaler(kind: Kind, obj: Obj) -> Obj:
     out = replace(obj, apiVersion=kind.api_version)
     spec = dict(obj.get("spec") or {})
+    out = replace(out, status=_autoscaler_status(kind.version, obj.get("status") or {}) or REMOVED)
     if kind.version == "v2":
         target = spec.pop("targetCPUUtilizationPercentage", None)
         if target is not None:
@@ -61,3 +65,18 @@ def _autoscaler(kind: Kind, obj: Obj) -> Obj:
                 spec["targetCPUUtilizationPercentage"] = target
                 break
     return replace(out, spec=spec or REMOVED)
+
+
+def _autoscaler_status(version: str, status: Obj) -> Obj:
+    """Return the status in the fields of a version: v1 has the CPU's alone, and always a current count."""
+    if not status:
+        return {}
+    if version == "v2":
+        out = {k: v for k, v in status.items() if k != "currentCPUUtilizationPercentage" and (k, v) != NO_REPLICAS}
+        return {**out, "currentMetrics": status.get("currentMetrics")}
+    out = {k: v for k, v in status.items() if k not in ("currentMetrics", "conditions")}
+    for metric in status.get("currentMetrics") or ():
+        used = dig(metric, "resource", "current", "averageUtilization")
+        if dig(metric, "resource", "name") == "cpu" and used is not None:
+            out["currentCPUUtilizationPercentage"] = used
+    return {"currentReplicas": 0, **out}

@@ -141,8 +141,7 @@ def apply(server: APIServer, request: Request) -> Obj:
 
         why = "is required for apply patch"
         raise unprocessable("PatchOptions", "meta.k8s.io", "", [required("fieldManager", why)])
-    if not isinstance(request.body, dict) or not request.body.get("kind"):
-        raise bad_request("invalid object type: /, Kind=")
+    check_type(request)
     intent = checked(request)
     sent = metadata.placed(request, intent)["metadata"]
     if not sent.get("name"):
@@ -177,6 +176,15 @@ def apply(server: APIServer, request: Request) -> Obj:
         server.authorize(request)
         return create.insert(server, request, obj)
     return update.replace(server, request, obj, live, owned=True)
+
+
+def check_type(request: Request) -> None:
+    """Refuse to apply what does not say that it is of the kind and version the path names."""
+    body = request.body if isinstance(request.body, dict) else {}
+    version, name = body.get("apiVersion") or "", body.get("kind") or ""
+    if version != request.kind.api_version or name != request.kind.kind:
+        group, _, version = str(version).rpartition("/")
+        raise bad_request(f"invalid object type: {group}/{version}, Kind={name}")
 
 
 def conflict_missing(request: Request) -> StatusError:

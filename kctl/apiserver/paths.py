@@ -130,8 +130,11 @@ def _option_errors(verb: str, route: Route, found: Options) -> list[FieldError]:
         errors.append(
             FieldError("FieldValueTooLong", "fieldManager", found.field_manager, "may not be more than 128 bytes")
         )
-    elif not found.field_manager.isprintable():
-        errors.append(invalid("fieldManager", found.field_manager, "should only contain printable characters"))
+    for n, letter in enumerate(found.field_manager):
+        if not letter.isprintable():
+            why = f"invalid character U+{ord(letter):04X} (at position {len(found.field_manager[:n].encode())})"
+            errors.append(invalid("fieldManager", found.field_manager, why))
+            break
     if found.field_validation not in ("", "Ignore", "Warn", "Strict"):
         errors.append(not_supported("fieldValidation", found.field_validation, ["", "Ignore", "Strict", "Warn"]))
     return errors

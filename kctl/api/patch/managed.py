@@ -266,7 +266,8 @@ def updated(
     back when no ownership changes. With a ``memo``, writes alike share their managedFields.
     """
     by = _id(manager or "unknown", operation, api_version, subresource)
-    if memo is None or reset is not None:
+    forgets = new.get("metadata", {}).get("managedFields") in ([], [{}])
+    if memo is None or reset is not None or forgets:
         return _updated(old, new, node, by, api_version, now, reset)
     outlined = drawn or outline(shape.of(node), old if old is not None else {}, new)
     if outlined is None:
@@ -365,7 +366,7 @@ def conflict(conflicts: dict[Id, Fields]) -> errors.StatusError:
     listed = [(id_, path) for id_ in sorted(conflicts, key=_identifier) for path in fieldsets.paths(conflicts[id_])]
     causes: list[Obj] = [
         {"reason": "FieldManagerConflict", "message": f"conflict with {_printed(id_)}", "field": path}
-        for id_, path in listed
+        for path, id_ in sorted((path, id_) for id_, path in listed)  # upstream's order is that of a Go map
     ]
     if len(listed) == 1:
         id_, path = listed[0]

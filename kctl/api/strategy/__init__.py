@@ -175,6 +175,8 @@ def _counts(kind: Kind, name: str, new: Obj, old: Obj) -> bool:
     if name == "Deployment.apps":  # also what rollouts are driven by: annotations
         changed = (new["metadata"].get("annotations") or {}) != (old["metadata"].get("annotations") or {})
         return changed or new.get("spec") != old.get("spec")
+    if name == "EndpointSlice.discovery.k8s.io" and new["metadata"].get("labels") != old["metadata"].get("labels"):
+        return True
     return any(new.get(field) != old.get(field) for field in GENERATION[name])
 
 
