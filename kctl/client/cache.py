@@ -8,31 +8,77 @@ controller walks all its pods on each event.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from kctl.api.objects import Key, Obj, key_of
 from kctl.client.client import WatchEvent
 
 A = TypeVar("A")
+T = TypeVar("T")
 Values = Callable[[Obj], Iterable[Hashable]]
+
+LABELS, OWNERS, META, SPEC, STATUS = 1, 2, 4, 8, 16
+"""Parts of an object, as bits. META is all of the metadata that clients change but labels and owners."""
+ALL = 31
+REST = ("deletionTimestamp", "deletionGracePeriodSeconds", "finalizers", "annotations", "generation", "uid")
+
+
+def parts_of(old: Obj | None, new: Obj | None) -> int:
+    """Return which parts a change may have touched; all of them for an object that comes, goes or has no spec.
+
+    Parts that old and new share have not changed; what is only equal counts as touched.
+    """
+    if old is None or new is None or "spec" not in new:
+        return ALL
+    parts = 0
+    before, after = old["metadata"], new["metadata"]
+    if before is not after:
+        if before.get("labels") is not after.get("labels"):
+            parts = LABELS
+        if before.get("ownerReferences") is not after.get("ownerReferences"):
+            parts |= OWNERS
+        for name in REST:
+            if before.get(name) != after.get(name):
+                parts |= META
+                break
+    if old.get("spec") is not new["spec"]:
+        parts |= SPEC
+    if old.get("status") is not new.get("status"):
+        parts |= STATUS
+    return parts
+
+
+class Change(NamedTuple):
+    """An event as a cache took it in: the states before and after, and the parts that may differ."""
+
+    event: WatchEvent
+    key: Key
+    old: Obj | None
+    new: Obj | None
+    parts: int
 
 
 class Index:
     """Objects by a value derived from them."""
 
-    def __init__(self, values: Values) -> None:
+    def __init__(self, values: Values, objects: Mapping[Key, Obj], on: int = ALL) -> None:
         self._values = values
-        self._found: dict[Hashable, dict[Key, Obj]] = {}
+        self._objects = objects
+        self._found: dict[Hashable, dict[Key, None]] = {}
+        self.on = on
 
     def get(self, value: Hashable) -> list[Obj]:
         """Return the objects carrying ``value``, in order of namespace and name."""
-        found = self._found.get(value)
-        return [found[key] for key in sorted(found)] if found else []
+        found, objects = self._found.get(value), self._objects
+        return [objects[key] for key in sorted(found)] if found else []
 
     def count(self, value: Hashable) -> int:
         """Return how many objects carry ``value``."""
         return len(self._found.get(value, ()))
+
+    def __len__(self) -> int:
+        return len(self._found)
 
     def values(self) -> list[Hashable]:
         """Return every value some object carries."""
@@ -40,38 +86,48 @@ class Index:
 
     def change(self, key: Key, old: Obj | None, new: Obj | None) -> None:
         """Take the old state of one object out and put its new state in."""
-        if old is not None:
-            for value in self._values(old):
-                bucket = self._found.get(value)
-                if bucket is not None:
-                    bucket.pop(key, None)
-                    if not bucket:
-                        del self._found[value]
-        if new is not None:
-            for value in self._values(new):
-                self._found.setdefault(value, {})[key] = new
+        before = self._values(old) if old is not None else ()
+        after = self._values(new) if new is not None else ()
+        if before == after:
+            return
+        for value in before:
+            bucket = self._found.get(value)
+            if bucket is not None:
+                bucket.pop(key, None)
+                if not bucket:
+                    del self._found[value]
+        for value in after:
+            self._found.setdefault(value, {})[key] = None
 
-    def is_of(self, objects: Iterable[Obj]) -> bool:
+    def is_of(self, objects: Mapping[Key, Obj]) -> bool:
         """Say whether the index is what one made of ``objects`` now would be (tests)."""
-        fresh = Index(self._values)
-        for obj in objects:
-            fresh.change(key_of(obj), None, obj)
+        fresh = Index(self._values, objects)
+        for key, obj in objects.items():
+            fresh.change(key, None, obj)
         return fresh._found == self._found
 
 
 class Fold(Generic[A]):
-    """A running aggregate per value.
+    """A running aggregate per value of what each object adds to it.
 
-    ``add`` and ``remove`` return the next aggregate and are each other's inverse; an aggregate
-    equal to ``zero`` is dropped.
+    ``shares`` names the values and what the object adds under each. ``add`` and ``remove`` return the
+    next aggregate and are each other's inverse; an aggregate equal to ``zero`` is dropped.
     """
 
-    def __init__(self, values: Values, zero: A, add: Callable[[A, Obj], A], remove: Callable[[A, Obj], A]) -> None:
-        self._values = values
+    def __init__(
+        self,
+        shares: Callable[[Obj], Iterable[tuple[Hashable, Any]]],
+        zero: A,
+        add: Callable[[A, Any], A],
+        remove: Callable[[A, Any], A],
+        on: int = ALL,
+    ) -> None:
+        self._shares = shares
         self._zero = zero
         self._add = add
         self._remove = remove
         self._found: dict[Hashable, A] = {}
+        self.on = on
 
     def get(self, value: Hashable) -> A:
         """Return the aggregate of the objects carrying ``value``."""
@@ -83,11 +139,13 @@ class Fold(Generic[A]):
 
     def change(self, key: Key, old: Obj | None, new: Obj | None) -> None:
         """Take the old state of one object out and put its new state in."""
-        for obj, step in ((old, self._remove), (new, self._add)):
-            if obj is None:
-                continue
-            for value in self._values(obj):
-                now = step(self._found.get(value, self._zero), obj)
+        before = tuple(self._shares(old)) if old is not None else ()
+        after = tuple(self._shares(new)) if new is not None else ()
+        if before == after:
+            return
+        for shares, step in ((before, self._remove), (after, self._add)):
+            for value, share in shares:
+                now = step(self._found.get(value, self._zero), share)
                 if now == self._zero:
                     self._found.pop(value, None)
                 else:
@@ -95,7 +153,7 @@ class Fold(Generic[A]):
 
     def recompute(self, objects: Iterable[Obj]) -> dict[Hashable, A]:
         """Return what the aggregates should be; tests compare it with :meth:`items`."""
-        fresh = Fold(self._values, self._zero, self._add, self._remove)
+        fresh = Fold(self._shares, self._zero, self._add, self._remove)
         for obj in objects:
             fresh.change(key_of(obj), None, obj)
         return fresh.items()
@@ -112,7 +170,8 @@ class Cache:
         self._objects: dict[Key, Obj] = {}
         self._indexes: dict[str, Index] = {}
         self._folds: dict[str, Fold[Any]] = {}
-        self.index("namespace", lambda obj: (key_of(obj).namespace,))
+        self._plans: dict[int, list[Callable[[Key, Obj | None, Obj | None], None]]] = {}
+        self.index("namespace", _namespace, on=0)
 
     def get(self, key: Key) -> Obj | None:
         """Return the object, None when it has not been seen."""
@@ -132,24 +191,52 @@ class Cache:
         """Return the objects of a namespace in order of name."""
         return self._indexes["namespace"].get(namespace)
 
-    def index(self, name: str, values: Values) -> Index:
-        """Return the index of that name, made (and filled) on the first call."""
+    def index(self, name: str, values: Values, *, on: int = ALL) -> Index:
+        """Return the index of that name, made (and filled) on the first call.
+
+        ``on`` says of which parts of an object its values are made.
+        """
         found = self._indexes.get(name)
         if found is None:
-            found = self._indexes[name] = Index(values)
+            found = self._indexes[name] = Index(values, self._objects, on)
             for key, obj in self._objects.items():
                 found.change(key, None, obj)
+            self._plans.clear()
         return found
 
     def fold(
-        self, name: str, values: Values, zero: A, add: Callable[[A, Obj], A], remove: Callable[[A, Obj], A]
+        self,
+        name: str,
+        values: Values,
+        zero: A,
+        add: Callable[[A, Obj], A],
+        remove: Callable[[A, Obj], A],
+        *,
+        on: int = ALL,
     ) -> Fold[A]:
-        """Return the fold of that name, made (and filled) on the first call."""
+        """Return the fold of that name over whole objects, made (and filled) on the first call."""
+        return self.tally(name, lambda obj: tuple((value, obj) for value in values(obj)), zero, add, remove, on=on)
+
+    def tally(
+        self,
+        name: str,
+        shares: Callable[[Obj], Iterable[tuple[Hashable, T]]],
+        zero: A,
+        add: Callable[[A, T], A],
+        remove: Callable[[A, T], A],
+        *,
+        on: int = ALL,
+    ) -> Fold[A]:
+        """Return the fold of that name over what objects add, which is compared before it is taken in.
+
+        ``on`` says of which parts of an object that is made.
+        """
         found = self._folds.get(name)
         if found is None:
-            found = self._folds[name] = Fold(values, zero, add, remove)
+            found = self._folds[name] = Fold(shares, zero, add, remove, on)
             for key, obj in self._objects.items():
                 found.change(key, None, obj)
+            self._plans.clear()
         return found
 
     def folds(self) -> dict[str, Fold[Any]]:
@@ -159,7 +246,7 @@ class Cache:
     def check(self) -> None:
         """Raise AssertionError for an index or fold that is not what its objects make it (tests)."""
         for name, index in self._indexes.items():
-            if not index.is_of(self):
+            if not index.is_of(self._objects):
                 raise AssertionError(f"index {name} of {self.resource} is not what its objects make it")
         for name, fold in self._folds.items():
             if (kept := fold.items()) != (due := fold.recompute(self)):
@@ -185,19 +272,34 @@ class Cache:
 
     def deliver(self, event: WatchEvent) -> WatchEvent:
         """Take one event in; return it with ``old`` as this cache knew it."""
+        return self.take(event).event
+
+    def take(self, event: WatchEvent) -> Change:
+        """Take one event in; return it with what changed, as this cache knew it."""
         self.changes += 1
-        key = key_of(event.object)
-        old = self._objects.get(key)
-        new = None if event.type == "DELETED" else event.object
+        obj = event.object
+        meta = obj["metadata"]
+        key = Key(meta.get("namespace") or "", meta["name"])
+        objects = self._objects
+        old = objects.get(key)
+        new = None if event.type == "DELETED" else obj
         if new is None:
-            self._objects.pop(key, None)
+            objects.pop(key, None)
         else:
-            self._objects[key] = new
-        for index in self._indexes.values():
-            index.change(key, old, new)
-        for fold in self._folds.values():
-            fold.change(key, old, new)
-        return event._replace(old=old)
+            objects[key] = new
+        parts = parts_of(old, new)
+        plan = self._plans.get(parts)
+        if plan is None:
+            plan = self._plans[parts] = self._plan(parts)
+        for change in plan:
+            change(key, old, new)
+        return Change(event if event.old is old else event._replace(old=old), key, old, new, parts)
+
+    def _plan(self, parts: int) -> list[Callable[[Key, Obj | None, Obj | None], None]]:
+        """Return what a change of these parts is told to."""
+        every = parts == ALL
+        told: list[Index | Fold[Any]] = [*self._indexes.values(), *self._folds.values()]
+        return [one.change for one in told if every or one.on & parts]
 
 
 class Caches:
@@ -219,14 +321,18 @@ class Caches:
         return list(self._caches.values())
 
 
+def _namespace(obj: Obj) -> tuple[str, ...]:
+    return (obj["metadata"].get("namespace") or "",)
+
+
 def by_controller(cache: Cache) -> Index:
     """Return the standard index: objects by the uid of their controlling owner."""
-    return cache.index("controller", _controller_values)
+    return cache.index("controller", _controller_values, on=OWNERS)
 
 
 def by_node(cache: Cache) -> Index:
     """Return the standard index of pods by ``spec.nodeName``."""
-    return cache.index("node", _node_values)
+    return cache.index("node", _node_values, on=SPEC)
 
 
 def _controller_values(obj: Obj) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from kctl.api.errors import StatusError
 from kctl.api.objects import Key, Obj, controller_of, controller_uid, is_deleting, key_of, labels_of
 from kctl.api.selectors import from_label_selector
-from kctl.client.cache import Caches, by_controller
+from kctl.client.cache import STATUS, Caches, by_controller
 from kctl.client.client import Client
 from kctl.controllers import deployment_history as history
 from kctl.controllers import deployment_rolling as rolling
@@ -53,7 +53,7 @@ class DeploymentController(Controller):
         self.watches = (
             Watch(DEPLOYMENTS, keys_of_self),
             Watch(REPLICASETS, keys_of_replicaset),
-            Watch("pods", keys_of_gone_pod),
+            Watch("pods", keys_of_gone_pod, STATUS),
         )
 
     def prepare(self, caches: Caches) -> None:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from kctl.api.objects import Key, Obj, is_deleting, key_of, labels_of
 from kctl.api.selectors import from_labels
-from kctl.client.cache import Caches
+from kctl.client.cache import LABELS, META, SPEC, STATUS, Caches
 from kctl.controllers.endpointslice import (
     addresses_of,
     changed_at,
@@ -62,7 +62,7 @@ class EndpointsController(Controller):
     def __init__(self) -> None:
         self.watches = (
             Watch("services", keys_of_self),
-            Watch("pods", keys_of_pod),
+            Watch("pods", keys_of_pod, LABELS | META | SPEC | STATUS),
             Watch(ENDPOINTS, keys_of_endpoints),
         )
 

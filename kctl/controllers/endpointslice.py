@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from kctl.api.objects import Key, Obj, dig, is_deleting, key_of, labels_of
 from kctl.api.selectors import from_labels
-from kctl.client.cache import Caches, Index
+from kctl.client.cache import LABELS, META, SPEC, STATUS, Caches, Index
 from kctl.controllers.endpointslice_placement import Ports, place
 from kctl.controllers.pods import is_ready, is_terminal
 from kctl.runtime.controller import Controller, Decision, Watch, keys_of_self
@@ -50,7 +50,7 @@ class EndpointSliceController(Controller):
     def __init__(self) -> None:
         self.watches = (
             Watch("services", keys_of_self),
-            Watch("pods", keys_of_pod),
+            Watch("pods", keys_of_pod, LABELS | META | SPEC | STATUS),
             Watch("nodes", keys_of_node),
             Watch(SLICES, keys_of_slice),
         )
@@ -206,7 +206,7 @@ def rarest(labels: dict[str, str]) -> tuple[str, str]:
 
 def services_index(caches: Caches) -> Index:
     """Return the index of Services by one pair of their selector."""
-    return caches["services"].index("selector", _service_values)
+    return caches["services"].index("selector", _service_values, on=SPEC)
 
 
 def _service_values(service: Obj) -> tuple[tuple[str, str, str], ...]:
@@ -218,7 +218,7 @@ def _service_values(service: Obj) -> tuple[tuple[str, str, str], ...]:
 
 def pods_index(caches: Caches) -> Index:
     """Return the index of pods by namespace and each label."""
-    return caches["pods"].index("labels", _pod_values)
+    return caches["pods"].index("labels", _pod_values, on=LABELS)
 
 
 def _pod_values(pod: Obj) -> tuple[tuple[str, str, str], ...]:

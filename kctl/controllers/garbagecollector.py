@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from kctl.api.objects import Key, Obj, is_deleting, key_of
 from kctl.api.registry import builtin
-from kctl.client.cache import Caches, Index
+from kctl.client.cache import META, OWNERS, Caches, Index
 from kctl.client.client import Propagation
 from kctl.runtime.actions import Action, Delete, Patch
 from kctl.runtime.controller import Controller, Decision, KeysOf, Watch
@@ -47,7 +47,7 @@ class GarbageCollector(Controller):
     writes = ("*",)
 
     def __init__(self) -> None:
-        self.watches = tuple(Watch(resource, keys_in(resource)) for resource in collected_resources())
+        self.watches = tuple(Watch(resource, keys_in(resource), OWNERS | META) for resource in collected_resources())
 
     def prepare(self, caches: Caches) -> None:
         """Register the index of dependents by the uid of each owner."""
@@ -156,7 +156,7 @@ def collected_resources() -> tuple[str, ...]:
 
 def dependents_index(caches: Caches, resource: str) -> Index:
     """Return the index of a resource's objects by the uid of each owner."""
-    return caches[resource].index("dependents", _owner_uids)
+    return caches[resource].index("dependents", _owner_uids, on=OWNERS)
 
 
 def _owner_uids(obj: Obj) -> tuple[str, ...]:

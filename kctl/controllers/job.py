@@ -17,7 +17,7 @@ from typing import NamedTuple
 from kctl.api.errors import StatusError, conflict
 from kctl.api.objects import Key, Obj, controller_of, controller_uid, is_deleting, key_of, labels_of
 from kctl.api.selectors import from_label_selector
-from kctl.client.cache import Cache, Caches, Index, by_controller
+from kctl.client.cache import LABELS, META, OWNERS, STATUS, Cache, Caches, Index, by_controller
 from kctl.client.client import Client
 from kctl.controllers.job_failures import finished_at, is_failed
 from kctl.controllers.job_pods import TRACKING, is_tracked, untrack
@@ -58,7 +58,7 @@ class JobController(Controller):
     writes = ("pods", JOBS, "events")
 
     def __init__(self) -> None:
-        self.watches = (Watch(JOBS, keys_of_self), Watch("pods", keys_of_pod))
+        self.watches = (Watch(JOBS, keys_of_self), Watch("pods", keys_of_pod, LABELS | OWNERS | META | STATUS))
         self._ended: dict[str, dict[str, float]] = {}
 
     def prepare(self, caches: Caches) -> None:
@@ -209,7 +209,7 @@ def _release(job: Obj, pod: Obj) -> Patch:
 
 def tracked_pods(pods: Cache) -> Index:
     """Return the index of pods with the finalizer by the Job they belong to, or by their namespace."""
-    return pods.index("job-tracked", _tracked_values)
+    return pods.index("job-tracked", _tracked_values, on=OWNERS | META)
 
 
 def _tracked_values(pod: Obj) -> tuple[Key, ...]:

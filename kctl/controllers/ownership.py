@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from kctl.api.objects import Obj, controller_uid, is_deleting, key_of, labels_of, owner_reference
-from kctl.client.cache import Cache, Fold, Index
+from kctl.client.cache import LABELS, META, OWNERS, STATUS, Cache, Fold, Index
 from kctl.controllers.pods import is_active, is_terminating, labels_key, ready_since
 from kctl.runtime.actions import Patch
 
@@ -41,50 +41,60 @@ class Owned(NamedTuple):
 
 
 NOTHING = Owned({}, {})
+NO_PODS = Count()
 
 
 def owned_pods(pods: Cache) -> Fold[Owned]:
     """Return the fold of pods by the uid of their controller."""
-    return pods.fold("owned", _owner, NOTHING, _add, _remove)
+    return pods.tally("owned", _shares, NOTHING, _add, _remove, on=LABELS | OWNERS | META | STATUS)
 
 
 def orphans(cache: Cache) -> Index:
     """Return the index of objects without a controller by namespace."""
-    return cache.index("orphans", _orphan_values)
-
-
-def _owner(obj: Obj) -> tuple[str, ...]:
-    uid = controller_uid(obj)
-    return (uid,) if uid else ()
+    return cache.index("orphans", _orphan_values, on=OWNERS)
 
 
 def _orphan_values(obj: Obj) -> tuple[str, ...]:
     return () if controller_uid(obj) else (obj["metadata"].get("namespace") or "",)
 
 
-def _add(owned: Owned, pod: Obj) -> Owned:
-    return _step(owned, pod, 1)
+class _Share(NamedTuple):
+    """What one pod adds to its owner's counts."""
+
+    labels: Labels
+    since: str | None
+    terminating: bool
 
 
-def _remove(owned: Owned, pod: Obj) -> Owned:
-    return _step(owned, pod, -1)
-
-
-def _step(owned: Owned, pod: Obj, by: int) -> Owned:
+def _shares(pod: Obj) -> tuple[tuple[str, _Share], ...]:
+    uid = controller_uid(pod)
+    if not uid:
+        return ()
     active = is_active(pod)
-    terminating = is_terminating(pod)
+    terminating = not active and is_terminating(pod)
     if not active and not terminating:
-        return owned
-    labels = labels_key(pod)
-    since = ready_since(pod) if active else None
-    old = owned.by_labels.get(labels, Count())
+        return ()
+    return ((uid, _Share(labels_key(pod), ready_since(pod) if active else None, terminating)),)
+
+
+def _add(owned: Owned, share: _Share) -> Owned:
+    return _step(owned, share, 1)
+
+
+def _remove(owned: Owned, share: _Share) -> Owned:
+    return _step(owned, share, -1)
+
+
+def _step(owned: Owned, share: _Share, by: int) -> Owned:
+    labels, since, terminating = share
+    old = owned.by_labels.get(labels, NO_PODS)
     new = Count(
-        old.active + by * active,
+        old.active + by * (not terminating),
         old.ready + by * (since is not None),
         old.terminating + by * terminating,
     )
     by_labels = dict(owned.by_labels)
-    if new == Count():
+    if new == NO_PODS:
         del by_labels[labels]
     else:
         by_labels[labels] = new

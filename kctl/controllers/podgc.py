@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from kctl.api.clock import parse_time, rfc3339
 from kctl.api.objects import Key, Obj, condition, is_condition_true, is_deleting, key_of, with_condition
-from kctl.client.cache import Caches, by_node
+from kctl.client.cache import META, SPEC, Caches, by_node
 from kctl.controllers.pods import is_terminal
 from kctl.runtime.actions import Action, Delete, Patch
 from kctl.runtime.controller import Controller, Decision, Watch
@@ -49,7 +49,7 @@ class PodGarbageCollector(Controller):
     writes = ("pods",)
 
     def __init__(self) -> None:
-        self.watches = (Watch("pods", _keys_of_pod), Watch("nodes", _keys_of_node))
+        self.watches = (Watch("pods", _keys_of_pod, META | SPEC), Watch("nodes", _keys_of_node))
 
     def prepare(self, caches: Caches) -> None:
         """Register the index of pods by node."""

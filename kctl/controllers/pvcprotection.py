@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from kctl.api.objects import Key, Obj, controller_uid, is_deleting, key_of
-from kctl.client.cache import Caches, Index
+from kctl.client.cache import META, SPEC, Caches, Index
 from kctl.runtime.actions import Patch
 from kctl.runtime.controller import Controller, Decision, Watch, keys_of_self
 
@@ -34,7 +34,7 @@ class PVCProtectionController(Controller):
     writes = (CLAIMS,)
 
     def __init__(self) -> None:
-        self.watches = (Watch(CLAIMS, keys_of_self), Watch("pods", _keys_of_pod))
+        self.watches = (Watch(CLAIMS, keys_of_self), Watch("pods", _keys_of_pod, META | SPEC))
 
     def prepare(self, caches: Caches) -> None:
         """Register the index of pods by claim."""
@@ -91,7 +91,7 @@ def _finalizers(resource: str, obj: Obj, finalizers: list[str]) -> Decision:
 
 def users_index(caches: Caches) -> Index:
     """Return the index of pods by the claims they name."""
-    return caches["pods"].index("claims", _claims_of)
+    return caches["pods"].index("claims", _claims_of, on=SPEC)
 
 
 def _claims_of(pod: Obj) -> tuple[Key, ...]:

@@ -20,7 +20,7 @@ from kctl.api.clock import rfc3339
 from kctl.api.errors import StatusError
 from kctl.api.objects import Key, Obj, condition, controller_uid, is_deleting, key_of, labels_of
 from kctl.api.selectors import Selector, from_label_selector, from_labels
-from kctl.client.cache import Caches, by_controller
+from kctl.client.cache import LABELS, META, OWNERS, STATUS, Caches, by_controller
 from kctl.client.client import Client
 from kctl.controllers.ownership import Owned, adopt, is_adoptable, orphans, owned_pods, release
 from kctl.controllers.pods import available_at, from_template, is_active, is_terminal, labels_key, ready_since
@@ -78,7 +78,10 @@ class ReplicaSetController(Controller):
     """What events name as their source."""
 
     def __init__(self) -> None:
-        self.watches = (Watch(self.resource, keys_of_self), Watch("pods", keys_of_pods(self.resource)))
+        self.watches = (
+            Watch(self.resource, keys_of_self),
+            Watch("pods", keys_of_pods(self.resource), LABELS | OWNERS | META | STATUS),
+        )
 
     def prepare(self, caches: Caches) -> None:
         """Register the fold of pods by owner and the indexes by owner and of orphans."""

@@ -18,7 +18,7 @@ from kctl.api.objects import Key, Obj, key_of
 from kctl.api.quota import pods as pod_rules
 from kctl.api.quota.pods import Charged
 from kctl.api.resourcelist import add, mask, times, written
-from kctl.client.cache import Cache, Caches, Fold
+from kctl.client.cache import META, SPEC, STATUS, Cache, Caches, Fold
 from kctl.controllers.namespace import namespaced_resources
 from kctl.runtime.actions import update_status
 from kctl.runtime.controller import Controller, Decision, KeysOf, Watch, keys_of_self
@@ -101,20 +101,23 @@ def count(seen: Seen, hard: Mapping[str, str], now: float) -> dict[str, str]:
 
 def counted_pods(pods: Cache) -> Fold[Counts]:
     """Return the fold of pods by what they cost, per namespace; made when the first quota needs it."""
-    return pods.fold("quota", lambda pod: (key_of(pod).namespace,), (), _with, _without)
+    return pods.tally("quota", _shares, (), _with, _without, on=META | SPEC | STATUS)
 
 
-def _with(counts: Counts, pod: Obj) -> Counts:
-    return _changed(counts, pod, 1)
+def _shares(pod: Obj) -> tuple[tuple[str, Charged], ...]:
+    return ((key_of(pod).namespace, pod_rules.charged(pod)),)
 
 
-def _without(counts: Counts, pod: Obj) -> Counts:
-    return _changed(counts, pod, -1)
+def _with(counts: Counts, found: Charged) -> Counts:
+    return _changed(counts, found, 1)
 
 
-def _changed(counts: Counts, pod: Obj, by: int) -> Counts:
+def _without(counts: Counts, found: Charged) -> Counts:
+    return _changed(counts, found, -1)
+
+
+def _changed(counts: Counts, found: Charged, by: int) -> Counts:
     numbers = dict(counts)
-    found = pod_rules.charged(pod)
     numbers[found] = numbers.get(found, 0) + by
     if not numbers[found]:
         del numbers[found]

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from kctl.api.clock import parse_time, rfc3339
 from kctl.api.objects import Key, Obj, annotations_of, condition, dig, is_deleting, key_of, with_condition
 from kctl.api.tolerations import first_match, no_execute
-from kctl.client.cache import Caches, by_node
+from kctl.client.cache import META, SPEC, Caches, by_node
 from kctl.client.client import Client
 from kctl.runtime.actions import Action, Delete, Emit, Patch
 from kctl.runtime.controller import Controller, Decision, Watch
@@ -56,7 +56,7 @@ class TaintEvictionController(Controller):
     writes = ("pods", "nodes", "events")
 
     def __init__(self) -> None:
-        self.watches = (Watch("nodes", _keys_of_node), Watch("pods", _keys_of_pod))
+        self.watches = (Watch("nodes", _keys_of_node), Watch("pods", _keys_of_pod, META | SPEC))
 
     def prepare(self, caches: Caches) -> None:
         """Register the index of pods by node."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from kctl.api.objects import Key, Obj, dig, is_deleting, key_of
-from kctl.client.cache import Caches, by_node
+from kctl.client.cache import META, SPEC, STATUS, Cache, Caches, Index, by_node
 from kctl.client.client import Client
 from kctl.kubelet import admission, facts, pulls, references
 from kctl.kubelet.addresses import pod_address
@@ -54,7 +54,7 @@ class Kubelet(Controller):
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
         self.watches = (
-            Watch("pods", _pod_keys),
+            Watch("pods", _pod_keys, META | SPEC | STATUS),
             Watch("nodes", _node_keys),
             Watch("configmaps", _reference_keys("configmaps")),
             Watch("secrets", _reference_keys("secrets")),
@@ -64,8 +64,8 @@ class Kubelet(Controller):
         """Register what kubelets keep in memory."""
         pods = caches["pods"]
         facts.prepare(pods, self.profile)
-        pods.index(REFERENCES, _references_of)
-        pods.index(REFUSED, _refused_on)
+        _references(pods)
+        _refused(pods)
 
     def observe(self, caches: Caches, key: Key) -> Seen | None:
         """Read the pod, its node, and what a pod that has yet to start needs to know."""
@@ -118,6 +118,14 @@ class Kubelet(Controller):
         carry_out(client, decision.actions, now=now, component=COMPONENT)
 
 
+def _references(pods: Cache) -> Index:
+    return pods.index(REFERENCES, _references_of, on=SPEC | STATUS)
+
+
+def _refused(pods: Cache) -> Index:
+    return pods.index(REFUSED, _refused_on, on=SPEC | STATUS)
+
+
 def _has_waiting(pod: Obj) -> bool:
     """Say whether some container has yet to start."""
     status = pod.get("status") or {}
@@ -137,7 +145,7 @@ def _pod_keys(old: Obj | None, new: Obj | None, caches: Caches) -> Iterable[Key]
     if not node:
         return ()
     keys = {} if new is None or is_settled(new) else {key_of(new): None}
-    refused = caches["pods"].index(REFUSED, _refused_on)
+    refused = _refused(caches["pods"])
     if refused.count(node):
         keys |= dict.fromkeys(key_of(pod) for pod in refused.get(node))
     if old is not None and _gives_up_its_turn(old, new):
@@ -170,7 +178,7 @@ def _reference_keys(resource: str) -> KeysOf:
         if obj is None:
             return []
         key = key_of(obj)
-        found = caches["pods"].index(REFERENCES, _references_of).get((resource, key.namespace, key.name))
+        found = _references(caches["pods"]).get((resource, key.namespace, key.name))
         return [key_of(pod) for pod in found]
 
     return keys

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from kctl.api.objects import Obj
-from kctl.client.cache import Cache, Fold, by_node
+from kctl.client.cache import SPEC, STATUS, Cache, Fold, by_node
 from kctl.kubelet.containers import started_at
 from kctl.kubelet.images import parse
 from kctl.kubelet.phase import TERMINAL, by_name
@@ -26,29 +26,28 @@ Images = dict[str, dict[float, int]]
 def image_fold(pods: Cache, profile: Profile) -> Fold[Images]:
     """Return the fold of images by node."""
 
-    def add(images: Images, pod: Obj) -> Images:
-        out = images
-        for name, at in _image_times(pod, profile):
-            out = {**out, name: {**out.get(name, {}), at: out.get(name, {}).get(at, 0) + 1}}
-        return out
+    def shares(pod: Obj) -> tuple[tuple[str, tuple[str, float]], ...]:
+        node = pod["spec"].get("nodeName")
+        return tuple((node, time) for time in _image_times(pod, profile)) if node else ()
 
-    def remove(images: Images, pod: Obj) -> Images:
-        out = images
-        for name, at in _image_times(pod, profile):
-            times = {**out[name], at: out[name][at] - 1}
-            if not times[at]:
-                del times[at]
-            out = {**out, name: times}
-            if not times:
-                del out[name]
-        return out
-
-    return pods.fold("kubelet images", _node_of, {}, add, remove)
+    return pods.tally("kubelet images", shares, {}, _with_image, _without_image, on=SPEC | STATUS)
 
 
-def _node_of(pod: Obj) -> tuple[str, ...]:
-    node = pod["spec"].get("nodeName")
-    return (node,) if node and pod.get("status") else ()
+def _with_image(images: Images, share: tuple[str, float]) -> Images:
+    name, at = share
+    times = images.get(name, {})
+    return {**images, name: {**times, at: times.get(at, 0) + 1}}
+
+
+def _without_image(images: Images, share: tuple[str, float]) -> Images:
+    name, at = share
+    times = {**images[name], at: images[name][at] - 1}
+    if not times[at]:
+        del times[at]
+    out = {**images, name: times}
+    if not times:
+        del out[name]
+    return out
 
 
 def _image_times(pod: Obj, profile: Profile) -> Iterator[tuple[str, float]]:
@@ -100,17 +99,11 @@ def address_fold(pods: Cache) -> Fold[Used]:
     """Return the fold of pod addresses in use by block."""
     mask = (1 << BLOCK_BITS) - 1
 
-    def blocks(pod: Obj) -> tuple[int, ...]:
+    def shares(pod: Obj) -> tuple[tuple[int, int], ...]:
         address = _address_of(pod)
-        return () if address is None else (address >> BLOCK_BITS,)
+        return () if address is None else ((address >> BLOCK_BITS, address & mask),)
 
-    def add(used: Used, pod: Obj) -> Used:
-        return take(used, (_address_of(pod) or 0) & mask)
-
-    def remove(used: Used, pod: Obj) -> Used:
-        return release(used, (_address_of(pod) or 0) & mask)
-
-    return pods.fold("kubelet addresses", blocks, NONE_USED, add, remove)
+    return pods.tally("kubelet addresses", shares, NONE_USED, take, release, on=SPEC | STATUS)
 
 
 def _address_of(pod: Obj) -> int | None:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from kctl.api.clock import parse_time
 from kctl.api.objects import Obj, condition, is_deleting
-from kctl.client.cache import Cache, Fold
+from kctl.client.cache import META, SPEC, STATUS, Cache, Fold
 from kctl.kubelet.containers import wanted
 from kctl.kubelet.images import parse
 from kctl.kubelet.phase import by_name
@@ -82,23 +82,19 @@ def requests_of(pod: Obj) -> Iterator[Request]:
 def queue_fold(pods: Cache) -> Fold[tuple[Request, ...]]:
     """Return the fold of requests by node, in the order in which they are served."""
 
-    def nodes(pod: Obj) -> tuple[str, ...]:
+    def shares(pod: Obj) -> tuple[tuple[str, Request], ...]:
         node = pod["spec"].get("nodeName")
-        return (node,) if node and next(requests_of(pod), None) else ()
+        return tuple((node, asked) for asked in requests_of(pod)) if node else ()
 
-    def add(queue: tuple[Request, ...], pod: Obj) -> tuple[Request, ...]:
-        longer = list(queue)
-        for asked in requests_of(pod):
-            insort(longer, asked)
-        return tuple(longer)
+    def add(queue: tuple[Request, ...], asked: Request) -> tuple[Request, ...]:
+        at = bisect_left(queue, asked)
+        return (*queue[:at], asked, *queue[at:])
 
-    def remove(queue: tuple[Request, ...], pod: Obj) -> tuple[Request, ...]:
-        shorter = list(queue)
-        for asked in requests_of(pod):
-            del shorter[bisect_left(shorter, asked)]
-        return tuple(shorter)
+    def remove(queue: tuple[Request, ...], asked: Request) -> tuple[Request, ...]:
+        at = bisect_left(queue, asked)
+        return (*queue[:at], *queue[at + 1 :])
 
-    return pods.fold("kubelet pulls", nodes, (), add, remove)
+    return pods.tally("kubelet pulls", shares, (), add, remove, on=META | SPEC | STATUS)
 
 
 def serve(own: Request, queue: Sequence[Request], images: Mapping[str, float], seconds: float) -> Pull:

@@ -54,7 +54,7 @@ class Registration(Controller):
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
-        self.watches = (Watch(INSTANCES, _keys), Watch("pods", _keys_of_pod))
+        self.watches = (Watch(INSTANCES, _keys), Watch("pods", _keys_of_pod, 0))
 
     def prepare(self, caches: Caches) -> None:
         """Register the folds of pod ranges and node addresses."""

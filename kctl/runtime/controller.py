@@ -7,12 +7,12 @@ holds no state of its own between syncs: everything it knows is in the caches.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from kctl.api.objects import Key, Obj, key_of
-from kctl.client.cache import Caches
-from kctl.client.client import Client, WatchEvent
+from kctl.client.cache import ALL, Caches, Change
+from kctl.client.client import Client
 from kctl.runtime.actions import Action
 
 KeysOf = Callable[[Obj | None, Obj | None, Caches], Iterable[Key]]
@@ -22,11 +22,13 @@ class Watch(NamedTuple):
     """What wakes a controller: ``keys(old, new, caches)`` names what to sync after a change.
 
     ``old`` is None for a new object, ``new`` is None for a deleted one. Returning nothing for
-    a change that does not matter is the predicate.
+    a change that does not matter is the predicate. ``on`` says which parts of an object ``keys``
+    looks at: it is not asked about a change of others.
     """
 
     resource: str
     keys: KeysOf
+    on: int = ALL
 
 
 class Decision(NamedTuple):
@@ -81,8 +83,8 @@ class Loop(Protocol):
     level: int
     resources: tuple[str, ...]
 
-    def deliver(self, event: WatchEvent) -> None:
-        """Take notice of a change; the caches have it already."""
+    def deliver(self, changes: Sequence[Change]) -> None:
+        """Take notice of changes of one resource; the caches have all of them already."""
         ...
 
     def has_work(self) -> bool:

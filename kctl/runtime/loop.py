@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kctl.api.errors import StatusError
 from kctl.api.objects import Key
-from kctl.client.cache import Caches
-from kctl.client.client import Client, WatchEvent
+from kctl.client.cache import ALL, Caches, Change
+from kctl.client.client import Client
 from kctl.runtime.controller import Controller
 from kctl.runtime.queue import WorkQueue
 
@@ -34,22 +36,24 @@ class ControllerLoop:
         self._client = client
         self._caches = caches
         self._watches = {
-            resource: [watch.keys for watch in controller.watches if watch.resource == resource]
+            resource: [(watch.keys, watch.on) for watch in controller.watches if watch.resource == resource]
             for resource in self.resources
         }
         controller.prepare(caches)
         for resource in controller.reads:
             caches[resource]
         for resource in self.resources:
-            for obj in caches[resource].all():
-                self.deliver(WatchEvent("ADDED", resource, obj, None))
+            for keys, _ in self._watches[resource]:
+                for obj in caches[resource].all():
+                    self.queue.add_all(keys(None, obj, caches))
 
-    def deliver(self, event: WatchEvent) -> None:
-        """Queue the keys that the change concerns."""
-        new = None if event.type == "DELETED" else event.object
-        for keys in self._watches.get(event.resource, ()):
-            for key in keys(event.old, new, self._caches):
-                self.queue.add(key)
+    def deliver(self, changes: Sequence[Change]) -> None:
+        """Queue the keys that the changes concern."""
+        caches, add = self._caches, self.queue.add_all
+        for keys, on in self._watches[changes[0].event.resource]:
+            for change in changes:
+                if change.parts == ALL or change.parts & on:
+                    add(keys(change.old, change.new, caches))
 
     def has_work(self) -> bool:
         """Say whether a key is queued."""

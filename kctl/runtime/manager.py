@@ -11,8 +11,8 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import ClassVar, NamedTuple, Protocol
 
-from kctl.api.objects import Key, key_of
-from kctl.client.cache import Cache, Caches
+from kctl.api.objects import Key
+from kctl.client.cache import Cache, Caches, Change
 from kctl.client.client import Client, Watch, WatchEvent
 from kctl.runtime.controller import Loop
 from kctl.runtime.easing import JUDGED_BY, eased
@@ -106,20 +106,27 @@ class Manager:
             events = watch.events()
             if self.lag is not None:
                 events = self.lag.pass_on(cache.resource, events, idle=idle)
-            for raw in events:
-                event = cache.deliver(raw)
-                seen += 1
-                self._count_write(event)
-                for loop in self._listeners.get(cache.resource, ()):
-                    loop.deliver(event)
-                for observe in self._observers:
-                    observe(event)
-                if cache.resource in JUDGED_BY:
-                    self._encourage(eased(event))
+            changes = [cache.take(event) for event in events]
+            if changes:
+                seen += len(changes)
+                self._pass_on(cache.resource, changes)
         if seen and self.checked:
             for cache in self.caches.known():
                 cache.check()
         return seen
+
+    def _pass_on(self, resource: str, changes: list[Change]) -> None:
+        """Tell everybody of changes that the cache of their resource has taken in."""
+        if resource not in TALLIES:
+            self._count_writes(resource, changes)
+        for loop in self._listeners.get(resource, ()):
+            loop.deliver(changes)
+        for observe in self._observers:
+            for change in changes:
+                observe(change.event)
+        if resource in JUDGED_BY:
+            for change in changes:
+                self._encourage(eased(change.event))
 
     def _encourage(self, namespace: str) -> None:
         """Have what was refused in a namespace tried again."""
@@ -127,16 +134,16 @@ class Manager:
             if isinstance(loop, ControllerLoop):
                 loop.queue.encourage(namespace)
 
-    def _count_write(self, event: WatchEvent) -> None:
-        if event.resource in TALLIES:
-            return
-        identity = (event.resource, key_of(event.object))
-        count = self._writes[identity] = self._writes.get(identity, 0) + 1
-        writers = self._written_by.get(identity, ())
-        if self._active not in writers:
-            self._written_by[identity] = (*writers, self._active) if writers else self._alone
-        if count > MAX_WRITES_AN_INSTANT and self.livelock is None:
-            self.livelock = Livelock(*identity, count, tuple(sorted(self._written_by[identity])))
+    def _count_writes(self, resource: str, changes: list[Change]) -> None:
+        writes, written_by, active = self._writes, self._written_by, self._active
+        for change in changes:
+            identity = (resource, change.key)
+            count = writes[identity] = writes.get(identity, 0) + 1
+            writers = written_by.get(identity, ())
+            if active not in writers:
+                written_by[identity] = (*writers, active) if writers else self._alone
+            if count > MAX_WRITES_AN_INSTANT and self.livelock is None:
+                self.livelock = Livelock(*identity, count, tuple(sorted(written_by[identity])))
 
     def begin_instant(self, now: float) -> None:
         """Start a new instant: fresh livelock counts, timers that are due."""

@@ -7,6 +7,7 @@ added; a key that fails comes back after 5 ms, 10 ms, 20 ms ... up to 1000 s.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from kctl.api.objects import Key
@@ -39,6 +40,11 @@ class WorkQueue:
     def add(self, key: Key) -> None:
         """Queue the key unless it is queued."""
         self._ready.setdefault(key)
+
+    def add_all(self, keys: Iterable[Key]) -> None:
+        """Queue each of the keys unless it is queued."""
+        for key in keys:
+            self._ready.setdefault(key)
 
     def pop(self) -> Key:
         """Take the key that has waited longest; KeyError when there is none."""

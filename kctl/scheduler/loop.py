@@ -8,13 +8,14 @@ an event may help it, so the loop comes to rest.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from kctl.api.clock import parse_time
 from kctl.api.errors import StatusError
 from kctl.api.objects import Key, Obj, key_of
-from kctl.client.cache import Caches
-from kctl.client.client import Client, WatchEvent
+from kctl.client.cache import Caches, Change
+from kctl.client.client import Client
 from kctl.scheduler import hints
 from kctl.scheduler.cluster import Cluster
 from kctl.scheduler.explain import describe, fill
@@ -69,13 +70,15 @@ class SchedulerLoop:
 
     # -- Loop
 
-    def deliver(self, event: WatchEvent) -> None:
-        """Take notice of a change of a node or a pod; the other resources are read when needed."""
-        new = None if event.type == "DELETED" else event.object
-        if event.resource == "pods":
-            self._pod_changed(event.old, new)
-        elif event.resource == "nodes":
-            self._node_changed(event.old, new)
+    def deliver(self, changes: Sequence[Change]) -> None:
+        """Take notice of changes of nodes or pods; the other resources are read when needed."""
+        resource = changes[0].event.resource
+        if resource == "pods":
+            for change in changes:
+                self._pod_changed(change.key, change.old, change.new)
+        elif resource == "nodes":
+            for change in changes:
+                self._node_changed(change.old, change.new)
 
     def has_work(self) -> bool:
         """Say whether a pod waits to be decided about."""
@@ -200,11 +203,10 @@ class SchedulerLoop:
 
     # -- events
 
-    def _pod_changed(self, old: Obj | None, new: Obj | None) -> None:
+    def _pod_changed(self, key: Key, old: Obj | None, new: Obj | None) -> None:
         """Bring cluster and queue up to date, and wake the pods that may profit."""
-        key = key_of(new if new is not None else old or {})
         if old is not None and new is not None and old["metadata"].get("uid") != new["metadata"].get("uid"):
-            self._pod_changed(old, None)
+            self._pod_changed(key, old, None)
             old = None
         was, now_is = is_assigned(old), is_assigned(new)
         if was or now_is:

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kctl.api.objects import Key, Obj, key_of
-from kctl.client.cache import Cache, Caches, by_controller, by_node
+from kctl.client.cache import LABELS, META, OWNERS, SPEC, STATUS, Cache, Caches, by_controller, by_node
 from kctl.client.client import WatchEvent
 
 
@@ -158,3 +158,37 @@ def test_a_fold_that_drifts_is_named():
     cache.deliver(WatchEvent("DELETED", "pods", pod, None))
     with pytest.raises(AssertionError, match="fold count of pods"):
         cache.check()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(PODS, min_size=1, max_size=8))
+def test_what_looks_at_parts_is_told_of_every_change_of_them(states: list[Obj]) -> None:
+    cache = Cache("pods")
+    heard: list[tuple[str, Obj]] = []
+
+    def values(name: str, part: str) -> Callable[[Obj], tuple[str, ...]]:
+        return lambda obj: heard.append((name, obj)) or (repr(obj["metadata"].get(part, obj.get(part))),)
+
+    indexes = [
+        cache.index(n, values(n, part), on=on)
+        for n, part, on in (("o", "ownerReferences", OWNERS), ("s", "spec", SPEC))
+    ]
+    for state in states:
+        cache.deliver(changed(state))
+        cache.check()
+    assert all(len(index) for index in indexes)
+
+
+def test_a_change_of_the_status_alone_is_told_only_to_who_looks_at_it() -> None:
+    cache = Cache("pods")
+    asked: list[str] = []
+    for name, on in (("status", STATUS), ("owners", OWNERS), ("spec", SPEC), ("metadata", META | LABELS)):
+        cache.index(name, lambda _, name=name: asked.append(name) or (), on=on)
+    old = pod("a", owner="u", node="n")
+    cache.deliver(changed(old, "ADDED"))
+    asked.clear()
+    change = cache.take(
+        changed({**old, "metadata": {**old["metadata"], "resourceVersion": "2"}, "status": {"phase": "x"}})
+    )
+    assert change.parts == STATUS
+    assert set(asked) == {"status"}
