@@ -95,6 +95,8 @@ def create(path: Path) -> Keys:
     try:
         with suppress(FileExistsError):
             os.link(partial, path)
+        if not load(path):  # a file without any key: the last one was dropped
+            partial.replace(path.resolve())
     except OSError as error:
         raise _not_written(path, error) from None
     finally:

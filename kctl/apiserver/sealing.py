@@ -72,7 +72,7 @@ class Sealer:
         if not value.startswith(PREFIX):
             return value
         name = key_name(value)
-        key = next((key for key in self.keys if key.name == name), None)
+        key = self._key(name)
         if key is None:
             raise self._missing(place, name)
         from cryptography.exceptions import InvalidTag
@@ -88,6 +88,14 @@ class Sealer:
                 "it was changed, or moved here from elsewhere, after it was encrypted",
                 hint="nothing was guessed; see kctl store verify --full",
             ) from None
+
+    def _key(self, name: str) -> keyfile.EncryptionKey | None:
+        """Return a key by name; one that another process added since the file was read is found too."""
+        found = next((key for key in self.keys if key.name == name), None)
+        if found is None:
+            self.reload()
+            found = next((key for key in self.keys if key.name == name), None)
+        return found
 
     def _missing(self, place: str, name: str) -> EncryptionError:
         said = f"{described(place)} is encrypted with key {name}, "

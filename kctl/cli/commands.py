@@ -47,6 +47,7 @@ GROUPS: dict[str, dict[str, Entry]] = {
     },
     "The cluster": {
         "init": Entry("init", "Create a cluster in this directory."),
+        "store": Entry("store", "Look after the log: replicas, checks, history, snapshots, keys."),
         "converge": Entry("converge", "Run the control plane until nothing would change any more."),
         "cordon": Entry("cordon", "Let no new pods onto nodes."),
         "uncordon": Entry("uncordon", "Let pods onto nodes again."),

@@ -13,6 +13,8 @@ import fcntl
 import os
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 from kctl.store.errors import Locked, ReadOnlyStore
@@ -35,7 +37,7 @@ class WriterLock:
             self._fd = self._open()
         if not self._try():
             self._poll()
-        note = f"{os.getpid()} {' '.join(sys.argv)}"[:500].encode(errors="replace") + b"\n"
+        note = f"{os.getpid()} {' '.join(_command(sys.argv))}"[:500].encode(errors="replace") + b"\n"
         try:
             os.ftruncate(self._fd, 0)
             os.pwrite(self._fd, note, 0)
@@ -79,3 +81,8 @@ class WriterLock:
         text = os.pread(self._fd, 500, 0).decode(errors="replace").strip()
         pid, _, command = text.partition(" ")
         return f"process {pid} ({command})" if pid else "an unknown process"
+
+
+def _command(args: Sequence[str]) -> Iterator[str]:
+    """Yield the words of a command up to its first option: the value of one may be a secret."""
+    return takewhile(lambda word: not word.startswith("-"), args)

@@ -92,6 +92,22 @@ def test_the_file_of_keys_is_private_and_made_once(below: MemoryStore, path: Pat
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
+def test_a_file_whose_last_key_was_dropped_gets_a_new_one(below: MemoryStore, path: Path) -> None:
+    keyfile.replace(path, ())
+    put(SealedStore(below, path), (DB, SECRET))
+    assert key_name(raw(below, DB)) == keyfile.load(path)[0].name
+
+
+def test_a_key_that_another_process_added_meanwhile_is_found(below: MemoryStore, path: Path) -> None:
+    store = SealedStore(below, path)
+    put(store, (DB, SECRET))
+    keyfile.replace(path, (keyfile.fresh(), *keyfile.load(path)))
+    put(SealedStore(below, path), (OTHER, SECRET))
+    found = store.get(OTHER)
+    assert found is not None
+    assert found.value == SECRET
+
+
 def test_the_same_value_never_looks_the_same_twice(path: Path) -> None:
     sealer = Sealer(path)
     sealer.create()
