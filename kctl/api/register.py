@@ -51,7 +51,12 @@ def state_of(kind: Kind) -> str:
 
 def entry_of(kind: Kind) -> Entry:
     """Return what is known of a kind; for one that is not built in, that nothing computes it."""
-    return _kinds().get(kind.resource) or Entry("", ACCEPTED, CUSTOM)
+    return _kinds().get(kind.resource) or custom()
+
+
+def custom() -> Entry:
+    """Return what is known of every kind that is not built in."""
+    return Entry("", ACCEPTED, CUSTOM)
 
 
 def field_of(definition: str, field: str) -> Field | None:

@@ -26,6 +26,14 @@ core.v1.PodSpec
   ~ resourceClaims: devices are not allocated; the pod is scheduled as if it had none
   ~ resources: pod-level resources do not count; those of the containers do
   ~ schedulingGroup: pods are scheduled one by one
+apiextensions.v1.CustomResourceDefinition
+  = spec
+apiextensions.v1.CustomResourceDefinitionSpec
+  = conversion
+  . group names preserveUnknownFields scope versions
+apiextensions.v1.CustomResourceConversion
+  . strategy
+  ~ webhook: conversion webhooks are not called: objects are served in the version they are stored in alone
 core.v1.Container
   = image imagePullPolicy name ports readinessProbe resources restartPolicy startupProbe env envFrom
   . args command securityContext stdin stdinOnce terminationMessagePath terminationMessagePolicy tty volumeMounts

@@ -64,7 +64,7 @@ KINDS = """
 ~ validatingadmissionpolicies.admissionregistration.k8s.io: not evaluated
 ~ validatingadmissionpolicybindings.admissionregistration.k8s.io: not evaluated
 ~ validatingwebhookconfigurations.admissionregistration.k8s.io: webhooks are not called
-~ customresourcedefinitions.apiextensions.k8s.io: never established; their resources are not served
+= customresourcedefinitions.apiextensions.k8s.io
 = priorityclasses.scheduling.k8s.io
 = leases.coordination.k8s.io
 = runtimeclasses.node.k8s.io

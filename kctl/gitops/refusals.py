@@ -15,9 +15,6 @@ from kctl.gitops.positions import Step, steps_of
 from kctl.gitops.sources import ManifestError
 from kctl.gitops.targets import Target
 
-NO_SUCH_RESOURCE = "the server could not find the requested resource"
-NOT_SERVED = "custom resources are not built yet: their definition is stored, they cannot be"
-
 UNKNOWN_FIELD = re.compile(r'unknown field "(.*)"$')
 
 
@@ -80,8 +77,6 @@ def _located(target: Target, error: StatusError) -> Iterator[ManifestError]:
 def _whole(target: Target, message: str) -> ManifestError:
     """Return an error about the whole object, without naming it twice."""
     manifest = target.manifest
-    if message == NO_SUCH_RESOURCE:
-        return target.error("kind", NOT_SERVED)
     if message.startswith(_subject(target)):
         return manifest.error("", message)
     return target.error("", message)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
-from kctl.api.objects import Key, Obj, dig
+from kctl.api.objects import Key, Obj
 from kctl.api.registry import Kind
 from kctl.gitops.manifests import Manifest
 from kctl.gitops.sources import ManifestError, ManifestErrors
@@ -114,12 +114,6 @@ def kinds_of(crd: Obj) -> Iterator[Kind]:
         "apiextensions.k8s.io/"
     ):
         return
-    group, name = dig(crd, "spec", "group"), dig(crd, "spec", "names", "kind")
-    plural = dig(crd, "spec", "names", "plural")
-    if not all(isinstance(text, str) for text in (group, name, plural)):
-        return
-    versions = dig(crd, "spec", "versions")
-    for version in versions if isinstance(versions, list) else ():
-        served = dig(version, "name")
-        if isinstance(served, str):
-            yield Kind(group, served, name, plural, name.lower(), dig(crd, "spec", "scope") != "Cluster")
+    from kctl.api.crd import version
+
+    yield from version.kinds(crd, established=False)

@@ -108,9 +108,14 @@ def not_simulated(used: Iterable[tuple[str, Obj]]) -> list[Obj]:
     registry = builtin()
     counts: dict[tuple[str, str, str], int] = {}
     for resource, obj in used:
-        kind = registry.storage(resource)
-        for entry in register.not_simulated(kind, obj):
-            key = (kind.resource, entry.path, entry.note)
+        try:
+            kind = registry.storage(resource)
+        except KeyError:  # a custom resource, of which the register knows but one thing
+            entries = [register.custom()]
+        else:
+            resource, entries = kind.resource, register.not_simulated(kind, obj)
+        for entry in entries:
+            key = (resource, entry.path, entry.note)
             counts[key] = counts.get(key, 0) + 1
     return [
         {"resource": resource, "field": path, "note": note, "count": count}

@@ -14,9 +14,12 @@ from kctl.api import schema
 from kctl.api.crd import pruning
 from kctl.api.crd.version import Version
 from kctl.api.defaults import wire
+from kctl.api.errors import internal
 from kctl.api.objects import Obj
 from kctl.api.registry import Kind
 from kctl.api.structural import DROPPED, MAX_UNKNOWN, Decoded, DecodeError, Reader, Steps, Unknown, dotted, struct
+
+NOT_CALLED = "kctl calls no webhooks; ask for the version that objects are stored in"
 
 
 def decode(kind: Kind, version: Version, obj: Obj, *, unknown: Unknown = "strict") -> Decoded:
@@ -89,6 +92,8 @@ def read(kind: Kind, version: Version, obj: Obj) -> Obj:
 
 def in_version(api_version: str, version: Version, obj: Obj) -> Obj:
     """Return the object in a version, without what its schema does not have."""
+    if obj.get("apiVersion") != api_version and version.is_converted:
+        raise internal(f"conversion webhook for {obj.get('apiVersion')}, Kind={version.kind} failed: {NOT_CALLED}")
     out = obj if obj.get("apiVersion") == api_version else {**obj, "apiVersion": api_version}
     pruned: Obj = pruning.without_nulls(pruning.prune(out, version.schema), version.schema)
     return pruned

@@ -107,6 +107,11 @@ class Version:
         return self if entry is None else version_of(self.definition, entry)
 
     @property
+    def is_converted(self) -> bool:
+        """Say whether a webhook would convert objects between versions."""
+        return dig(self.definition, "spec", "conversion", "strategy") == "Webhook"
+
+    @property
     def is_terminating(self) -> bool:
         """Say whether the definition is on its way out, and its instances with it."""
         return bool(self.definition["metadata"].get("deletionTimestamp"))
