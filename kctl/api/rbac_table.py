@@ -416,7 +416,28 @@ kube-system system:controller:token-cleaner -> account:token-cleaner
 """
 
 OWN_ROLES = """
+kctl:cloud-controller-manager -> account:cloud-node-controller,account:cloud-node-lifecycle-controller,account:service-controller
+  read,update core services
+  delete,patch,read,update core nodes
+  patch,update core nodes/status
+  create,delete,read,update cloud.kctl.dev instances,loadbalancers
+  update cloud.kctl.dev instances/status,loadbalancers/status
+  events
 kctl:components -> group:system:serviceaccounts:kube-system,group:system:nodes,user:system:kube-scheduler,user:system:kube-controller-manager
   get core events
+kctl:controllers -> group:system:serviceaccounts:kube-system
+  get core pods
+kctl:converger -> user:system:kube-controller-manager
+  get,patch,update coordination.k8s.io leases kctl-converger
+kctl:deployment-controller -> account:deployment-controller
+  patch apps deployments/status
+kctl:namespace-controller -> account:namespace-controller
+  patch core namespaces/status
+kctl:node -> group:system:nodes
+  read cloud.kctl.dev instances
+  update cloud.kctl.dev instances/status
+kctl:protection -> account:pv-protection-controller,account:pvc-protection-controller
+  patch core persistentvolumeclaims,persistentvolumes
 """
-"""What kctl's components need beyond upstream's: they remember no Events, they read them."""
+"""What kctl's components need beyond upstream's: a cloud of its own; Events and pods they read instead of remembering them;
+and a patch where upstream's controller sends the whole object."""

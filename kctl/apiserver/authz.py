@@ -55,7 +55,7 @@ def modes(text: str) -> tuple[str, ...]:
     found = tuple(part.strip() for part in text.split(","))
     for mode in found:
         if mode not in MODES:
-            raise ValueError(f"no such authorization mode: {mode or text!r}; known are {', '.join(MODES)}")
+            raise ValueError(f"no such authorization mode: {mode!r}; known are {', '.join(MODES)}")
     return found
 
 

@@ -51,7 +51,7 @@ class Shape(NamedTuple):
     admission: Mapping[str, Any] | None = None
     replicas: int = 1
     history: History = History()
-    authorization: tuple[str, ...] = ("AlwaysAllow",)
+    authorization: tuple[str, ...] = ("Node", "RBAC")
 
 
 class ControlPlane:
