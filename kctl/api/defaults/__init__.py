@@ -82,7 +82,9 @@ def apply(kind: Kind, obj: Obj, *, known: Obj | None = None) -> Obj:
 
     plain = wire.canonical(kind, obj, known)
     if known is not None and (kind.group, kind.kind) in SPEC_ONLY:
-        return plain
+        from kctl.api.defaults import statuses
+
+        return statuses.pod(plain)
     rule = _rule(kind.group, kind.version, kind.kind)
     done = rule(plain) if rule is not None else plain
     if kind.group == "apps" or kind.kind in {"ReplicationController", "Job"}:

@@ -137,6 +137,13 @@ def prepare_create(kind: Kind, obj: Obj, *, now: str = "") -> Obj:
     return rule(out, now) if rule is not None else out
 
 
+def _approved(new: Obj, old: Obj) -> Obj:
+    """Return the status with the conditions an approver wrote, which is all that may change (csrApprovalStrategy)."""
+    status = {k: v for k, v in (old.get("status") or {}).items() if k != "conditions"}
+    conditions = (new.get("status") or {}).get("conditions")
+    return {"conditions": conditions, **status} if conditions else status
+
+
 DELETION = ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink")
 
 
@@ -149,6 +156,8 @@ def prepare_update(kind: Kind, new: Obj, old: Obj, subresource: str = "") -> Obj
     out = {**new, "metadata": _metadata(new.get("metadata") or {}, old["metadata"])}
     if subresource == "status":
         return _status_only(kind, name, out, old)
+    if subresource == "approval":
+        return {**old, "metadata": out["metadata"], "status": _approved(out, old)}
     if has_status(kind) or name in EMPTY_STATUS:
         if "status" in old:
             out["status"] = old["status"]
