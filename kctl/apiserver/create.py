@@ -62,7 +62,7 @@ def insert(server: APIServer, request: Request, obj: Obj) -> Obj:
         rbac_writes.check(server, request, obj, None)
     resource = server.stored_as(kind.resource)
     for attempt in range(GENERATE_ATTEMPTS):
-        revision = server.revision + 1 if not request.options.dry_run else -server.revision - 1  # a uid of its own
+        revision = server.revision + 1 if not request.options.dry_run else -server.next_preview()
         filled = metadata.fill_new(kind, obj, seed=server.seed, revision=revision, now=now, attempt=attempt)
         if attempt == GENERATE_ATTEMPTS - 1 or sent["metadata"].get("name") or not filled["metadata"].get("name"):
             break

@@ -73,6 +73,7 @@ class APIServer:
         self.folder: Path | None = None
         """Where secrets of the server's own are kept; the plane says so, None: in memory only."""
         self.token_key: SigningKey | None = None
+        self._previews = 0
         if admission:
             self.admission  # noqa: B018 - a plugin that does not exist is told now
         if self.storage.revision == 0:
@@ -128,6 +129,11 @@ class APIServer:
         began = self.storage.get("namespaces", Key("", "kube-system"))
         created = began["metadata"]["creationTimestamp"] if began else rfc3339(self.clock.now())
         return bootstrap_rbac.objects(resource, self.seed, created)
+
+    def next_preview(self) -> int:
+        """Return the number of a dry run, so that each shows an object of its own."""
+        self._previews += 1
+        return self._previews
 
     def handle(self, request: Request) -> Obj | Listing:
         """Carry out one request and return its answer; StatusError when the server refuses."""

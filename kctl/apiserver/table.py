@@ -97,7 +97,21 @@ def _included(obj: Obj, include: str, group_version: str) -> Obj | None:
         return None
     if include == "Object":
         return obj
-    return {"kind": "PartialObjectMetadata", "apiVersion": group_version, "metadata": obj["metadata"]}
+    return {"kind": "PartialObjectMetadata", "apiVersion": group_version, "metadata": _metadata(obj)}
+
+
+TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
+
+
+def _metadata(obj: Obj) -> Obj:
+    """Return the metadata of the internal object: what a conversion adds (of DaemonSets) is not in it."""
+    meta: Obj = obj["metadata"]
+    annotations = meta.get("annotations") or {}
+    if obj.get("kind") != "DaemonSet" or TEMPLATE_GENERATION not in annotations:
+        return meta
+    left = {k: v for k, v in annotations.items() if k != TEMPLATE_GENERATION}
+    rest = {k: v for k, v in meta.items() if k != "annotations"}
+    return {**rest, "annotations": left} if left else rest
 
 
 def _definition(column: Column) -> Obj:

@@ -45,6 +45,7 @@ RULES = {
     ("batch", "CronJob"): "workloads:cron_job",
     ("batch", "Job"): "workloads:job",
     ("certificates.k8s.io", "CertificateSigningRequest"): "others:status_only",
+    ("coordination.k8s.io", "Lease"): "others:lease",
     ("discovery.k8s.io", "EndpointSlice"): "services:endpoint_slice",
     ("events.k8s.io", "Event"): "others:event_v1",
     ("networking.k8s.io", "Ingress"): "services:ingress",

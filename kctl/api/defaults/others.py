@@ -339,6 +339,11 @@ def _counted(value: Obj) -> Obj:
     return value
 
 
+def lease(obj: Obj) -> Obj:
+    """Give a Lease the spec that is no pointer."""
+    return obj if "spec" in obj else {**obj, "spec": {}}
+
+
 def status_only(obj: Obj) -> Obj:
     """Write an empty status, which the Go type never leaves out."""
     return obj if obj.get("status") is not None else {**obj, "status": {}}
