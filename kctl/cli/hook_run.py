@@ -162,9 +162,14 @@ def _sync(this: Run, commit: str) -> int:
     """Apply a commit, converge and print what changed."""
     from kctl.cli import layers
     from kctl.cli.run import code_of
+    from kctl.plan import report
 
     opened, code = open_or_draft(this.settings), 0
     with opened.plane as plane:
+        if _is_applied(this, plane, commit):
+            built = report.build(plane, plane.run())
+            _tell(f"kctl: commit {commit[:12]} changes nothing here\n{layers.verdict_line(built)}")
+            return code_of(built)
         for manifests, job in carry.moving(plane, _read(this, plane, commit)):
             source = job.source
             _tell(f"kctl: commit {commit[:12]} {source['path'] and source['path'] + ': '}{source['subject']}")
@@ -173,6 +178,22 @@ def _sync(this: Run, commit: str) -> int:
             _tell(layers.text(built).removesuffix("\n"))
             code = max(code, code_of(built))
     return code
+
+
+def _is_applied(this: Run, plane: ControlPlane, commit: str) -> bool:
+    """Say whether what a commit brings is what was applied last, and nothing has changed since."""
+    from kctl.gitops import intent, inventory
+    from kctl.gitops.sync import Wanted, signs
+
+    if not plane.converger.is_marked():
+        return False
+    for sign in signs(this.repository, Wanted(commit, this.paths)):
+        found = inventory.read(plane.client, intent.INTENTS, sign.set_name)
+        if found is None or not sign.tree or found["spec"]["source"].get("tree") != sign.tree:
+            return False
+        if not intent.is_finished(found) or found["status"]["phase"] != "Done":
+            return False
+    return True
 
 
 def _tell(text: str) -> None:

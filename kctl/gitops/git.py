@@ -141,6 +141,16 @@ class Repository:
         subject = message.split(b"\n", 1)[0].decode("utf-8", "replace")
         return Commit(sha, author, rfc3339(float(time)), subject)
 
+    def tree_id(self, sha: str, folder: str = "") -> str:
+        """Return the id of a folder's content in a commit, "" when it is not there."""
+        steps = "/".join(_steps(folder))
+        try:
+            return os.fsdecode(
+                self.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{sha}:{steps}")
+            ).strip()
+        except KctlError:
+            return ""
+
     def tree(self, sha: str, folder: str = "") -> Tree:
         """Return the manifests of a commit, of one of its folders and what is below it."""
         steps = _steps(folder)

@@ -64,7 +64,23 @@ def sync_commits(repository: str, wanted: Wanted, *, options: Options = manifest
     return [_synced(top, commit, wanted.ref, path, part) for path, part in read]
 
 
+class Sign(NamedTuple):
+    """What tells a set of a commit from others without reading it; ``tree`` is the id of its content."""
+
+    set_name: str
+    tree: str
+
+
+def signs(repository: str, wanted: Wanted) -> list[Sign]:
+    """Return the sets that a commit brings, unread."""
+    top = Path(repository).resolve()
+    with Repository(repository, quarantine=wanted.quarantine) as repo:
+        sha = repo.resolve(wanted.ref)
+        return [Sign(_name(top, path), repo.tree_id(sha, path)) for path in dict.fromkeys(wanted.paths)]
+
+
 class _Part(NamedTuple):
+    tree: str
     manifests: list[Manifest]
     errors: list[ManifestError]
     skipped: list[str]
@@ -73,7 +89,7 @@ class _Part(NamedTuple):
 def _read(repo: Repository, commit: Commit, path: str, options: Options) -> _Part:
     tree = repo.tree(commit.sha, path)
     found, errors = manifests.collect(tree.sources, options)
-    return _Part(found, [*tree.errors, *errors], tree.skipped)
+    return _Part(repo.tree_id(commit.sha, path), found, [*tree.errors, *errors], tree.skipped)
 
 
 def _doubles(sets: Sequence[Sequence[Manifest]], namespace: str) -> Iterator[ManifestError]:
@@ -83,6 +99,10 @@ def _doubles(sets: Sequence[Sequence[Manifest]], namespace: str) -> Iterator[Man
 
 
 def _synced(top: Path, commit: Commit, ref: str, path: str, part: _Part) -> Synced:
-    source: Obj = {"repository": str(top), "ref": ref, "path": path, "commit": commit.sha}
+    source: Obj = {"repository": str(top), "ref": ref, "path": path, "commit": commit.sha, "tree": part.tree}
     source |= {"author": commit.author, "subject": commit.subject, "time": commit.time}
-    return Synced(commit, part.manifests, inventory.set_name("git", top.name, path), source, part.skipped)
+    return Synced(commit, part.manifests, _name(top, path), source, part.skipped)
+
+
+def _name(top: Path, path: str) -> str:
+    return inventory.set_name("git", top.name, path)
