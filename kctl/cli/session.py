@@ -12,6 +12,7 @@ from kctl.plane import state
 if TYPE_CHECKING:
     from kctl.plane.cluster import Cluster
     from kctl.plane.plane import ControlPlane
+    from kctl.store.api import Store
 
 
 class Settings(NamedTuple):
@@ -39,6 +40,7 @@ def open_existing(settings: Settings, *, remove: bool = False) -> ControlPlane:
         raise state.NoCluster
     is_written = cluster_file(settings) is not None
     plane = ControlPlane.for_cluster(folder, load_cluster(settings), seed=settings.seed, remove=remove and is_written)
+    say_standing(plane.store)
     if is_written:
         for note in plane.shape_notes:
             print(f"warning: {state.CLUSTER_FILE}: {note}", file=sys.stderr)
@@ -46,15 +48,45 @@ def open_existing(settings: Settings, *, remove: bool = False) -> ControlPlane:
 
 
 def open_reader(settings: Settings) -> ControlPlane:
-    """Open the cluster that is here for reading: its shape is not looked at, no loop is made."""
+    """Open the cluster that is here for reading: its shape is not looked at, no loop is made.
+
+    Without a majority of the replicas it is read all the same, and how old it is is said.
+    """
     from kctl.plane.plane import ControlPlane, Shape, open_store
 
     folder = state_folder(settings)
     if not state.is_cluster(folder):
         raise state.NoCluster
-    plane = ControlPlane(open_store(folder, create=False), folder, Shape(seed=settings.seed))
+    store = open_store(folder, create=False, consistency="serializable")
+    say_standing(store)
+    plane = ControlPlane(store, folder, Shape(seed=settings.seed))
     plane.is_reading = True
     return plane
+
+
+def say_standing(store: Store) -> None:
+    """Say on stderr which replicas are missing, and without a majority how old is what can be read."""
+    fresh = store.freshness()
+    if not fresh.missing:
+        return
+    missing = "; ".join(f"{shown(Path(place))}: {why}" for place, why in fresh.missing)
+    if fresh.is_confirmed:
+        print(f'warning: the store is degraded: {missing}; see "kctl store status"', file=sys.stderr)
+        return
+    print(
+        f"warning: too few replicas answer: this is revision {fresh.head.revision}, written {_ago(fresh.changed)}; "
+        f"{missing}",
+        file=sys.stderr,
+    )
+
+
+def _ago(moment: float) -> str:
+    """Return how long ago a file was changed, by the machine's clock."""
+    import time
+
+    from kctl.api import durations
+
+    return f"{durations.age(max(0.0, time.time() - moment))} ago" if moment else "nobody knows when"
 
 
 class Opened(NamedTuple):

@@ -110,12 +110,17 @@ def usual(folder: Path, count: int) -> list[Path]:
 
 
 def open_store(
-    folder: Path | None, *, create: bool = True, replicas: int = 1, consistency: Consistency = "linearizable"
+    folder: Path | None,
+    *,
+    create: bool = True,
+    replicas: int = 1,
+    directories: Sequence[Path] = (),
+    consistency: Consistency = "linearizable",
 ) -> Store:
     """Open the store of a state folder, Secrets sealed with its keys; in memory when there is none.
 
-    With ``create`` a cluster that is not there is made, with so many replicas. Without a majority
-    of them a store of the ``consistency`` serializable still reads.
+    With ``create`` a cluster that is not there is made, with so many replicas or with these
+    directories. Without a majority of them a store of the ``consistency`` serializable still reads.
     """
     if folder is None:
         from kctl.store.memory import MemoryStore
@@ -131,7 +136,8 @@ def open_store(
         state.create(folder)
     is_new = place is None
     if place is None:
-        place = choose(folder, usual(folder, replicas)) if replicas > 1 else Placement((folder / state.STORE,))
+        where = directories or usual(folder, replicas)
+        place = choose(folder, where) if directories or replicas > 1 else Placement(tuple(where))
     try:
         store = open_log(place.directories, create=create and not place.cluster, consistency=consistency)
     except BaseException:
