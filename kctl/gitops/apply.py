@@ -55,6 +55,11 @@ class Plan(NamedTuple):
         """Say whether carrying the plan out would write anything."""
         return any(change.change != "unchanged" for change in self.changes)
 
+    def unchanged(self) -> list[bool]:
+        """Say of each object, stage by stage, whether applying it would write nothing."""
+        same = {(c.resource, c.namespace, c.name) for c in self.changes if c.change == "unchanged"}
+        return [inventory.entry_of(target).identity in same for stage in self.stages for target in stage]
+
     def data(self) -> list[Obj]:
         """Return the report's first layer, in order of file and line."""
         return [change.data() for change in self.changes]
@@ -135,7 +140,15 @@ def commit(client: Client, planned: Plan, *, source: Obj) -> str | None:
     rendered = intent.rendered_set(planned.stages)
     if pending is not None and pending["spec"]["renderedSet"] == rendered["metadata"]["name"] and not planned.pruned:
         return planned.set_name  # the same is under way already
-    wish = intent.Wish(planned.set_name, source, planned.force, planned.prune, planned.pruned, planned.field_manager)
+    wish = intent.Wish(
+        planned.set_name,
+        source,
+        planned.force,
+        planned.prune,
+        planned.pruned,
+        planned.field_manager,
+        planned.unchanged(),
+    )
     intent.write(client, wish, rendered, [*planned.owned, *planned.pruned])
     return planned.set_name
 

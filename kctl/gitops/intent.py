@@ -46,6 +46,8 @@ class Wish(NamedTuple):
     prune: bool
     pruned: Sequence[Entry]
     field_manager: str = inventory.MANAGER
+    unchanged: Sequence[bool] = ()
+    """For each object, in order, whether applying it was found to change nothing."""
 
 
 def rendered_set(stages: Iterable[Sequence[Target]]) -> Obj:
@@ -101,6 +103,7 @@ def write(client: Client, wish: Wish, rendered: Obj, owned: Iterable[Entry]) -> 
         "prune": wish.prune,
         "pruned": [entry.data() for entry in wish.pruned],
         "fieldManager": wish.field_manager,
+        "unchanged": ranges(wish.unchanged),
     }
     _put(
         client,
@@ -108,6 +111,21 @@ def write(client: Client, wish: Wish, rendered: Obj, owned: Iterable[Entry]) -> 
         {"apiVersion": API_VERSION, "kind": "Intent", "metadata": {"name": wish.set_name}, "spec": spec},
     )
     _forget_unused(client)
+
+
+def ranges(flags: Sequence[bool]) -> list[list[int]]:
+    """Return where flags are set, as ``[first, behind the last]``."""
+    found: list[list[int]] = []
+    for n, flag in enumerate(flags):
+        if flag and found and found[-1][1] == n:
+            found[-1][1] = n + 1
+        elif flag:
+            found.append([n, n + 1])
+    return found
+
+
+def _is_in(ranges: Iterable[Sequence[int]], number: int) -> bool:
+    return any(first <= number < behind for first, behind in ranges)
 
 
 def _put(client: Client, resource: str, obj: Obj) -> None:
@@ -214,7 +232,12 @@ class IntentController(Controller):
             raise TypeError(f"not the report of a batch: {report!r}")
         results: list[Obj] = []
         stopped: StatusError | None = None
-        for action in applies:
+        intent = client.get(INTENTS, "", report.key.name)
+        untouched = intent["spec"].get("unchanged") or ()
+        for number, action in enumerate(applies, _progress(intent)):
+            if _is_in(untouched, number):  # found when the intent was written, and nothing else was written then
+                results.append(_result(action, "unchanged"))
+                continue
             try:
                 results.append(_carry_out(client, action))
             except StatusError as error:

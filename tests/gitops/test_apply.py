@@ -446,3 +446,26 @@ def test_a_real_set_is_planned_and_applied(cluster: Cluster, folder: str) -> Non
     again = apply.plan(cluster.client, found, set_name="test", registry=server.registry, fork=server.fork)
     assert {change.change for change in again.changes} == {"unchanged"}
     assert apply.commit(cluster.client, again, source={"paths": [folder]}) is None
+
+
+@pytest.mark.parametrize(
+    ("flags", "found"),
+    [
+        ([], []),
+        ([False, False], []),
+        ([True, True, True], [[0, 3]]),
+        ([True, False, True, True, False], [[0, 1], [2, 4]]),
+    ],
+)
+def test_what_is_unchanged_is_noted_in_ranges(flags: list[bool], found: list[list[int]]) -> None:
+    assert intent.ranges(flags) == found
+
+
+def test_carrying_out_writes_only_what_the_plan_changes(cluster: Cluster) -> None:
+    cluster.run(SHOP)
+    before = {name: cluster.client.get("configmaps", "shop", name) for name in ("settings",)}
+    cluster.run(SHOP + "data: {colour: blue}\n")
+    wish = cluster.client.get(intent.INTENTS, "", "test")
+    assert wish["spec"]["unchanged"] == [[0, 1], [2, 3]]
+    assert [result["change"] for result in wish["status"]["results"]] == ["unchanged", "configured", "unchanged"]
+    assert cluster.client.get("configmaps", "shop", "settings") != before["settings"]
