@@ -1,0 +1,121 @@
+"""A log in a folder of its own: how the faults make, open, check and mend it.
+
+The one module that knows how the store is opened, so that the rest speaks of replicas only.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from kctl.store.api import Problem
+from kctl.store.errors import StoreError
+from kctl.store.open import open_store
+from kctl.store.sqlite import SqliteStore
+from tests.store.faults.witness import Violation, Witness
+
+MEMORY = Path("/dev/shm")
+
+
+class World:
+    """A log of ``replicas`` replicas below ``root``, in ``r1``, ``r2`` and so on."""
+
+    def __init__(self, root: Path, replicas: int = 1) -> None:
+        self.root = root
+        self.replicas = replicas
+        self.folders = [root / f"r{n}" for n in range(1, replicas + 1)]
+
+    def create(self) -> World:
+        """Make the log."""
+        open_store(self.folders, create=True, cluster_id="c").close()
+        return self
+
+    def open(self, **options: Any) -> SqliteStore:
+        """Open it; the options are those of ``open_store``."""
+        return open_store(self.folders, **options)
+
+    def at(self, root: Path) -> World:
+        """Return the same log below another root."""
+        return World(root, self.replicas)
+
+    def problems(self) -> list[Problem]:
+        """Return every problem that is found; a log that cannot be opened is one."""
+        try:
+            with closing(self.open()) as store:
+                return store.verify("full")
+        except StoreError as error:
+            return [Problem("", "unreadable", error.message)]
+
+    def verify(self) -> list[str]:
+        """Return every problem in words."""
+        return [str(problem) for problem in self.problems()]
+
+    def repair(self) -> None:
+        """Mend what can be mended from whole replicas."""
+
+    def quorums(self) -> list[tuple[int, ...]]:
+        """Return every majority of replicas, counted from 1."""
+        numbers = range(1, self.replicas + 1)
+        sizes = range(self.replicas // 2 + 1, self.replicas + 1)
+        return [quorum for size in sizes for quorum in combinations(numbers, size)]
+
+    def judge_with(self, quorum: tuple[int, ...], witness: Witness) -> None:
+        """Judge the log recovered from some replicas, write to it, then let the others come back.
+
+        An attempt that nobody answered is repeated: it is made once, whatever became of the first.
+        """
+        away = self.root.with_name(self.root.name + "-away")
+        for n, folder in enumerate(self.folders, 1):
+            if n not in quorum:
+                folder.rename(away.with_name(f"{away.name}{n}"))
+        with closing(self.open()) as store:
+            witness.judge(store)
+            witness.repeat(store)
+            witness.judge(store)
+        for n, folder in enumerate(self.folders, 1):
+            if n not in quorum:
+                away.with_name(f"{away.name}{n}").rename(folder)
+        with closing(self.open()) as store:
+            witness.commit(store, "back", [("/pods/a/back", "back")])
+            witness.judge(store)
+        if problems := self.verify():
+            raise Violation(f"verify finds {problems}")
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Give a folder in memory where there is one: what is tested here is the order of steps, not the disk's speed."""
+    place = Path(tempfile.mkdtemp(prefix="kctl-faults-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None))
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def fork(body: Callable[[], object]) -> int:
+    """Run ``body`` in a process of its own and return its id; a failure is shown and exits with 1."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        body()
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
+    os._exit(0)
+
+
+def exit_of(status: int) -> int:
+    """Return how a process ended: its code, or minus the signal."""
+    return os.waitstatus_to_exitcode(status)
