@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from kctl.apiserver.server import APIServer
 
 
+BOOKMARK_SECONDS = 60.0
+"""How often a watch that asks for bookmarks gets one (cacher's defaultBookmarkFrequency)."""
+
+
 class WatchStream:
     """The events of one watch; asking again yields what has happened since."""
 
@@ -37,9 +41,11 @@ class WatchStream:
         self._first = first
         self._subscription = subscription
         self._represent = represent
+        self.sends_bookmarks = False
+        self._marked = server.clock.now()
 
     def events(self) -> Iterator[Obj]:
-        """Yield ``{"type", "object"}`` of what has happened up to now."""
+        """Yield ``{"type", "object"}`` of what has happened up to now, at its end a bookmark when one is due."""
         first, self._first = self._first, []
         yield from first
         if self._subscription is not None:
@@ -47,6 +53,10 @@ class WatchStream:
                 shown = self._shown(event)
                 if shown is not None:
                     yield shown
+            now = self._server.clock.now()
+            if self.sends_bookmarks and now - self._marked >= BOOKMARK_SECONDS:
+                self._marked = now
+                yield bookmark(self._server, self._request, self._represent)
 
     def stop(self) -> None:
         """End the watch."""
@@ -100,23 +110,33 @@ def open_stream(server: APIServer, request: Request, route: paths.Route, accept:
         expired = {k: v for k, v in error.status().items() if k != "details"}
         return WatchStream(server, request, [{"type": "ERROR", "object": expired}], None, represent)
     stream = WatchStream(server, request, [], subscription, represent)
+    stream.sends_bookmarks = route.flag("allowWatchBookmarks")
     if version in ("", "0") or initial:
-        bookmark = initial and route.flag("allowWatchBookmarks")
-        stream._first = list(_initial(server, request, stream, represent, bookmark=bookmark))
+        ends = initial and stream.sends_bookmarks
+        stream._first = list(_initial(server, request, stream, represent, bookmarked=ends))
     return stream
 
 
 def _initial(
-    server: APIServer, request: Request, stream: WatchStream, represent: Callable[[Obj], Obj], *, bookmark: bool
+    server: APIServer, request: Request, stream: WatchStream, represent: Callable[[Obj], Obj], *, bookmarked: bool
 ) -> Iterator[Obj]:
     current = server.storage.objects(server.stored_as(request.kind.resource))
     for key in sorted(current):
         if stream.selects(current[key]):
             yield {"type": "ADDED", "object": represent(server.in_version(request.kind, current[key]))}
-    if bookmark:
-        meta = {"resourceVersion": str(server.revision), "annotations": {"k8s.io/initial-events-end": "true"}}
-        head = {"kind": request.kind.kind, "apiVersion": request.kind.api_version}
-        yield {"type": "BOOKMARK", "object": represent({**head, "metadata": meta})}
+    if bookmarked:
+        yield bookmark(server, request, represent, {"k8s.io/initial-events-end": "true"})
+
+
+def bookmark(
+    server: APIServer, request: Request, represent: Callable[[Obj], Obj], annotations: Obj | None = None
+) -> Obj:
+    """Return the event that says up to which revision a watch has seen everything."""
+    meta: Obj = {"resourceVersion": str(server.revision)}
+    if annotations:
+        meta["annotations"] = annotations
+    head = {"kind": request.kind.kind, "apiVersion": request.kind.api_version}
+    return {"type": "BOOKMARK", "object": represent({**head, "metadata": meta})}
 
 
 def check(route: paths.Route) -> None:
