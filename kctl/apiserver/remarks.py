@@ -78,6 +78,11 @@ def remarks(resource: str, obj: Obj, old: Obj | None) -> Iterator[str]:
         spec = obj.get("spec") or {}
         if spec.get("tokenRequests") and spec.get("serviceAccountTokenInSecrets") is None:
             yield TOKENS_IN_ATTRIBUTES
+    elif resource == "customresourcedefinitions.apiextensions.k8s.io":
+        from kctl.api.crd.formats import unrecognized
+
+        known = set() if old is None else unrecognized(old)
+        yield from (f"unrecognized format {_quote(name)}" for name in sorted(unrecognized(obj) - known))
     elif resource == "secrets":
         yield from _secret(obj)
     elif resource == "pods":

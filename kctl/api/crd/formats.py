@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from datetime import date
 
+from kctl.api.objects import Obj
 from kctl.api.schema.wire import base64_error
 from kctl.api.validation import formats
 
@@ -42,6 +43,24 @@ PATTERNS = {
 def is_known(name: str) -> bool:
     """Say whether a format is one that is checked."""
     return name in CHECKS or name in PATTERNS or name in UNCHECKED
+
+
+def unrecognized(definition: Obj) -> set[str]:
+    """Return the formats in the schemas of a definition that nobody knows."""
+    from kctl.api.crd.structural import children
+
+    found: set[str] = set()
+    stack: list[Obj] = [
+        version["schema"]["openAPIV3Schema"]
+        for version in definition["spec"]["versions"]
+        if (version.get("schema") or {}).get("openAPIV3Schema")
+    ]
+    while stack:
+        schema = stack.pop()
+        if schema.get("format") and not is_known(schema["format"]):
+            found.add(schema["format"])
+        stack += [below for _, below in children(schema)]
+    return found
 
 
 def fits(name: str, value: str) -> bool:

@@ -109,7 +109,7 @@ class Version:
     @property
     def is_converted(self) -> bool:
         """Say whether a webhook would convert objects between versions."""
-        return dig(self.definition, "spec", "conversion", "strategy") == "Webhook"
+        return bool(dig(self.definition, "spec", "conversion", "strategy") == "Webhook")
 
     @property
     def is_terminating(self) -> bool:

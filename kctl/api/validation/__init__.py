@@ -56,6 +56,9 @@ RULES: dict[str, Rules] = {
     "ValidatingAdmissionPolicy.admissionregistration.k8s.io": Rules("admission", "validating_policy"),
     "ValidatingAdmissionPolicyBinding.admissionregistration.k8s.io": Rules("admission", "validating_binding"),
     "ValidatingWebhookConfiguration.admissionregistration.k8s.io": Rules("webhooks", "validating"),
+    "CustomResourceDefinition.apiextensions.k8s.io": Rules(
+        "definitions", "definition", "definition_update", status="definition_status"
+    ),
     "DeviceClass.resource.k8s.io": Rules("devices", "device_class"),
     "ResourceSlice.resource.k8s.io": Rules("devices", "device_slice", "device_slice_update"),
     "APIService.apiregistration.k8s.io": Rules("others", "api_service", again=True),
@@ -246,6 +249,10 @@ def _names(name: str, obj: Obj) -> Names:
         from kctl.api.validation import others
 
         return Names(others.api_service_name(obj), masked=False)
+    if name == "CustomResourceDefinition.apiextensions.k8s.io":
+        from kctl.api.validation import definitions
+
+        return definitions.names_of(obj)
     return meta.PATH_SEGMENT if name in PATH_SEGMENT else NAMES.get(name, meta.SUBDOMAIN)
 
 

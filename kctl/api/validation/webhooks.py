@@ -140,6 +140,11 @@ def _resources(values: list[str], at: str, out: Errors) -> None:
         out.append(errors.invalid(at, values, text))
 
 
+def client(value: Obj, at: str, out: Errors) -> None:
+    """Check where a conversion webhook is."""
+    _client(value, at, ("name", "namespace"), out)
+
+
 def _client(value: Obj, at: str, called: tuple[str, str], out: Errors) -> None:
     """Check where a webhook is."""
     url, service = value.get("url"), value.get("service")
