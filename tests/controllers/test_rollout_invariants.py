@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from kctl import ControlPlane
 from kctl.api.objects import Key, Obj, annotations_of, controller_uid
 from kctl.client.client import WatchEvent
+from kctl.controllers import deployment_history, deployment_rolling, deployment_scaling
 from kctl.controllers.pods import available_at, is_active, ready_since
 
 D = "deployments.apps"
@@ -256,3 +257,55 @@ def test_a_change_that_breaks_a_fencepost_is_noticed():
 def test_a_pause_leaves_the_old_pods_until_the_new_ones_are_available():
     steps = [(("image", 1), 0.0), (("paused", True), 0.0)]
     play((1, 0), 1, 0, TO_THE_END, steps)
+
+
+def one_more_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = deployment_rolling.new_size
+    monkeypatch.setattr(deployment_rolling, "new_size", lambda draft, rs: min(right(draft, rs) + 1, draft.replicas))
+
+
+def one_more_old_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = deployment_rolling._drop_available
+    monkeypatch.setattr(deployment_rolling, "_drop_available", lambda draft, spare: right(draft, spare + 1))
+
+
+def unhealthy_without_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = deployment_rolling._scale_old
+
+    def wrong(draft: Any) -> bool:
+        draft.max_unavailable += 1
+        return right(draft)
+
+    monkeypatch.setattr(deployment_rolling, "_scale_old", wrong)
+
+
+def shares_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = deployment_scaling._proportion
+    monkeypatch.setattr(deployment_scaling, "_proportion", lambda *given: right(*given) + 1)
+
+
+def a_revision_that_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deployment_history, "next_revision", lambda *given: 1)
+
+
+ROLL = [(("image", 1), TO_THE_END), (("image", 2), 4.0), (("replicas", 7), 4.0), (("undo", 0), TO_THE_END)]
+SCALE = [(("image", 1), 1.0), (("replicas", 8), 1.0), (("paused", True), 2.0), (("replicas", 3), 2.0)]
+
+
+@pytest.mark.parametrize(
+    ("mutant", "fence", "steps"),
+    [
+        (one_more_new, (1, 0), ROLL),
+        (one_more_old_gone, (1, 0), ROLL),
+        (unhealthy_without_limit, (1, 0), ROLL),
+        (shares_too_large, (1, 1), SCALE),
+        (a_revision_that_stays, (1, 0), ROLL),
+    ],
+)
+def test_a_controller_that_is_off_by_one_is_caught(
+    mutant: Any, fence: tuple[int, int], steps: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play(fence, 5, 0, TO_THE_END, steps)
+    mutant(monkeypatch)
+    with pytest.raises(AssertionError):
+        play(fence, 5, 0, TO_THE_END, steps)
