@@ -64,6 +64,22 @@ def verify(settings: Settings, full: bool, output: str | None) -> int:
     return 1 if problems else 0
 
 
+@command.command("usage", short_help="Show what fills the log.")
+@OUTPUT
+@click.pass_obj
+def usage(settings: Settings, output: str | None) -> None:
+    """Show per kind how many objects there are, how many states of them are kept, and their size."""
+    from kctl.cli import store_status
+    from kctl.cli.output import document, write
+
+    here = opened(settings)
+    try:
+        found = store_status.usage(here)
+    finally:
+        here.store.close()
+    write(document(found, output) if output else store_status.usage_text(found))
+
+
 @command.command("compact", short_help="Forget history.")
 @click.option("--to", type=int, metavar="REV", help="Forget what is older than this revision; default all but now.")
 @click.option("--keep", type=int, metavar="N", help="Forget all but the last N revisions.")

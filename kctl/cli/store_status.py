@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kctl.store.api import Member, Problem
 
 API_VERSION = "kctl.dev/v1"
+LOG = "log.db"
 USABLE = ("ok", "behind")
 HEADERS = ("REPLICA", "STATE", "ROLE", "REVISION", "TERM", "LAG", "SIZE", "DISK")
 
@@ -140,7 +141,23 @@ def _shown(place: str) -> str:
 def problems(here: Here, *, full: bool) -> list[Problem]:
     """Return what is not as it was committed."""
     found = list(here.store.verify("full" if full else "rows"))
-    return found + (_sealed_problems(here.store) if full else [])
+    return found + (_schema_problems(here) + _sealed_problems(here.store) if full else [])
+
+
+def _schema_problems(here: Here) -> list[Problem]:
+    """Return where the tables of a replica are not those of its format."""
+    from kctl.api.errors import KctlError
+    from kctl.store import sql
+    from kctl.store.api import Problem
+
+    found = []
+    for directory in here.place.directories:
+        try:
+            texts = sql.differences(directory / LOG)
+        except KctlError:
+            continue  # a file that cannot be opened is named already
+        found += [Problem(str(directory), "schema", text) for text in texts]
+    return found
 
 
 def _sealed_problems(store: SealedStore) -> list[Problem]:
@@ -169,6 +186,30 @@ def has_sealed(store: SealedStore) -> bool:
     from kctl.apiserver.encryption import PREFIX, SEALED
 
     return any(kv.value.startswith(PREFIX) for prefix in SEALED for kv in store.below.list(prefix).items)
+
+
+def usage(here: Here) -> Obj:
+    """Return what fills the log, counted in the first replica that can be read."""
+    from kctl.api.errors import KctlError
+    from kctl.store import sql
+
+    rows: list[sql.Usage] = []
+    for directory in here.place.directories:
+        try:
+            rows = sql.usage(directory / LOG)
+            break
+        except KctlError:
+            if directory == here.place.directories[-1]:
+                raise
+    return {"apiVersion": API_VERSION, "kind": "StoreUsage", "items": [row._asdict() for row in rows]}
+
+
+def usage_text(found: Obj) -> str:
+    """Return what fills the log as a table."""
+    from kctl.cli import tables
+
+    rows = [[item["resource"], item["objects"], item["states"], human(item["size"])] for item in found["items"]]
+    return tables.plain(("RESOURCE", "OBJECTS", "STATES", "SIZE"), rows)
 
 
 def verified(here: Here, found: Sequence[Problem], *, full: bool) -> Obj:

@@ -69,6 +69,26 @@ def test_verify_names_a_damaged_row_and_ends_with_1(web: Any) -> None:
     assert web("store", "verify", "-o", "json", code=1).json()["problems"]
 
 
+def test_full_verification_names_an_index_that_is_gone(web: Any) -> None:
+    import sqlite3
+
+    db = sqlite3.connect(web.folder / ".kctl" / "store" / "log.db")
+    db.execute("DROP INDEX kv_key")
+    db.close()
+    assert web("store", "verify").code == 0
+    assert "the index kv_key is missing" in web("store", "verify", "--full", code=1).out
+
+
+def test_usage_counts_objects_and_the_states_kept_of_them(web: Any) -> None:
+    items = {item["resource"]: item for item in web("store", "usage", "-o", "json").json()["items"]}
+    assert items["pods"]["objects"] == 3
+    assert items["pods"]["states"] > 3
+    web("store", "compact", "--yes")
+    items = {item["resource"]: item for item in web("store", "usage", "-o", "json").json()["items"]}
+    assert items["pods"]["states"] == 3
+    assert "RESOURCE" in web("store", "usage").out
+
+
 def test_compact_asks_before_it_forgets(web: Any) -> None:
     ran = web("store", "compact", code=4)
     assert "will be forgotten" in ran.err
@@ -179,6 +199,7 @@ def test_documents_are_as_their_schema_says(secret: Any) -> None:
         ("status",),
         ("verify",),
         ("verify", "--full"),
+        ("usage",),
         ("snapshot", "a"),
         ("key", "list"),
         ("key", "rotate"),
