@@ -285,7 +285,7 @@ def shares_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def a_revision_that_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deployment_history, "next_revision", lambda old: 1)
+    monkeypatch.setattr(deployment_history, "next_revision", len)
 
 
 ROLL = [(("image", 1), TO_THE_END), (("image", 2), 4.0), (("replicas", 7), 4.0), (("undo", 0), TO_THE_END)]
