@@ -37,6 +37,14 @@ VERSION = {
 }
 """What GET /version says: the Kubernetes release whose behaviour is served."""
 HEALTH = ("/healthz", "/livez", "/readyz")
+ISSUER = ("/.well-known/openid-configuration", "/openid/v1/jwks")
+UNSERVED = {
+    "/flagz": "kctl has no flags of a kube-apiserver to show",
+    "/statusz": "kctl has no status of a kube-apiserver to show",
+    "/metrics": "kctl measures nothing of its API server",
+    "/metrics/slis": "kctl measures nothing of its API server",
+}
+"""Paths the real server has, and why they are not served."""
 ADDRESSES = [{"clientCIDR": "0.0.0.0/0", "serverAddress": "127.0.0.1:6443"}]
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 GET = "GET"
@@ -50,8 +58,18 @@ def serve(server: APIServer, method: str, route: Route, accept: str) -> HTTPResp
     registry = server.registry
     if route.kind_of_path == "unknown":
         raise unknown_resource()
-    if route.path in HEALTH:
-        return HTTPResponse(200, b"ok", [("Content-Type", "text/plain; charset=utf-8")])
+    if route.path == "/" or route.path.startswith(HEALTH):
+        from kctl.apiserver import health
+
+        if route.path == "/":
+            return negotiate.respond(200, health.root(server, registry), "", [])
+        if route.path in health.checks(server):
+            return HTTPResponse(200, b"ok", [("Content-Type", "text/plain; charset=utf-8")])
+        raise NotAnAPIPath
+    if route.path in ISSUER:
+        return _issuer(server, route.path)
+    if route.path in UNSERVED:
+        raise StatusError(501, "NotImplemented", UNSERVED[route.path])
     known = route.path == "/version" or parts[0] in ("api", "apis")
     if known and method != GET:
         raise wrong_method()
@@ -66,6 +84,23 @@ def serve(server: APIServer, method: str, route: Route, accept: str) -> HTTPResp
     if parts[0] == "apis" and len(parts) == 3:
         return negotiate.respond(200, resource_list(registry, parts[1], parts[2]), "", [])
     raise NotAnAPIPath
+
+
+def _issuer(server: APIServer, path: str) -> HTTPResponse:
+    """Return who signs ServiceAccount tokens, or its public keys (OpenID Connect Discovery)."""
+    from kctl.apiserver import tokens
+    from kctl.apiserver.http import HTTPResponse, dumps
+
+    if path == ISSUER[1]:
+        return HTTPResponse(200, dumps(tokens.key_set(server)), [("Content-Type", "application/jwk-set+json")])
+    document = {
+        "issuer": tokens.ISSUER,
+        "jwks_uri": f"https://{ADDRESSES[0]['serverAddress']}{ISSUER[1]}",
+        "response_types_supported": ["id_token"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["ES256"],
+    }
+    return HTTPResponse(200, dumps(document), [("Content-Type", "application/json")])
 
 
 def _root(registry: Registry, *, core: bool, accept: str) -> HTTPResponse:

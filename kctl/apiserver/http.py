@@ -116,6 +116,10 @@ def _answer(
 ) -> HTTPResponse:
     route = paths.parse(path)
     if route.kind_of_path != "resource":
+        if route.path.startswith("/openapi/"):
+            from kctl.apiserver import openapi
+
+            return openapi.serve(server, method, route, heads)
         from kctl.apiserver import discovery
 
         return discovery.serve(server, method, route, accept)

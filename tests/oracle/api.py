@@ -196,7 +196,7 @@ class Replay:
         for key, value in (want.get("headers") or {}).items():
             found = [given for name, given in response.headers if name.lower() == key.lower()]
             why = why or self.matcher.difference(
-                value, found if isinstance(value, list) else ", ".join(found), f"header {key}"
+                value, found if isinstance(value, list) else ", ".join(found) if found else None, f"header {key}"
             )
         return why
 
