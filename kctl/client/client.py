@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
+from kctl.api.errors import StatusError
 from kctl.api.objects import Key, Obj
 
 Propagation = Literal["Background", "Foreground", "Orphan"]
@@ -56,6 +57,10 @@ class Client(Protocol):
         """Return the object; NotFound when there is none."""
         ...
 
+    def find_many(self, resource: str, keys: Sequence[Key]) -> Sequence[Obj | None]:
+        """Return the objects with these keys, None in the place of one that is not there."""
+        ...
+
     def list(
         self, resource: str, namespace: str = "", *, label_selector: str = "", field_selector: str = ""
     ) -> Listing:
@@ -72,6 +77,10 @@ class Client(Protocol):
 
     def create_many(self, resource: str, template: Obj, metadata: Sequence[Obj]) -> Sequence[Obj]:
         """Create one object per metadata from one template, validated once; stops at the first error."""
+        ...
+
+    def create_each(self, resource: str, objs: Sequence[Obj]) -> Sequence[Obj | StatusError]:
+        """Create the objects one by one and return each as stored, or why it was refused."""
         ...
 
     def update(self, resource: str, obj: Obj, *, subresource: str = "", dry_run: bool = False) -> Obj:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from kctl.api.errors import StatusError
 from kctl.api.objects import Key, Obj
 from kctl.api.registry import Kind
 from kctl.apiserver.request import ADMIN, Options, Request, component
@@ -75,6 +76,30 @@ class LocalClient:
         """Return the object; NotFound when there is none."""
         return self._handle(self._request("get", self._kind(resource), namespace, name))
 
+    def find_many(self, resource: str, keys: Sequence[Key]) -> Sequence[Obj | None]:
+        """Return the objects with these keys, None in the place of one that is not there."""
+        from kctl.apiserver import read
+
+        kind = self._kind(resource)
+        allowed: dict[str, bool] = {}
+        found: list[Obj | None] = []
+        for namespace, name in keys:
+            is_allowed = allowed.get(namespace)
+            if is_allowed is None:
+                is_allowed = allowed[namespace] = self._may(self._request("get", kind, namespace, ""))
+            if not is_allowed:
+                self._server.authorize(self._request("get", kind, namespace, name))
+            found.append(read.find(self._server, kind, namespace if kind.namespaced else "", name))
+        return found
+
+    def _may(self, request: Request) -> bool:
+        """Say whether the user may ask for this, whatever the name: then it need not be asked for every name."""
+        try:
+            self._server.authorize(request)
+        except StatusError:
+            return False
+        return True
+
     def list(
         self, resource: str, namespace: str = "", *, label_selector: str = "", field_selector: str = ""
     ) -> Listing:
@@ -106,6 +131,25 @@ class LocalClient:
         request = self._request("create", kind, metadata[0].get("namespace") or "", "")
         self._server.authorize(request)
         return batch.create_many(self._server, request, template, metadata)
+
+    def create_each(self, resource: str, objs: Sequence[Obj]) -> Sequence[Obj | StatusError]:
+        """Create the objects one by one and return each as stored, or why it was refused."""
+        from kctl.apiserver import batch
+
+        requests: dict[tuple[str, str], Request] = {}
+        out: list[Obj | StatusError] = []
+        for obj in objs:
+            place = (obj.get("apiVersion", ""), obj["metadata"].get("namespace") or "")
+            request = requests.get(place)
+            try:
+                if request is None:
+                    request = self._request("create", self._kind(resource, place[0]), place[1], "")
+                    self._server.authorize(request)
+                    requests[place] = request
+                out.append(batch.create_one(self._server, request, obj))
+            except StatusError as error:
+                out.append(error)
+        return out
 
     def update(self, resource: str, obj: Obj, *, subresource: str = "", dry_run: bool = False) -> Obj:
         """Replace the object; Conflict when its resourceVersion is not the current one."""

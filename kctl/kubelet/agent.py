@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from kctl.api.objects import Key, Obj, dig, is_deleting, key_of
 from kctl.client.cache import META, SPEC, STATUS, Cache, Caches, Index, by_node
-from kctl.client.client import Client
 from kctl.kubelet import admission, facts, pulls, references
 from kctl.kubelet.addresses import pod_address
 from kctl.kubelet.containers import state_of, waiting_reason
@@ -50,6 +49,8 @@ class Kubelet(Controller):
     """Below the workload controllers: what all pods do at an instant is one change to their owners."""
     reads = ("nodes",)
     writes = ("pods", "events")
+    component = COMPONENT
+    batch = 512
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
@@ -110,12 +111,6 @@ class Kubelet(Controller):
         if step.is_gone:
             actions.append(Delete("pods", key_of(pod), pod["metadata"]["uid"], grace=0))
         return Decision(tuple(actions), step.wake_at)
-
-    def act(self, client: Client, decision: Decision, now: float) -> None:
-        """Carry the decision out; events come from ``kubelet``."""
-        from kctl.runtime.act import carry_out
-
-        carry_out(client, decision.actions, now=now, component=COMPONENT)
 
 
 def _references(pods: Cache) -> Index:

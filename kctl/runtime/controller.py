@@ -57,6 +57,10 @@ class Controller:
     watches: tuple[Watch, ...] = ()
     reads: ClassVar[tuple[str, ...]] = ()
     writes: ClassVar[tuple[str, ...]] = ()
+    component: str = ""
+    """What events name as their source, the name when it is empty."""
+    batch: ClassVar[int] = 1
+    """So many keys are synced in one step. The caches take in what each writes; Events are recorded together."""
 
     def prepare(self, caches: Caches) -> None:
         """Register the indexes and folds the controller reads."""
@@ -73,7 +77,7 @@ class Controller:
         """Carry the decision out; StatusError makes the manager try the key again later."""
         from kctl.runtime.act import carry_out
 
-        carry_out(client, decision.actions, now=now, component=self.name)
+        carry_out(client, decision.actions, now=now, component=self.component or self.name)
 
 
 class Loop(Protocol):

@@ -16,6 +16,7 @@ in the older form all the same. An Event that cannot be written never fails the 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from hashlib import blake2b
 
@@ -47,60 +48,102 @@ class Recorder:
         self._component = component
         self._known: dict[Key, list[Obj]] = {}
         self._silenced: set[Key] = set()
+        self._bases: dict[tuple[str | None, ...], Key] = {}
+        self._new: list[tuple[Key, Emit, Obj]] = []
+        """Events that are yet to be written, each with its base and what asked for it."""
 
     def record(self, event: Emit) -> None:
         """Record the event: a new Event, a count in one that is there, or nothing."""
-        base = name_base(event, self._component)
-        if base in self._silenced:
-            return
-        try:
-            self._record(base, event)
-        except StatusError as error:
-            if error.reason != "AlreadyExists":
-                return  # as upstream: events are best effort (a terminating namespace takes none)
-            self._known.pop(base)  # somebody deleted an Event among them: those behind it are found now
-            with suppress(StatusError):
+        self.record_all((event,))
+
+    def record_all(self, events: Sequence[Emit]) -> None:
+        """Record events in their order; new ones are written together."""
+        based = [(base, event) for event in events if (base := self._base(event)) not in self._silenced]
+        with suppress(StatusError):  # as upstream: events are best effort (a terminating namespace takes none)
+            self._read(dict.fromkeys(base for base, _ in based))
+            for base, event in based:
                 self._record(base, event)
+            self._flush()
+
+    def _base(self, event: Emit) -> Key:
+        about = event.regarding
+        meta = about["metadata"]
+        identity = (about["kind"], meta.get("namespace"), meta["name"], meta.get("uid"), event.host)
+        base = self._bases.get(identity)
+        if base is None:
+            base = self._bases[identity] = name_base(event, self._component)
+        return base
+
+    def _read(self, bases: Iterable[Key]) -> None:
+        """Read the Events of this source about objects, in the order they were first recorded."""
+        known = self._known
+        asked = [base for base in bases if base not in known]
+        known.update((base, []) for base in asked)
+        while asked:
+            try:
+                found = self._client.find_many("events", [_numbered(base, len(known[base])) for base in asked])
+            except StatusError:
+                for base in asked:
+                    del known[base]
+                raise
+            more = []
+            for base, seen in zip(asked, found, strict=True):
+                if seen is not None:
+                    known[base].append(seen)
+                    more.append(base)
+            asked = more
 
     def _record(self, base: Key, event: Emit) -> None:
-        known = self._read(base)
-        if event.action or may_send(known, self._now):
-            self._write(base, known, event)
-        else:
+        if base in self._silenced:
+            return
+        self._read((base,))
+        known = self._known[base]
+        if not event.action and not may_send(known, self._now):
             self._silenced.add(base)
-
-    def _read(self, base: Key) -> list[Obj]:
-        """Return the Events of this source about the object, in the order they were first recorded."""
-        found = self._known.get(base)
-        if found is None:
-            found = self._known[base] = []
-            while (seen := self._get(_numbered(base, len(found)))) is not None:
-                found.append(seen)
-        return found
-
-    def _get(self, key: Key) -> Obj | None:
-        try:
-            return self._client.get("events", key.namespace, key.name)
-        except StatusError as error:
-            if error.reason != "NotFound":
-                raise
-            return None
-
-    def _write(self, base: Key, known: list[Obj], event: Emit) -> None:
+            return
         message = event.message
         if event.action and len(message) > MAX_NOTE:
             message = message[: MAX_NOTE - 4] + " ..."
         number, message = correlate(known, event, message, self._now)
         if number < len(known):
-            seen = known[number]
-            change = {"count": seen.get("count", 1) + 1, "lastTimestamp": rfc3339(self._now)}
-            if message != seen.get("message"):
-                change["message"] = message
-            known[number] = self._client.patch("events", _numbered(base, number), change)
+            self._count(base, number, message)
             return
-        made = event_object(event._replace(message=message), now=self._now, component=self._component)
-        made["metadata"]["name"] = _numbered(base, number).name
-        known.append(self._client.create("events", made))
+        name = _numbered(base, number).name
+        made = event_object(event, name, message, now=self._now, component=self._component)
+        known.append(made)
+        self._new.append((base, event, made))
+
+    def _count(self, base: Key, number: int, message: str) -> None:
+        """Count an event in an Event that is there."""
+        self._flush()
+        known = self._known.get(base) or ()
+        if number >= len(known):
+            return  # what was to be counted in could not be written
+        seen = known[number]
+        change = {"count": seen.get("count", 1) + 1, "lastTimestamp": rfc3339(self._now)}
+        if message != seen.get("message"):
+            change["message"] = message
+        with suppress(StatusError):
+            self._known[base][number] = self._client.patch("events", _numbered(base, number), change)
+
+    def _flush(self, *, is_first: bool = True) -> None:
+        """Write the new Events; one whose name was taken is recorded anew, once, on what is there.
+
+        That happens when somebody has deleted an Event among those of its source.
+        """
+        new, self._new = self._new, []
+        if not new:
+            return
+        outcomes = self._client.create_each("events", [made for _, _, made in new])
+        refused = [(one, error) for one, error in zip(new, outcomes, strict=True) if isinstance(error, StatusError)]
+        for (base, _, _), _ in refused:
+            self._known.pop(base, None)
+        if refused and is_first:
+            self._read(dict.fromkeys(base for (base, _, _), _ in refused))
+            for (base, event, _), error in refused:
+                if error.reason == "AlreadyExists":
+                    self._record(base, event)
+            self._flush(is_first=False)
 
 
 def correlate(known: list[Obj], event: Emit, message: str, now: float) -> tuple[int, str]:
@@ -171,7 +214,7 @@ def _numbered(base: Key, number: int) -> Key:
     return Key(base.namespace, f"{base.name}{number:04x}")
 
 
-def event_object(event: Emit, *, now: float, component: str) -> Obj:
+def event_object(event: Emit, name: str, message: str, *, now: float, component: str) -> Obj:
     """Return the v1 Event as the recorder first writes it."""
     about = event.regarding
     meta = about["metadata"]
@@ -187,13 +230,10 @@ def event_object(event: Emit, *, now: float, component: str) -> Obj:
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {
-            "name": _numbered(name_base(event, component), 0).name,
-            "namespace": meta.get("namespace") or "default",
-        },
+        "metadata": {"name": name, "namespace": meta.get("namespace") or "default"},
         "involvedObject": {name: value for name, value in involved.items() if value},
         "reason": event.reason,
-        "message": event.message,
+        "message": message,
         "source": {"component": component, **({"host": event.host} if event.host else {})},
         "firstTimestamp": rfc3339(now),
         "lastTimestamp": rfc3339(now),

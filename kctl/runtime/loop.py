@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from kctl.api.errors import StatusError
 from kctl.api.objects import Key
 from kctl.client.cache import ALL, Caches, Change
 from kctl.client.client import Client
-from kctl.runtime.controller import Controller
+from kctl.runtime.actions import Emit
+from kctl.runtime.controller import Controller, Decision
+from kctl.runtime.events import Recorder
 from kctl.runtime.queue import WorkQueue
 
 
@@ -35,6 +37,8 @@ class ControllerLoop:
         self.queue = WorkQueue()
         self._client = client
         self._caches = caches
+        self.take_in: Callable[[], None] = _nothing
+        """Lets the caches take in what was written, before the loops hear of it."""
         self._watches = {
             resource: [(watch.keys, watch.on) for watch in controller.watches if watch.resource == resource]
             for resource in self.resources
@@ -68,31 +72,68 @@ class ControllerLoop:
         self.queue.wake(now)
 
     def step(self, now: float) -> int:
-        """Sync one key: observe, decide, act."""
+        """Sync one key, or as many as the controller takes at once: observe, decide, act."""
+        if self.controller.batch > 1:
+            return self._step_many(now)
         key = self.queue.pop()
+        decision = self._decide(key, now)
+        if decision is not None:
+            self._act(key, decision, now)
+        return 1
+
+    def _step_many(self, now: float) -> int:
+        """Sync several keys, each on caches that have what the one before wrote; then record the Events of all."""
+        told: list[Emit] = []
+        keys = self.queue.pop_many(self.controller.batch)
+        try:
+            for key in keys:
+                decision = self._decide(key, now)
+                if decision is None:
+                    continue
+                emits = [action for action in decision.actions if isinstance(action, Emit)]
+                writes = tuple(action for action in decision.actions if not isinstance(action, Emit))
+                if self._act(key, decision._replace(actions=writes), now):
+                    told += emits
+                if writes:
+                    self.take_in()
+        finally:
+            if told:
+                component = self.controller.component or self.controller.name
+                Recorder(self._client, now=now, component=component).record_all(told)
+        return len(keys)
+
+    def _decide(self, key: Key, now: float) -> Decision | None:
+        """Return what is to be done about a key, None for nothing."""
         self.current = key
         self.stats.syncs += 1
-        controller = self.controller
-        seen = controller.observe(self._caches, key)
+        seen = self.controller.observe(self._caches, key)
         if seen is None:
             self._succeeded(key)
             self.queue.wake_at(key, None)
-            return 1
-        decision = controller.decide(seen, now)
+            return None
+        decision = self.controller.decide(seen, now)
         self.queue.wake_at(key, decision.wake_at, periodic=decision.periodic)
         if not decision.actions:
             self._succeeded(key)
-            return 1
+            return None
+        return decision
+
+    def _act(self, key: Key, decision: Decision, now: float) -> bool:
+        """Carry a decision out and say whether nothing of it was refused."""
         try:
-            controller.act(self._client, decision, now)
+            self.controller.act(self._client, decision, now)
         except StatusError as error:
             self.stats.errors += 1
             self.stats.last_error[key] = error.message
             self.queue.fail(key, now)
-        else:
-            self._succeeded(key)
-        return 1
+            return False
+        self._succeeded(key)
+        return True
 
     def _succeeded(self, key: Key) -> None:
         self.queue.forget(key)
         self.stats.last_error.pop(key, None)
+
+
+def _nothing() -> None:
+    """Take nothing in: a loop that nobody drives."""

@@ -70,6 +70,8 @@ class Manager:
         self._writes: dict[tuple[str, Key], int] = {}
         self._written_by: dict[tuple[str, Key], tuple[str, ...]] = {}
         self._active = ""
+        self._held: dict[str, list[Change]] = {}
+        """Changes that caches have taken in and the loops are yet to hear of."""
         self._alone: tuple[str, ...] = ("",)
         """The active loop as the only writer: most objects have one in an instant."""
         self.caches = Caches(self._fill)
@@ -83,6 +85,8 @@ class Manager:
         """Take a loop in; loops run by level, equals in the order they came."""
         self.loops.append(loop)
         self.loops.sort(key=lambda known: known.level)
+        if isinstance(loop, ControllerLoop) and loop.controller.batch > 1:
+            loop.take_in = self._taker(loop.controller.writes)
         for resource in loop.resources:
             self.caches[resource]
             self._listeners.setdefault(resource, []).append(loop)
@@ -101,12 +105,13 @@ class Manager:
         seen = 0
         for n in range(len(self._watches)):  # delivering may add some
             cache, watch = self._watches[n]
-            if self.lag is None and not watch.waiting():
+            if self.lag is None and not watch.waiting() and cache.resource not in self._held:
                 continue
             events = watch.events()
             if self.lag is not None:
                 events = self.lag.pass_on(cache.resource, events, idle=idle)
-            changes = [cache.take(event) for event in events]
+            changes = self._held.pop(cache.resource, [])
+            changes += [cache.take(event) for event in events]
             if changes:
                 seen += len(changes)
                 self._pass_on(cache.resource, changes)
@@ -114,6 +119,17 @@ class Manager:
             for cache in self.caches.known():
                 cache.check()
         return seen
+
+    def _taker(self, resources: Iterable[str]) -> Callable[[], None]:
+        """Return what lets the caches of some resources take in what has changed; the loops hear of it later."""
+        mine = [(cache, watch) for cache, watch in self._watches if cache.resource in resources]
+
+        def take_in() -> None:
+            for cache, watch in mine if self.lag is None else ():
+                if watch.waiting():
+                    self._held.setdefault(cache.resource, []).extend(map(cache.take, watch.events()))
+
+        return take_in
 
     def _pass_on(self, resource: str, changes: list[Change]) -> None:
         """Tell everybody of changes that the cache of their resource has taken in."""
@@ -155,7 +171,8 @@ class Manager:
     def step(self, now: float, budget: int) -> bool:
         """Do up to ``budget`` steps of work at this instant; return whether there is more."""
         self.pump()
-        for _ in range(budget):
+        until = self.steps + budget
+        while self.steps < until:
             loop = next((loop for loop in self.loops if loop.has_work()), None)
             if self.livelock is not None:
                 return False
@@ -163,15 +180,16 @@ class Manager:
                 self._step(loop, now)
             elif self.lag is None or not self.pump(idle=True):
                 return False
+            else:
+                until -= 1
             self.pump()
         return self.lag is not None or any(loop.has_work() for loop in self.loops)
 
     def _step(self, loop: Loop, now: float) -> None:
-        self.steps += 1
         if self._active != loop.name:
             self._active, self._alone = loop.name, (loop.name,)
         try:
-            loop.step(now)
+            self.steps += max(loop.step(now), 1)
         except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
             # A bug in one controller must not take the run with it: it is reported as a crash.
             self.crashes.append(Crash(loop.name, f"{type(error).__name__}: {error}", traceback.format_exc()))

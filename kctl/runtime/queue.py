@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
+from itertools import islice
 from typing import NamedTuple
 
 from kctl.api.objects import Key
@@ -51,6 +52,13 @@ class WorkQueue:
         key = next(iter(self._ready))
         del self._ready[key]
         return key
+
+    def pop_many(self, count: int) -> list[Key]:
+        """Take up to ``count`` keys, those that have waited longest, in that order."""
+        keys = list(islice(self._ready, count))
+        for key in keys:
+            del self._ready[key]
+        return keys
 
     def wake_at(self, key: Key, at: float | None, *, periodic: bool = False) -> None:
         """Set the key's only timer, None for none."""

@@ -161,6 +161,7 @@ class SchedulerLoop:
             self._client.bind_many(bindings)
         except StatusError:
             failed = {b[0] for b in bindings if not self._bind_one(*b)}
+        placed: list[tuple[PodInfo, str]] = []
         for queued, node in bound:
             if queued.pod.key in failed:
                 self._cluster.remove_pod(queued.pod.key)
@@ -168,9 +169,10 @@ class SchedulerLoop:
                 self._queue.failed(queued, now)
             else:
                 self._queue.remove(queued.pod.key)
-                self._reporter.scheduled(queued.pod, node, now)
+                placed.append((queued.pod, node))
                 if queued.pod.nominated:
                     self._reporter.withdraw(queued.pod.key, now)
+        self._reporter.scheduled(placed, now)
 
     def _bind_one(self, key: Key, uid: str, node: str) -> bool:
         """Bind one pod; True also when it is bound to that node already."""

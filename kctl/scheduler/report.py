@@ -5,7 +5,7 @@ In: outcomes. Out: writes through the client, only where something changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from kctl.api.clock import rfc3339
 from kctl.api.errors import StatusError
@@ -23,10 +23,15 @@ class Reporter:
         self._client = client
         self._component = component
 
-    def scheduled(self, pod: PodInfo, node: str, now: float) -> None:
-        """Record the Event of a binding."""
-        message = f"Successfully assigned {pod.namespace}/{pod.key.name} to {node}"
-        self._do([Emit(pod.obj, "Normal", "Scheduled", message, "Binding")], now)
+    def scheduled(self, placed: Sequence[tuple[PodInfo, str]], now: float) -> None:
+        """Record the Events of bindings."""
+        from kctl.runtime.events import Recorder
+
+        texts = [f"Successfully assigned {pod.namespace}/{pod.key.name} to {node}" for pod, node in placed]
+        events = [
+            Emit(pod.obj, "Normal", "Scheduled", text, "Binding") for (pod, _), text in zip(placed, texts, strict=True)
+        ]
+        Recorder(self._client, now=now, component=self._component).record_all(events)
 
     def withdraw(self, key: Key, now: float) -> None:
         """Clear the nomination of a pod that is placed; the API server of 1.36 does so when it binds."""

@@ -69,7 +69,8 @@ def write(client: LocalClient, pod: Obj, status: Obj) -> Obj:
 
 def event(pod: Obj, message: str, reason: str = "Started") -> Obj:
     emit = Emit(pod, "Normal", reason, message, field_path="spec.containers{main}", host="node-1")
-    return event_object(emit, now=0.0, component="kubelet")
+    name = f"{pod['metadata']['name']}.{reason.lower()}"
+    return event_object(emit, name, message, now=0.0, component="kubelet")
 
 
 @given(st.lists(st.tuples(st.sampled_from(["a", "b", "1", ""]), st.sampled_from(["Started", "Pulled"])), max_size=12))

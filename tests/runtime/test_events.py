@@ -151,3 +151,43 @@ def test_one_recorder_for_an_instant_and_one_for_each_event_agree(said: list[tup
         recorder.record(Emit(other.about, "Normal", "Said", f"number {message}"))
     assert one.told() == other.told()
     assert sum(count for _, count in one.told()) <= BURST + at // 300 + 1
+
+
+ABOUT = st.integers(0, 2)
+SAID = st.tuples(ABOUT, st.sampled_from(["Said", "Cried"]), st.integers(0, 14), st.sampled_from(["", "Binding"]))
+
+
+@given(
+    st.lists(SAID, max_size=40), st.sets(st.tuples(ABOUT, st.integers(0, 3)), max_size=3), st.lists(SAID, max_size=20)
+)
+@settings(max_examples=40, deadline=None)
+def test_events_recorded_together_are_those_recorded_one_by_one(before: list, gone: set, after: list) -> None:
+    outcomes = []
+    for together in (True, False):
+        desk = Desk()
+        objects = [
+            desk.client.create("configmaps", {**desk.about, "metadata": {"name": f"o{n}", "namespace": "default"}})
+            for n in range(3)
+        ]
+        emits = [
+            Emit(objects[n], "Normal", reason, f"number {m}", action) for n, reason, m, action in (*before, *after)
+        ]
+        for at, some in ((0.0, emits[: len(before)]), (7.0, emits[len(before) :])):
+            recorder = Recorder(desk.client, now=EPOCH + at, component="me")
+            if together:
+                recorder.record_all(some)
+            else:
+                for emit in some:
+                    recorder.record(emit)
+            if not at:
+                for event in desk.events():
+                    about, number = event["involvedObject"]["name"], int(event["metadata"]["name"][-4:], 16)
+                    if (int(about[1:]), number) in gone:
+                        desk.client.delete("events", Key("default", event["metadata"]["name"]))
+        outcomes.append(
+            sorted(
+                (event["involvedObject"]["name"], event["reason"], event["message"], event["count"])
+                for event in desk.events()
+            )
+        )
+    assert outcomes[0] == outcomes[1]
