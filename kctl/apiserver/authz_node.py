@@ -10,7 +10,7 @@ keeps a graph; here the node's pods are looked at when a kubelet asks.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from kctl.api import rbac
@@ -39,16 +39,16 @@ def decide(server: APIServer, asked: Attributes) -> Decision:
         if own is not None:
             why = own(server, node, asked)
             return Decision(not why, why.strip())
-    for rule in _rules():
-        if rbac.allows_path(rule, asked.verb, asked.path) if asked.path else _allows(rule, asked):
-            return Decision(True)
-    return Decision(False)
+    if asked.path:
+        return Decision(any(rbac.allows_path(rule, asked.verb, asked.path) for rule in _rules()))
+    rules = _rules_for(asked.verb, asked.group, asked.resource, asked.subresource)
+    return Decision(any(rbac.allows_name(rule, asked.name) for rule in rules))
 
 
-def _allows(rule: Obj, asked: Attributes) -> bool:
-    return rbac.allows_resource(rule, asked.verb, asked.group, asked.resource, asked.subresource) and rbac.allows_name(
-        rule, asked.name
-    )
+@lru_cache(1024)
+def _rules_for(verb: str, group: str, resource: str, subresource: str) -> tuple[Obj, ...]:
+    """Return the rules about such requests: kubelets ask the same few things thousands of times."""
+    return tuple(rule for rule in _rules() if rbac.allows_resource(rule, verb, group, resource, subresource))
 
 
 @cache
