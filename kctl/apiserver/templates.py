@@ -42,7 +42,7 @@ class Node(NamedTuple):
     parent: int
     step: Any
     value: Any
-    kind: type
+    kind: Any
     size: int
     holes: tuple[Any, ...]
     alike: Getter
@@ -107,7 +107,6 @@ class Template:
         """Return what ``obj`` has in the holes, None when it is not of this template."""
         values: list[Any] = []
         parts: list[Any] = [{None: obj}]
-        part: Any
         try:
             for parent, step, _, kind, size, holes, alike, same, numbers, exact, closed in self._nodes:
                 part = parts[parent][step]

@@ -86,7 +86,7 @@ def follow(plane: ControlPlane, target: targets.Target, last: Progress, revision
     from kctl.cli import rollout_status
     from kctl.cli.run import run
 
-    run(plane, within=within)
+    run(plane, within=within, keep=True)
     said = last.text
     for event in plane.converger.trace:
         if event.resource != target.kind.resource or key_of(event.object) != target.key:

@@ -16,17 +16,24 @@ if TYPE_CHECKING:
 NOT_CONVERGED = 3
 
 
-def run(plane: ControlPlane, *, within: float | None = None, advance: float | None = None) -> Outcome:
-    """Run the control plane; on a terminal say on stderr how far it is, and at the end how long it took."""
+def run(
+    plane: ControlPlane, *, within: float | None = None, advance: float | None = None, keep: bool = False
+) -> Outcome:
+    """Run the control plane; on a terminal say on stderr how far it is, and at the end how long it took.
+
+    With ``keep`` every change of the run is kept for the caller; a report needs none.
+    """
+    from kctl.plan.tale import Tale
     from kctl.plane.plane import HORIZON
 
     within = HORIZON if within is None else within
+    listener = None if keep else Tale(lambda: plane.client.list("replicasets.apps").items)
     if not sys.stderr.isatty():
-        return plane.run(within=within, advance=advance)
+        return plane.run(within=within, advance=advance, listener=listener)
     from kctl.cli.progress import Reporter
 
     with Reporter(sys.stderr) as reporter:
-        return plane.run(within=within, advance=advance, progress=reporter.report)
+        return plane.run(within=within, advance=advance, progress=reporter.report, listener=listener)
 
 
 def duration(text: str) -> float:

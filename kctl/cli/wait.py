@@ -116,11 +116,11 @@ class Waiter:
             from kctl.cli.run import run
 
             started = self._plane.now
-            run(self._plane, within=self._within)
+            run(self._plane, within=self._within, keep=True)
             self._happened = self._trace(started)
             left = started + self._within - self._plane.now
             if left > 0:
-                run(self._plane, advance=left)
+                run(self._plane, advance=left, keep=True)
                 self._happened += self._trace(started)
         return self._happened
 

@@ -22,6 +22,8 @@ from kctl.runtime.controller import Controller, Decision, Watch, keys_of_self
 
 DEFINITIONS = "customresourcedefinitions.apiextensions.k8s.io"
 FINALIZER = "kubernetes"
+EVENTS = "events"
+"""What holds nothing back: Events go with the rest and are not followed before, for there are many."""
 GRACE = 5.0
 """As upstream's namespaceDeletionGracePeriod: seconds before the contents are touched."""
 FINE = {
@@ -57,7 +59,7 @@ class NamespaceController(Controller):
     writes = ("namespaces", "*")
 
     def __init__(self) -> None:
-        contents = (Watch(resource, keys_of_content) for resource in namespaced_resources())
+        contents = (Watch(resource, keys_of_content) for resource in namespaced_resources() if resource != EVENTS)
         self.watches = (Watch("namespaces", keys_of_self), *contents)
 
     def observe(self, caches: Caches, key: Key) -> Seen | None:
@@ -90,9 +92,10 @@ def decide(seen: Seen, now: float) -> Decision:
     pods = tuple((resource, objects) for resource, objects in seen.left if resource == "pods")
     left = pods or seen.left
     deletions = tuple(_delete(left))
-    if deletions:
+    waits = any(resource != EVENTS or _has_finalizers(objects) for resource, objects in left)
+    if deletions and waits:
         return Decision(deletions)
-    if left:
+    if waits:
         conditions = conditions_of(status.get("conditions") or [], left, now)
         if conditions == status.get("conditions"):
             return Decision()
@@ -100,7 +103,11 @@ def decide(seen: Seen, now: float) -> Decision:
         return Decision((Patch("namespaces", key_of(namespace), body, "merge", "status"),))
     finalizers = [name for name in namespace["spec"]["finalizers"] if name != FINALIZER]
     spec = {**namespace["spec"], "finalizers": finalizers}
-    return Decision((Update("namespaces", {**namespace, "spec": spec}, "finalize"),))
+    return Decision((*deletions, Update("namespaces", {**namespace, "spec": spec}, "finalize")))
+
+
+def _has_finalizers(objects: Iterable[Obj]) -> bool:
+    return any(obj["metadata"].get("finalizers") for obj in objects)
 
 
 def _delete(left: Iterable[tuple[str, tuple[Obj, ...]]]) -> Iterable[Action]:

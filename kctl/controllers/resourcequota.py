@@ -19,7 +19,7 @@ from kctl.api.quota import pods as pod_rules
 from kctl.api.quota.pods import Charged
 from kctl.api.resourcelist import add, mask, times, written
 from kctl.client.cache import META, SPEC, STATUS, Cache, Caches, Fold
-from kctl.controllers.namespace import namespaced_resources
+from kctl.controllers.namespace import EVENTS, namespaced_resources
 from kctl.runtime.actions import update_status
 from kctl.runtime.controller import Controller, Decision, KeysOf, Watch, keys_of_self
 
@@ -47,7 +47,7 @@ class ResourceQuotaController(Controller):
     writes = (QUOTAS,)
 
     def __init__(self) -> None:
-        counted = (Watch(resource, keys_of_counted(resource)) for resource in namespaced_resources())
+        counted = (Watch(resource, keys_of_counted(resource)) for resource in counted_resources())
         self.watches = (Watch(QUOTAS, keys_of_self), *counted)
 
     def observe(self, caches: Caches, key: Key) -> Seen | None:
@@ -56,7 +56,7 @@ class ResourceQuotaController(Controller):
         if quota is None:
             return None
         hard = quota["spec"].get("hard") or {}
-        known = frozenset(namespaced_resources())
+        known = frozenset(counted_resources())
         resources = sorted({rules.resource_for(name) for name in hard} & known)
         found = counted_pods(caches["pods"]).get(key.namespace) if "pods" in resources else ()
         objects = ((r, tuple(caches[r].in_namespace(key.namespace))) for r in resources if r != "pods")
@@ -97,6 +97,11 @@ def count(seen: Seen, hard: Mapping[str, str], now: float) -> dict[str, str]:
             if rules.in_scopes(resource, scopes, obj):
                 out = add(out, mask(rules.usage(resource, obj, now), names))
     return out
+
+
+def counted_resources() -> list[str]:
+    """Return what quotas can count: everything in namespaces but Events, as DefaultIgnoredResources."""
+    return [resource for resource in namespaced_resources() if resource != EVENTS]
 
 
 def counted_pods(pods: Cache) -> Fold[Counts]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from kctl.api.objects import Obj, controller_of, group_of, key_of, printed_name
+from kctl.api.objects import Obj, group_of, key_of, printed_name
 
 GROUPS = {
     "Deployment": "deployment.apps",
@@ -39,17 +39,30 @@ class Owners:
 
     def __init__(self, objects: Iterable[Obj] = ()) -> None:
         self._parent: dict[str, tuple[str, Ref]] = {}
+        self._links: dict[str, tuple[str, Ref]] = {}
+        self._tops: dict[str, Ref] = {}
         for obj in objects:
             self.see(obj)
 
     def see(self, obj: Obj) -> None:
         """Remember the object's controlling owner."""
-        owner = controller_of(obj)
-        uid = obj["metadata"].get("uid")
-        if owner and uid and uid not in self._parent:
-            namespace = obj["metadata"].get("namespace") or ""
+        meta = obj["metadata"]
+        uid = meta.get("uid")
+        if not uid or uid in self._parent:
+            return
+        for owner in meta.get("ownerReferences") or ():
+            if owner.get("controller"):
+                break
+        else:
+            return
+        link = self._links.get(owner["uid"])
+        if link is None:
             group = GROUPS.get(owner["kind"], owner["kind"].lower())
-            self._parent[uid] = (owner["uid"], Ref(namespace, f"{group}/{owner['name']}"))
+            ref = Ref(meta.get("namespace") or "", f"{group}/{owner['name']}")
+            link = self._links[owner["uid"]] = (owner["uid"], ref)
+        self._parent[uid] = link
+        if uid in self._links:
+            self._tops.clear()  # the chains through this object go on
 
     def parent(self, obj: Obj) -> Ref | None:
         """Return the object's controlling owner."""
@@ -60,7 +73,17 @@ class Owners:
     def top(self, obj: Obj) -> Ref:
         """Return the last owner of the chain that starts at ``obj``, the object itself if it has none."""
         self.see(obj)
-        ref, uid = ref_of(obj), obj["metadata"].get("uid", "")
-        while uid in self._parent:
-            uid, ref = self._parent[uid]
-        return ref
+        return self.top_of(obj["metadata"].get("uid", "")) or ref_of(obj)
+
+    def top_of(self, uid: str) -> Ref | None:
+        """Return the last owner of the chain that starts at an object seen before, None when it has none."""
+        link = self._parent.get(uid)
+        if link is None:
+            return None
+        owner, ref = link
+        top = self._tops.get(owner)
+        if top is None:
+            while (above := self._parent.get(owner)) is not None:
+                owner, ref = above
+            top = self._tops[link[0]] = ref
+        return top

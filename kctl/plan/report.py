@@ -10,7 +10,8 @@ from typing import Literal
 
 from kctl.api.objects import Obj
 from kctl.gitops.inventory import API_VERSION
-from kctl.plan import consequence, residual, timeline
+from kctl.plan import residual
+from kctl.plan.tale import Tale
 from kctl.plane.plane import ControlPlane, Outcome
 
 Verdict = Literal["Converged", "Settled", "Oscillating", "Horizon"]
@@ -35,9 +36,10 @@ def build(
 ) -> Obj:
     """Return the Report of a run; ``used`` are the (resource, object) pairs that the input had."""
     converger = plane.converger
-    pods, replicasets = (
-        plane.client.list(resource).items if converger.trace else () for resource in ("pods", "replicasets.apps")
-    )
+    told = converger.listener
+    if not isinstance(told, Tale):
+        told = Tale.of(plane.client, converger.trace, converger.times)
+    pods = () if told.is_empty else plane.client.list("pods").items
     left = _blockers(plane)
     left += problems(plane, {(entry["namespace"], entry["message"]) for entry in left})
     return {
@@ -47,9 +49,9 @@ def build(
         "why": outcome.why,
         "revision": plane.revision,
         "intent": list(intent),
-        "consequence": consequence.records(converger.trace, converger.times, pods, replicasets),
+        "consequence": told.records(pods),
         "residual": left,
-        "timeline": [row.data() for row in timeline.rows(converger.trace, converger.times, outcome.started)],
+        "timeline": [row.data() for row in told.rows(outcome.started)],
         "warnings": sorted(set(warnings)),
         "notSimulated": not_simulated(used),
         "virtualSeconds": round(outcome.now - outcome.started, 3),

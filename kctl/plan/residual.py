@@ -44,6 +44,32 @@ class Blocker(NamedTuple):
         }
 
 
+class _Warnings:
+    """The last Warning about each object; Events are read when somebody asks, which is seldom."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._last: dict[str, tuple[str, str, str]] | None = None
+
+    def last(self, obj: Obj) -> tuple[str, str] | None:
+        """Return reason and message of the last Warning about an object."""
+        if self._last is None:
+            self._last = self._read()
+        found = self._last.get(obj["metadata"]["uid"])
+        return found[1:] if found is not None else None
+
+    def _read(self) -> dict[str, tuple[str, str, str]]:
+        last: dict[str, tuple[str, str, str]] = {}
+        for event in sorted(self._client.list("events").items, key=key_of):
+            if event.get("type") != "Warning":
+                continue
+            uid = (event.get("involvedObject") or {}).get("uid", "")
+            when = event.get("lastTimestamp") or ""
+            if uid not in last or last[uid][0] <= when:
+                last[uid] = (when, event.get("reason", ""), event.get("message", ""))
+        return last
+
+
 def blockers(client: Client) -> list[Blocker]:
     """Return why the cluster is not as desired; empty when it is."""
     pods = client.list("pods").items
@@ -51,7 +77,7 @@ def blockers(client: Client) -> list[Blocker]:
     replicasets = client.list("replicasets.apps").items
     jobs = client.list("jobs.batch").items
     owners = Owners([*replicasets, *jobs, *pods])
-    warnings = _warnings(client.list("events").items)
+    warnings = _Warnings(client)
     found: list[tuple[Ref, Ref, str, str]] = []
     blocked: set[Ref] = set()
     by_name = {node["metadata"]["name"]: node for node in nodes}
@@ -79,7 +105,7 @@ def _of(
     resource: str,
     objects: Iterable[Obj],
     owners: Owners,
-    warnings: dict[str, tuple[str, str]],
+    warnings: _Warnings,
     blocked: set[Ref],
     displaced: Mapping[Ref, health.Health] = MappingProxyType({}),
 ) -> list[tuple[Ref, Ref, str, str]]:
@@ -90,24 +116,11 @@ def _of(
             continue
         reason, message = state.reason, state.message
         if reason in INCONCLUSIVE:
-            reason, message = warnings.get(obj["metadata"]["uid"], (reason, message))
+            reason, message = warnings.last(obj) or (reason, message)
         top = owners.top(obj)
         blocked.add(top)
         found.append((ref_of(obj), top, reason, message))
     return found
-
-
-def _warnings(events: Iterable[Obj]) -> dict[str, tuple[str, str]]:
-    """Return the last Warning by the uid of the object it is about."""
-    last: dict[str, tuple[str, str, str]] = {}
-    for event in sorted(events, key=key_of):
-        if event.get("type") != "Warning":
-            continue
-        uid = (event.get("involvedObject") or {}).get("uid", "")
-        when = event.get("lastTimestamp") or ""
-        if uid not in last or last[uid][0] <= when:
-            last[uid] = (when, event.get("reason", ""), event.get("message", ""))
-    return {uid: (reason, message) for uid, (_, reason, message) in last.items()}
 
 
 def _intents(client: Client) -> list[tuple[Ref, Ref, str, str]]:

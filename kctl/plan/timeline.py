@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from kctl.api.objects import Obj, dig, is_condition_true, is_deleting
+from kctl.api.objects import Obj, dig, is_condition_true
 from kctl.client.client import WatchEvent
 from kctl.plan.consequence import load_balancer_addresses
 from kctl.plan.ownership import Owners, Ref, ref_of
+from kctl.plan.podfacts import Facts, Followed, facts_of
 from kctl.plane.plane import ControlPlane
 
 TOLD = ("pods", "replicasets.apps", "deployments.apps", "nodes", "services")
@@ -37,58 +38,87 @@ class Row(NamedTuple):
         }
 
 
+class Diary:
+    """What happened, while it happens."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[float, Ref, str], int] = {}
+
+    def pod(self, owner: Ref, facts: tuple[Facts, Facts], at: float) -> None:
+        """Take a change of a pod in."""
+        if facts[0] != facts[1]:
+            for what in _pod(*facts):
+                self._note(at, owner, what)
+
+    def other(self, event: WatchEvent, at: float) -> None:
+        """Take a change of something else in."""
+        if event.resource in TOLD:
+            for what in happenings(event.resource, event.old, None if event.type == "DELETED" else event.object):
+                self._note(at, ref_of(event.object), what)
+
+    def _note(self, at: float, owner: Ref, what: str) -> None:
+        key = (at, owner, what)
+        self._counts[key] = self._counts.get(key, 0) + 1
+
+    def rows(self, started: float) -> list[Row]:
+        """Return the rows; times count from ``started``."""
+        counts: dict[tuple[float, Ref, str], int] = {}
+        for (at, owner, what), count in self._counts.items():
+            key = (round(at - started, 3), owner, what)
+            counts[key] = counts.get(key, 0) + count
+        out = [Row(at, owner.namespace, owner.text, what, count) for (at, owner, what), count in counts.items()]
+        return sorted(out, key=lambda row: row.at)  # stable: within an instant, in the order things happened
+
+
 def rows(trace: Sequence[WatchEvent], times: Sequence[float], started: float) -> list[Row]:
     """Return the rows of a trace; times count from ``started``."""
     owners = Owners(event.object for event in trace)
-    counts: dict[tuple[float, Ref, str], int] = {}
+    diary, followed = Diary(), Followed()
     for event, at in zip(trace, times, strict=True):
-        if event.resource not in TOLD:
-            continue
-        new = None if event.type == "DELETED" else event.object
-        owner = owners.top(event.object) if event.resource == "pods" else ref_of(event.object)
-        for what in happenings(event.resource, event.old, new):
-            key = (round(at - started, 3), owner, what)
-            counts[key] = counts.get(key, 0) + 1
-    out = [Row(at, owner.namespace, owner.text, what, count) for (at, owner, what), count in counts.items()]
-    return sorted(out, key=lambda row: row.at)  # stable: within an instant, in the order things happened
+        if event.resource == "pods":
+            diary.pod(owners.top(event.object), followed.change(event), at)
+        else:
+            diary.other(event, at)
+    return diary.rows(started)
 
 
 def happenings(resource: str, old: Obj | None, new: Obj | None) -> Iterator[str]:
     """Yield what a change of one object means to a person."""
     if resource == "pods":
-        yield from _pod(old, new)
+        yield from _pod(facts_of(old), facts_of(new))
     elif resource in ("replicasets.apps", "deployments.apps"):
         yield from _scale(old, new)
     elif resource == "nodes":
-        yield from _flag(old, new, "Ready", "ready", "not ready")
+        yield from _flag(_is_ready(old), _is_ready(new), "ready", "not ready" if new is not None else "")
     elif (before := load_balancer_addresses(old)) != (after := load_balancer_addresses(new)):
         yield f"load balancer {', '.join(after)}" if after else f"load balancer {', '.join(before)} gone"
 
 
-def _pod(old: Obj | None, new: Obj | None) -> Iterator[str]:
-    if new is None:
+def _pod(old: Facts, new: Facts) -> Iterator[str]:
+    if not new.is_there:
         yield "pods gone"
         return
-    if old is None:
+    if not old.is_there:
         yield "pods created"
-    if is_deleting(new):
-        if old is None or not is_deleting(old):
+    if new.is_deleting:
+        if not old.is_deleting:
             yield "pods terminating"
         return
-    if dig(new, "spec", "nodeName") and not dig(old, "spec", "nodeName"):
+    if new.node and not old.node:
         yield "pods scheduled"
-    phase = dig(new, "status", "phase")
-    if phase != dig(old, "status", "phase") and phase in ("Running", "Succeeded", "Failed"):
-        yield f"pods {phase.lower()}"
-    yield from _flag(old, new, "Ready", "pods ready", "pods not ready")
+    if new.phase != old.phase and new.phase in ("Running", "Succeeded", "Failed"):
+        yield f"pods {new.phase.lower()}"
+    yield from _flag(old.is_ready, new.is_ready, "pods ready", "pods not ready")
 
 
-def _flag(old: Obj | None, new: Obj | None, condition: str, yes: str, no: str) -> Iterator[str]:
-    was = old is not None and is_condition_true(old, condition)
-    is_ = new is not None and is_condition_true(new, condition)
+def _is_ready(obj: Obj | None) -> bool:
+    return obj is not None and is_condition_true(obj, "Ready")
+
+
+def _flag(was: bool, is_: bool, yes: str, no: str) -> Iterator[str]:
     if is_ and not was:
         yield yes
-    if was and not is_ and new is not None:
+    if was and not is_ and no:
         yield no
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import gc
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from kctl.api.clock import FixedClock
 from kctl.api.errors import KctlError
@@ -25,11 +25,21 @@ from kctl.store.errors import HeadMoved
 
 if TYPE_CHECKING:
     from kctl.apiserver.server import APIServer
+    from kctl.apiserver.storage import Event
 
 MANAGER_USER = "system:kube-controller-manager"
 MARK = "converged"
 MAX_RELOADS = 100
+WARNINGS = "events"
 Progress = Callable[[float, int], None]
+
+
+class Listener(Protocol):
+    """Who is told what happened in a run."""
+
+    def take(self, events: Sequence[WatchEvent], times: Sequence[float]) -> None:
+        """Take the changes of an instant in, and when each was; they are durable."""
+        ...
 
 
 @contextmanager
@@ -59,7 +69,11 @@ class Options(NamedTuple):
 
 
 class Converger:
-    """Runs the loops of one plane. ``trace`` collects every change of the last run."""
+    """Runs the loops of one plane.
+
+    ``trace`` collects every change of the last run, of Events the Warnings; when there is a ``listener``, it is
+    told them instead and they are kept no longer than an instant.
+    """
 
     def __init__(self, server: APIServer, clock: FixedClock, options: Options) -> None:
         self._server = server
@@ -70,6 +84,7 @@ class Converger:
         self._lease = ConvergerLease(self._client, "kctl")
         self.trace: list[WatchEvent] = []
         self.times: list[float] = []
+        self.listener: Listener | None = None
         self._durable = 0
         self.has_run = False
         self.use_mark = True
@@ -85,6 +100,11 @@ class Converger:
     def _observe(self, event: WatchEvent) -> None:
         self.trace.append(event)
         self.times.append(self._clock.now())
+
+    def _warn(self, event: Event) -> None:
+        """Take a Warning down: no loop follows Events, so no cache does."""
+        if event.type != "DELETED" and event.object.get("type") == "Warning":
+            self._observe(cast("WatchEvent", event))
 
     def drop(self) -> None:
         """Forget caches and queues: what they knew may no longer be so."""
@@ -137,11 +157,13 @@ class Converger:
         advance: float | None = None,
         progress: Progress | None = None,
         begin: Callable[[], None] | None = None,
+        listener: Listener | None = None,
     ) -> Outcome:
         """Converge for at most ``within`` virtual seconds; with ``advance`` let that much time pass.
 
         ``begin`` makes the writes a run starts with: they are part of its first instant.
         """
+        self.listener = listener
         self.trace, self.times, self._durable = [], [], 0
         if advance is None and begin is None and self.is_marked():
             now = self._clock.now()
@@ -149,7 +171,11 @@ class Converger:
         self.has_run = True
         with self._lock(), uncollected():
             self._refresh()
-            outcome = self._run(within, advance, progress, begin)
+            stop = self._server.storage.subscribe(WARNINGS, self._warn)
+            try:
+                outcome = self._run(within, advance, progress, begin)
+            finally:
+                stop()
             if advance is not None:
                 self._server.commit(cause="advance", always=True)
         if outcome.end == "Quiet":
@@ -192,6 +218,9 @@ class Converger:
         if self._is_dirty():
             self._lease.take(self._clock.now())
             self._server.commit(cause="converge")
+        if self.listener is not None and self.trace:
+            self.listener.take(self.trace, self.times)
+            self.trace, self.times = [], []
         self._durable = len(self.trace)
 
     def _is_dirty(self) -> bool:

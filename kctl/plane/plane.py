@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from kctl.apiserver.http import HTTPResponse
     from kctl.apiserver.server import APIServer
     from kctl.client.client import Client
-    from kctl.plane.converger import Converger, Progress
+    from kctl.plane.converger import Converger, Listener, Progress
     from kctl.runtime.manager import Manager
     from kctl.store.api import Store
 
@@ -322,13 +322,25 @@ class ControlPlane:
         self.converger.use_mark = use
 
     def run(
-        self, *, within: float = HORIZON, advance: float | None = None, progress: Progress | None = None
+        self,
+        *,
+        within: float = HORIZON,
+        advance: float | None = None,
+        progress: Progress | None = None,
+        listener: Listener | None = None,
     ) -> Outcome:
-        """Run the loops until nothing would change any more; say how it ended."""
+        """Run the loops until nothing would change any more; say how it ended.
+
+        What changes is told to the ``listener``; without one :attr:`converger` keeps it all.
+        """
         self._flush()
         is_other = self._shaped is not None and bool(shapes.difference(self.client, self._shaped).notes())
         return self.converger.run(
-            within=within, advance=advance, progress=progress, begin=self._reshape if is_other else None
+            within=within,
+            advance=advance,
+            progress=progress,
+            begin=self._reshape if is_other else None,
+            listener=listener,
         )
 
     def scheduling(self, namespace: str, name: str) -> Obj:
