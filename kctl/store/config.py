@@ -39,6 +39,10 @@ class Config(NamedTuple):
         groups = [self.voters] if last > self.since else [self.voters, self.before]
         return all(is_majority(replicas, voters) for voters in groups)
 
+    def takes_part(self, replica: str, last: int) -> bool:
+        """Say whether a replica has a part in a turn over a log that ends at ``last``: who must agree, and learners."""
+        return replica in self.voters or replica in self.learners or (last <= self.since and replica in self.before)
+
     def encode(self) -> str:
         """Return the configuration as canonical JSON."""
         return json.dumps(self._asdict(), separators=(",", ":"), sort_keys=True)

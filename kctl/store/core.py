@@ -31,7 +31,7 @@ from enum import Enum
 from typing import NamedTuple, Protocol, Self, TypeVar
 
 from kctl.store.config import Config
-from kctl.store.errors import Diverged, NoQuorum
+from kctl.store.errors import Diverged, NoQuorum, StoreError
 
 HashAt = Callable[[int], bytes]
 """Returns the hash of the entry with a number."""
@@ -167,14 +167,13 @@ def _doubt(one: Standing, standings: Sequence[Standing]) -> str:
 
 
 def leader_of(standings: Iterable[Standing]) -> Standing | None:
-    """Return whose log counts: the highest (log term, last entry) of who is a voter by its own account.
+    """Return whose log counts: the highest (log term, last entry). Raises Diverged when two of equal rank differ.
 
-    Raises Diverged when two of equal rank differ.
+    Learners and who is about to leave count too: a majority by the members before them may have
+    nobody else who knows the entry that made them so.
     """
     found: Standing | None = None
     for standing in sorted(standings, key=_rank):
-        if standing.replica not in standing.config.voters:
-            continue
         if found is None:
             found = standing
         elif standing.at == found.at and standing.hash != found.hash:
@@ -202,7 +201,7 @@ def begin(standings: Sequence[Standing], absent: Sequence[tuple[str, str]] = ())
         voters = len(standings[0].config.voters) if standings else max(1, len(absent))
         raise NoQuorum(0, voters, _missing(standings, doubted, absent))
     config = leader.config
-    members = tuple(sorted((s for s in trusted if s.replica in config.members), key=_id))
+    members = tuple(sorted((s for s in trusted if config.takes_part(s.replica, leader.last)), key=_id))
     view = frozenset(member.replica for member in members)
     if not config.has_quorum(view, leader.last):
         usable = sum(voter in view for voter in config.voters)
@@ -237,7 +236,7 @@ def promised(turn: Turn, kept: Collection[str], absent: Sequence[tuple[str, str]
     if leader is None:
         raise NoQuorum(usable, len(turn.config.voters), absent)
     config = leader.config
-    members = tuple(m for m in members if m.replica in config.members)
+    members = tuple(m for m in members if config.takes_part(m.replica, leader.last))
     if not config.has_quorum([m.replica for m in members], leader.last):
         raise NoQuorum(usable, len(config.voters), absent)
     return Turn(leader, config, members, turn.doubts, turn.term, False)
@@ -322,6 +321,14 @@ class NotDurable(Exception):
         self.is_unsure = is_unsure
 
 
+class LeaderFailed(Exception):
+    """A follower could not follow because the leader's file is damaged or cannot be read; ``error`` says how."""
+
+    def __init__(self, error: StoreError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class Replica(Protocol[Entry_contra]):
     """What a turn needs of one replica. Any method but ``end`` may raise a StoreError: it then drops out."""
 
@@ -338,7 +345,8 @@ class Replica(Protocol[Entry_contra]):
     def follow(self, leader: Self, term: int, view: frozenset[str]) -> None:
         """Take over the leader's log (its open transaction is read) and note term and view.
 
-        The leader is told to follow itself, which only notes them.
+        The leader is told to follow itself, which only notes them. LeaderFailed when it is the
+        leader that cannot be read.
         """
         ...
 

@@ -3,8 +3,10 @@
 ``schema.py`` holds the same tables for SQLAlchemy; a test compares its output with what a file
 made from here contains. This text exists because importing SQLAlchemy costs 200 ms.
 
-* ``meta``: the format, the cluster, how far history is compacted.
-* ``entry``: one row a batch; the first one left is the base that the chain starts from.
+* ``meta``: what the file knows of itself: cluster, members, promises, how far history is compacted,
+  under one hash (``facts.py``).
+* ``entry``: one row a batch; the first one left is the base that the chain starts from. ``peers``
+  is what the writer saw of the other replicas; it is not part of the chain.
 * ``kv``: every stored state, by revision. The hash stands before the value so that reading it
   never walks the value's overflow pages. ``codec`` 0 is the plain value, the only one so far.
 * ``live``: the current revision of every key that exists; small rows only.
@@ -15,7 +17,9 @@ made from here contains. This text exists because importing SQLAlchemy costs 200
 
 from __future__ import annotations
 
-FORMAT = 1
+FORMAT = 2
+OLDEST = 1
+"""Format 1 had no replicas and no hash over ``meta``; its tables are the same."""
 
 DDL = """
 CREATE TABLE meta (

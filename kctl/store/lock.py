@@ -19,6 +19,12 @@ from pathlib import Path
 
 from kctl.store.errors import Locked, ReadOnlyStore
 
+
+def pause() -> None:
+    """Let a writer that is in the midst of committing go on."""
+    time.sleep(STEP)
+
+
 WAIT = 10.0
 """How many seconds a writer waits for another one before it gives up."""
 STEP = 0.002
@@ -33,20 +39,24 @@ class WriterLock:
         self._fd = -1
 
     def __enter__(self) -> WriterLock:
+        if self._fd >= 0 and not self._is_in_place():
+            self.close()
         if self._fd < 0:
             self._fd = self._open()
         if not self._try():
             self._poll()
-        note = f"{os.getpid()} {' '.join(_command(sys.argv))}"[:500].encode(errors="replace") + b"\n"
+        note = f"{os.getpid()} {' '.join(_command(sys.argv))}"[:499].encode(errors="replace")[:499] + b"\n"
         try:
-            os.ftruncate(self._fd, 0)
-            os.pwrite(self._fd, note, 0)
+            if os.pread(self._fd, 501, 0) != note:
+                os.ftruncate(self._fd, 0)
+                os.pwrite(self._fd, note, 0)
         except OSError:
             pass  # the note is a courtesy: a full disk is reported by the write that matters
         return self
 
     def __exit__(self, *exc: object) -> None:
-        fcntl.flock(self._fd, fcntl.LOCK_UN)
+        if self._fd >= 0:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def close(self) -> None:
         """Close the file."""
@@ -59,6 +69,14 @@ class WriterLock:
             return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise ReadOnlyStore(f"cannot write in {self._path.parent}: {error.strerror}") from error
+
+    def _is_in_place(self) -> bool:
+        """Say whether the open file is still the one that others would lock."""
+        try:
+            there, mine = self._path.stat(), os.fstat(self._fd)
+        except OSError:
+            return False
+        return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
 
     def _try(self) -> bool:
         try:

@@ -7,18 +7,13 @@ caller to remember; which of them are members is in the log itself.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 from kctl.api.clock import EPOCH
-from kctl.api.errors import UsageError
 from kctl.store.api import Consistency, Retention
+from kctl.store.group import Wrap
 from kctl.store.lock import WAIT
 from kctl.store.sqlite import SqliteStore
-
-Wrap = Callable[[Any], Any]
-"""Puts something around every replica (a ``kctl.store.core.Replica``), such as a fault."""
 
 
 def open_store(
@@ -38,9 +33,16 @@ def open_store(
     ``serializable`` then answers from the newest replica, which ``freshness()`` tells. ``wait`` is
     how many seconds a write waits for another process; ``retention`` what history commits keep
     (None: all of it). Raises NoStore, NoQuorum, Diverged, NetworkFileSystem, WrongFormat, Corrupt,
-    Unreadable, UsageError.
+    Unreadable, UsageError. ``wrap`` puts something around every replica that takes part in a turn
+    (a ``kctl.store.core.Replica``), such as a fault.
     """
-    places = [Path(directory) for directory in directories]
-    if len(places) != 1:
-        raise UsageError(f"{len(places)} replicas are not a number this version keeps", hint="name one directory")
-    return SqliteStore.open(places[0], create=create, cluster_id=cluster_id, now=now, wait=wait)
+    return SqliteStore.open(
+        *directories,
+        create=create,
+        cluster_id=cluster_id,
+        now=now,
+        wait=wait,
+        consistency=consistency,
+        retention=retention,
+        wrap=wrap,
+    )

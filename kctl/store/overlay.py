@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain as chained
 from typing import NoReturn
 
-from kctl.store.api import KV, Change, Entry, Head, Page, Store, Write
+from kctl.store.api import KV, Change, Entry, Freshness, Head, Page, Store, Write
 from kctl.store.errors import Compacted, FutureRevision
 from kctl.store.memory import MemoryStore
 
@@ -85,6 +85,10 @@ class OverlayStore(MemoryStore):
     def hint(self, name: str) -> bytes | None:
         """Return a local note, the one from below until there is another."""
         return super().hint(name) or self._below.hint(name)
+
+    def freshness(self) -> Freshness:
+        """Say where what lies below comes from."""
+        return self._below.freshness()
 
     def close(self) -> None:
         """Let go of the store below."""

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
-from kctl.store import chain
-from kctl.store.ddl import DDL, FORMAT
+from kctl.store import chain, facts
+from kctl.store.ddl import DDL, FORMAT, OLDEST
 from kctl.store.errors import (
     Corrupt,
     DiskFull,
@@ -27,7 +28,9 @@ from kctl.store.errors import (
     Unreadable,
     WrongFormat,
 )
+from kctl.store.facts import Facts
 
+FILE, LOCK, HEAD = "log.db", "writer.lock", "head"
 APPLICATION_ID = 0x6B63746C  # "kctl"
 BUSY = 5.0
 CHECKPOINT_FRAMES = 1000
@@ -46,8 +49,12 @@ def prepare(folder: Path) -> None:
         raise ReadOnlyStore(f"cannot make {folder}: {error.strerror}") from error
 
 
-def make(path: Path, cluster_id: str, now: float) -> None:
-    """Make an empty log at ``path``; the caller holds the writer lock."""
+Fill = Callable[[sqlite3.Connection], None]
+"""Writes what a new file holds, in the transaction that made its tables."""
+
+
+def draft(path: Path, fill: Fill) -> Path:
+    """Write a whole log beside ``path``, durably, and return where; the caller holds the writer lock."""
     fresh = path.with_name(f"{path.name}.new")
     for left in (fresh, fresh.with_name(fresh.name + "-wal"), fresh.with_name(fresh.name + "-shm")):
         left.unlink(missing_ok=True)  # of a process that died here
@@ -58,28 +65,44 @@ def make(path: Path, cluster_id: str, now: float) -> None:
     try:
         db = sqlite3.connect(fresh, isolation_level=None)
         try:
-            _fill(db, cluster_id, now)
+            db.execute("PRAGMA auto_vacuum=INCREMENTAL")  # only possible before the first table
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=FULL")
+            db.executescript(f"BEGIN;\nPRAGMA application_id={APPLICATION_ID};\nPRAGMA user_version={FORMAT};\n{DDL}")
+            fill(db)
+            db.execute("COMMIT")
         finally:
             db.close()
         _check_whole(fresh, path)
-        fresh.rename(path)
-        sync_folder(path.parent)
     except sqlite3.Error as error:
         raise explain(error, path) from error
+    return fresh
 
 
-def _fill(db: sqlite3.Connection, cluster_id: str, now: float) -> None:
-    db.execute("PRAGMA auto_vacuum=INCREMENTAL")  # only possible before the first table
-    db.execute("PRAGMA journal_mode=WAL")
-    db.execute("PRAGMA synchronous=FULL")
-    db.executescript(f"BEGIN;\nPRAGMA application_id={APPLICATION_ID};\nPRAGMA user_version={FORMAT};\n{DDL}")
-    for row in (("cluster", cluster_id), ("compacted", "0"), ("base_prev", bytes(32).hex())):
-        db.execute("INSERT INTO meta VALUES (?, ?)", row)
-    base = (0, 1, 0, 0, chain.CONFIG_ENTRY, cluster_id, now, "created", None, chain.NO_OPS, bytes(32))
-    db.execute(
-        "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", (*base, chain.genesis(cluster_id, now))
-    )
-    db.execute("COMMIT")
+def put_in_place(path: Path) -> None:
+    """Make the draft beside ``path`` the log, with nothing left of a former one."""
+    for left in (path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm"), path.with_name(HEAD)):
+        left.unlink(missing_ok=True)
+    path.with_name(f"{path.name}.new").rename(path)
+    sync_folder(path.parent)
+
+
+def begin_log(found: Facts, now: float) -> Fill:
+    """Return what fills the file of a new log: entry 0, which names the cluster."""
+
+    def fill(db: sqlite3.Connection) -> None:
+        facts.write(db, found)
+        base = (0, 1, 0, 0, chain.CONFIG_ENTRY, found.cluster, now, "created", None, chain.NO_OPS, bytes(32))
+        values = (*base, chain.genesis(found.cluster, now), None)
+        db.execute("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+
+    return fill
+
+
+def stamp(db: sqlite3.Connection) -> None:
+    """Give a file of an older format the present one; its tables are the same."""
+    if db.execute("PRAGMA user_version").fetchone()[0] != FORMAT:
+        db.execute(f"PRAGMA user_version={FORMAT}")
 
 
 def _check_whole(fresh: Path, path: Path) -> None:
@@ -105,7 +128,7 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
     nothing to share and the file is read as it is.
     """
     if not path.exists():
-        raise _missing(path)
+        raise missing(path)
     mode = "rw" if write else "ro"
     try:
         db = _open(path, f"?mode={mode}")
@@ -152,8 +175,8 @@ def _check_format(db: sqlite3.Connection, path: Path) -> None:
     if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise WrongFormat(f"{path} is an SQLite database, but not a log of kctl")
     found = db.execute("PRAGMA user_version").fetchone()[0]
-    if found != FORMAT:
-        raise WrongFormat(f"{path} has format {found}; this version of kctl reads format {FORMAT}")
+    if not OLDEST <= found <= FORMAT:
+        raise WrongFormat(f"{path} has format {found}; this version of kctl reads formats {OLDEST} to {FORMAT}")
 
 
 def _has_wal(path: Path) -> bool:
@@ -161,7 +184,8 @@ def _has_wal(path: Path) -> bool:
     return wal.exists() and wal.stat().st_size > 0
 
 
-def _missing(path: Path) -> StoreError:
+def missing(path: Path) -> StoreError:
+    """Return the error of a log that is not there or may not be seen."""
     try:
         path.stat()
     except PermissionError as error:
@@ -180,6 +204,11 @@ def identity(path: Path) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
+def replaced(folder: Path) -> NoStore:
+    """Return the error of a file that has another one in its place now."""
+    return NoStore(f"the log in {folder} was replaced while in use", hint="run the command again")
+
+
 def give_back(db: sqlite3.Connection) -> None:
     """Return free pages to the file system when there are many; the caller holds the writer lock.
 
@@ -190,10 +219,16 @@ def give_back(db: sqlite3.Connection) -> None:
         db.executescript(f"PRAGMA incremental_vacuum({free - FREE_PAGES // 2});")
 
 
-def checkpoint(db: sqlite3.Connection, path: Path) -> None:
-    """Move the write-ahead log into the file when it has grown; the caller holds the writer lock."""
-    if waiting_frames(path) >= CHECKPOINT_FRAMES:
-        db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+def checkpoint(db: sqlite3.Connection, path: Path) -> int:
+    """Move the write-ahead log into the file when it has grown; the caller holds the writer lock.
+
+    Returns how many frames are left waiting.
+    """
+    frames = waiting_frames(path)
+    if frames < CHECKPOINT_FRAMES:
+        return frames
+    db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    return 0
 
 
 def waiting_frames(path: Path) -> int:

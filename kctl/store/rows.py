@@ -1,23 +1,21 @@
 """Reading one SQLite file: every function takes a connection and checks what it returns.
 
-A row goes out only when its hash fits; a listing of a whole resource also only when the hashes
-add up to the sum the log keeps for it, so that a missing object is noticed like a wrong one.
-Each call reads one snapshot: the caller opens a read transaction around several statements.
+A row goes out only when its hash fits, a change only when the hashes of its entry's rows do, and
+whether a key exists only when two indexes agree on it. Listings stand in ``listing``. Each call
+reads one snapshot: the caller opens a read transaction around several statements.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from kctl.store import chain
-from kctl.store.api import KV, Change, Entry, Head, Page
+from kctl.store.api import KV, Change, Entry, Head
 from kctl.store.errors import Compacted, Corrupt, FutureRevision
 
 COLUMNS = "kv.rev, kv.key, kv.del, kv.create_rev, kv.prev, kv.h, kv.value"
 ENTRY = "idx, first_rev, last_rev, term, kind, arg, now, cause, request_id, ops_hash, state, hash"
-LAST_KEY = "\U0010ffff"
 # S608 below: the texts put together are the constants above, never input.
 
 Row = tuple[int, str, int, int, int, bytes, bytes | None]
@@ -30,19 +28,13 @@ class Tail(NamedTuple):
     state: bytes
 
 
-def meta(db: sqlite3.Connection) -> dict[str, str]:
-    """Return the file's own facts: cluster, compacted, base_prev."""
-    return dict(db.execute("SELECT k, v FROM meta"))
-
-
-def tail(db: sqlite3.Connection) -> Tail:
-    """Return the end of the log, its last entry checked against the one before."""
-    found = db.execute(f"SELECT {ENTRY} FROM entry ORDER BY idx DESC LIMIT 2").fetchall()  # noqa: S608
+def end(db: sqlite3.Connection, base_prev: bytes) -> tuple[Tail, bytes | None]:
+    """Return the end of the log, its last entry checked against the one before, and what that knows of peers."""
+    found = db.execute(f"SELECT {ENTRY}, peers FROM entry ORDER BY idx DESC LIMIT 2").fetchall()  # noqa: S608
     if not found:
         raise Corrupt("the log has no entry")
-    prev = found[1][11] if len(found) > 1 else bytes.fromhex(meta(db)["base_prev"])
-    check_entry(found[0], prev)
-    return tail_of(found[0])
+    check_entry(found[0][:12], found[1][11] if len(found) > 1 else base_prev)
+    return tail_of(found[0][:12]), found[0][12]
 
 
 def tail_of(entry: tuple[object, ...]) -> Tail:
@@ -90,89 +82,115 @@ def readable(revision: int | None, head: Head, compacted: int) -> int:
     return revision
 
 
-def state_of(db: sqlite3.Connection, key: str, revision: int, *, current: bool) -> KV | None:
-    """Return one key's state at a revision; when current, the two indexes must agree on it."""
-    query = f"SELECT {COLUMNS} FROM kv WHERE key = ? AND rev <= ? ORDER BY rev DESC LIMIT 1"  # noqa: S608
-    row: Row | None = db.execute(query, (key, revision)).fetchone()
-    alive = row is not None and not row[2]
-    if current:
-        live = db.execute("SELECT rev FROM live WHERE key = ?", (key,)).fetchone()
-        if (live[0] if live else None) != (row[0] if row is not None and alive else None):
-            raise Corrupt(f"the index of current objects is damaged at {key}")
+def state_of(db: sqlite3.Connection, key: str) -> KV | None:
+    """Return one key's current state; both indexes must agree on it."""
+    query = f"SELECT {COLUMNS} FROM kv WHERE key = ? ORDER BY rev DESC LIMIT 1"  # noqa: S608
+    row: Row | None = db.execute(query, (key,)).fetchone()
+    is_there = row is not None and not row[2]
+    live = db.execute("SELECT rev FROM live WHERE key = ?", (key,)).fetchone()
+    if (live[0] if live else None) != (row[0] if row is not None and is_there else None):
+        raise _damaged_at(key)
     if row is None:
         return None
     check_row(row)
-    return _kv(row) if alive else None
+    if row[1] != key:
+        raise _damaged_at(key)
+    return kv_of(row) if is_there else None
 
 
-def page(
-    db: sqlite3.Connection, prefix: str, at: int, *, limit: int, after: str, current: Tail | None, reads: Reads
-) -> Page:
-    """Return the keys under a prefix; ``current`` is the tail when ``at`` is its revision."""
-    low, high = max(prefix, after), prefix + LAST_KEY
-    bound = limit + 1 if limit else -1
-    if current is not None:
-        query = (
-            f"SELECT {COLUMNS}, live.key FROM live CROSS JOIN kv ON kv.rev = live.rev "  # noqa: S608
-            "WHERE live.key >= ? AND live.key < ? AND live.key > ? ORDER BY live.key LIMIT ?"
-        )
-        found = db.execute(query, (low, high, after, bound)).fetchall()
+def past_state(db: sqlite3.Connection, key: str, at: int) -> KV | None:
+    """Return one key's state at a past revision; the state after it must say that it replaced this one."""
+    query = f"SELECT {COLUMNS} FROM kv WHERE key = ? AND rev <= ? ORDER BY rev DESC LIMIT 1"  # noqa: S608
+    row: Row | None = db.execute(query, (key, at)).fetchone()
+    query = f"SELECT {COLUMNS} FROM kv WHERE key = ? AND rev > ? ORDER BY rev LIMIT 1"  # noqa: S608
+    after: Row | None = db.execute(query, (key, at)).fetchone()
+    for found in (row, after):
+        if found is not None:
+            check_row(found)
+            if found[1] != key:
+                raise _damaged_at(key)
+    is_there = row is not None and not row[2]
+    if after is not None:
+        replaced = after[4]
     else:
-        query = (
-            f"SELECT {COLUMNS}, latest.key FROM (SELECT key, max(rev) AS rev FROM kv WHERE key >= ? AND key < ? "  # noqa: S608
-            "AND key > ? AND rev <= ? GROUP BY key) AS latest CROSS JOIN kv ON kv.rev = latest.rev "
-            "WHERE kv.del = 0 ORDER BY latest.key LIMIT ?"
-        )
-        found = db.execute(query, (low, high, after, at, bound)).fetchall()
-    for row in found:
-        check_row(row[:7])
-        if row[1] != row[7]:
-            raise Corrupt(f"the index of objects is damaged at {row[7]}")
-    resource = chain.whole_resource(prefix)
-    if current is not None and resource is not None and not limit and not after:
-        reads.check_complete(db, current, resource, found)
-    more = bool(limit) and len(found) > limit
-    return Page([_kv(row) for row in (found[:limit] if more else found)], at, more)
+        live = db.execute("SELECT rev FROM live WHERE key = ?", (key,)).fetchone()
+        replaced = live[0] if live else 0
+    if replaced != (row[0] if row is not None and is_there else 0):
+        raise _damaged_at(key)
+    return kv_of(row) if row is not None and is_there else None
 
 
-def changes(db: sqlite3.Connection, after: int) -> Iterator[Change]:
-    """Yield every stored state above a revision."""
-    rows = db.execute(f"SELECT {COLUMNS} FROM kv WHERE rev > ? ORDER BY rev", (after,)).fetchall()  # noqa: S608
-    for row in rows:
+def _damaged_at(key: str) -> Corrupt:
+    return Corrupt(f"the index of current objects is damaged at {key}")
+
+
+def changed(db: sqlite3.Connection, after: int, compacted: int, head: Head) -> list[Row]:
+    """Return every stored state above a revision, proved to be all there are by the entries that wrote them."""
+    found: list[Row] = []
+    query = f"SELECT {ENTRY} FROM entry WHERE last_rev > ? ORDER BY idx"  # noqa: S608
+    entries_ = db.execute(query, (after,)).fetchall()
+    if head.revision > after and (not entries_ or entries_[-1][2] != head.revision):
+        raise Corrupt("entries of the log are missing")
+    prev, below = None, None
+    for entry in entries_:
+        if prev is not None:
+            check_entry(entry, prev)
+        if below is not None and entry[1] != below + 1:
+            raise Corrupt(f"an entry is missing before entry {entry[0]}")
+        prev, below = entry[11], entry[2]
+    if not entries_:
+        return found
+    first = min(entries_[0][1], after + 1) if entries_[0][1] > compacted else after + 1
+    every: list[Row] = db.execute(f"SELECT {COLUMNS} FROM kv WHERE rev >= ? ORDER BY rev", (first,)).fetchall()  # noqa: S608
+    for row in every:
         check_row(row)
-        yield Change(row[1], row[6], row[0], row[3])
+    n = 0
+    for idx, start, last, _, kind, _, _, _, _, ops, _, _ in entries_:
+        hashes = []
+        while n < len(every) and every[n][0] <= last:
+            hashes.append(every[n][5])
+            n += 1
+        if kind == chain.KV_ENTRY and start > compacted and chain.ops_hash(hashes) != ops:
+            raise Corrupt(f"the writes of entry {idx} are not the ones that were committed")
+    return [row for row in every if row[0] > after]
 
 
-def entries(db: sqlite3.Connection, after: int) -> list[Entry]:
-    """Return the entries above an index."""
-    query = "SELECT idx, first_rev, last_rev, term, kind, now, cause, hash FROM entry WHERE idx > ? ORDER BY idx"
-    return [Entry(*row) for row in db.execute(query, (after,))]
+def changes(db: sqlite3.Connection, after: int, compacted: int, head: Head) -> list[Change]:
+    """Return every stored state above a revision as changes."""
+    return [Change(row[1], row[6], row[0], row[3]) for row in changed(db, after, compacted, head)]
 
 
-class Reads:
-    """What has been checked already, so that a process checks the sums once per head."""
-
-    def __init__(self) -> None:
-        self._hash = b""
-        self._sums: dict[str, tuple[int, bytes]] = {}
-
-    def sums(self, db: sqlite3.Connection, tail: Tail) -> dict[str, tuple[int, bytes]]:
-        """Return count and sum per resource; Corrupt when they do not add up to the state."""
-        if self._hash != tail.head.hash:
-            sums = {name: (count, state) for name, count, state in db.execute("SELECT * FROM resource")}
-            total = sum(chain.number(state) for _, state in sums.values())
-            if chain.digest(total) != tail.state:
-                raise Corrupt("the sums per resource are damaged: they do not add up to the log's state")
-            self._sums, self._hash = sums, tail.head.hash
-        return self._sums
-
-    def check_complete(self, db: sqlite3.Connection, tail: Tail, resource: str, found: list[Row]) -> None:
-        """Raise Corrupt when a listing is not all there is of a resource."""
-        count, state = self.sums(db, tail).get(resource, (0, bytes(32)))
-        if count != len(found) or chain.digest(sum(chain.number(row[5]) for row in found)) != state:
-            raise Corrupt(f"the list of {resource} is damaged: {len(found)} objects were found, {count} are logged")
+def entries(db: sqlite3.Connection, after: int, base_prev: bytes) -> list[Entry]:
+    """Return the entries above an index, the chain checked from the one before them on."""
+    query = f"SELECT {ENTRY} FROM entry WHERE idx >= ? ORDER BY idx"  # noqa: S608
+    found = []
+    prev = before = None
+    for row in db.execute(query, (after,)):
+        idx, first, last, term, kind, _, now, cause, _, _, _, digest = row
+        if prev is None and (after < 0 or idx > after):
+            prev = base_prev  # nothing is left before it
+        if prev is not None:
+            check_entry(row, prev)
+        if before is not None and (idx != before + 1):
+            raise Corrupt(f"an entry is missing between {before} and {idx}")
+        prev, before = digest, idx
+        if idx > after:
+            found.append(Entry(idx, first, last, term, kind, now, cause, digest))
+    return found
 
 
-def _kv(row: Row) -> KV:
-    rev, key, _, create, _, _, value = row[:7]
-    return KV(key, value or b"", create, rev)
+def head_of_request(db: sqlite3.Connection, request_id: bytes) -> Head | None:
+    """Return the head that a request made, None when it is not in the log."""
+    row = db.execute(f"SELECT {ENTRY} FROM entry WHERE request_id = ?", (request_id,)).fetchone()  # noqa: S608
+    return tail_of(row).head if row is not None else None
+
+
+def hint(db: sqlite3.Connection, name: str) -> bytes | None:
+    """Return a local note."""
+    found = db.execute("SELECT value FROM hint WHERE name = ?", (name,)).fetchone()
+    return found[0] if found else None
+
+
+def kv_of(row: Row) -> KV:
+    """Return the state that a row stores."""
+    return KV(row[1], row[6] or b"", row[3], row[0])

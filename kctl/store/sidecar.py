@@ -1,4 +1,4 @@
-"""The head file: what was last acknowledged, beside the log of a single replica.
+"""The head file: what was last acknowledged, beside the log of every replica.
 
 A damaged write-ahead log makes SQLite go back to an earlier state without a word, and so does
 somebody who restores yesterday's file. With one replica nobody else can tell; this file can.
@@ -42,6 +42,10 @@ class HeadFile:
         self.path = path
         self._cluster = _cluster(cluster_id)
         self._fd = -1
+
+    def is_of(self, cluster_id: str) -> bool:
+        """Say whether this is the head file of that cluster's log."""
+        return self._cluster == _cluster(cluster_id)
 
     def read(self) -> Acknowledged | None:
         """Return what was acknowledged; None when the file is missing, torn or of another cluster."""

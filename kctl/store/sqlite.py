@@ -1,130 +1,151 @@
-"""The log in one SQLite file.
+"""The log in SQLite files: one replica in a folder, or three or five in folders of their own.
 
-A folder holds ``log.db`` (with ``-wal`` and ``-shm`` beside it while in use), ``writer.lock``
-and ``head``. Readers take no lock: they open the file read-only and read a snapshot. A writer
-takes the lock, compares the head, appends one entry in one SQLite transaction (one fsync),
-records the head as acknowledged and returns. A process that dies at any moment leaves the
-entry there whole or not at all.
+Readers take no lock: they read a snapshot that a majority shows. A writer takes its turn:
+compares the head, appends one entry in one SQLite transaction on every replica (one fsync each),
+records the head as acknowledged and returns. A process that dies at any moment leaves the entry
+on each replica whole or not at all.
 
-Here is the order of steps; what a file is stands in ``replica``, how it is read and checked in
-``rows``, the hashes in ``chain``. Not here: more than one replica.
+Here is what a Store can do; who decides stands in ``core``, who acts in ``turn``, ``group`` and
+``participant``, what a file is in ``replica``, how it is read and checked in ``rows``, what an
+entry writes in ``write``, the hashes in ``chain``. Not here: changing the members, see
+``membership``; rebuilding them, see ``repair``.
 """
 
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from kctl.api.clock import EPOCH
-from kctl.store import chain, replica, rows
-from kctl.store.api import KV, Change, Entry, Freshness, Head, Level, Member, Page, Problem, Watch, Write
-from kctl.store.errors import FutureRevision, HeadMoved, NoStore, OutcomeUnknown, RolledBack, StoreError
+from kctl.store import chain, rows, write
+from kctl.store.api import (
+    KV,
+    Change,
+    Consistency,
+    Entry,
+    Freshness,
+    Head,
+    Level,
+    Member,
+    Page,
+    Problem,
+    Retention,
+    Watch,
+    Write,
+)
+from kctl.store.core import Turn
+from kctl.store.errors import FutureRevision, HeadMoved
 from kctl.store.filesystem import refuse_network
-from kctl.store.lock import WAIT, WriterLock
-from kctl.store.sidecar import HeadFile
+from kctl.store.group import Group, Wrap
+from kctl.store.lock import WAIT
+from kctl.store.participant import Known, Participant
+from kctl.store.replica import FILE, HEAD, LOCK
+from kctl.store.turn import Proposal
+from kctl.store.write import Batch, Prepared
 
-FILE, LOCK, HEAD = "log.db", "writer.lock", "head"
+__all__ = ["FILE", "HEAD", "LOCK", "SqliteStore"]
 
 
 class SqliteStore:
-    """A Store in a folder; made by :meth:`open`."""
+    """A Store in folders; made by :func:`kctl.store.open.open_store`."""
 
-    def __init__(self, folder: Path, reader: sqlite3.Connection, wait: float) -> None:
-        self._folder = folder
-        self._path = folder / FILE
-        self._reader = reader
-        self._writer: sqlite3.Connection | None = None
-        self._lock = WriterLock(folder / LOCK, wait)
-        self._checked = rows.Reads()
-        self._identity = replica.identity(self._path)
-        with self._reading() as db:
-            self.cluster_id = rows.meta(db)["cluster"]
-        self._acknowledged = HeadFile(folder / HEAD, self.cluster_id)
+    def __init__(self, group: Group, retention: Retention | None = None) -> None:
+        self.group = group
+        self._retention = retention
+        with group.seen() as found:
+            self.cluster_id = found.serving[0][1].facts.cluster
 
     @classmethod
     def open(
         cls,
-        folder: str | os.PathLike[str],
-        *,
+        *folders: str | os.PathLike[str],
         create: bool = False,
         cluster_id: str = "",
         now: float = EPOCH,
         wait: float = WAIT,
+        consistency: Consistency = "linearizable",
+        retention: Retention | None = None,
+        wrap: Wrap | None = None,
     ) -> SqliteStore:
-        """Open the log in a folder; with ``create`` make folder and log when they are not there.
-
-        A new log's identity is random unless given. ``wait`` is how many seconds a commit waits
-        for another writer. Raises NoStore, NetworkFileSystem, WrongFormat, Corrupt, Unreadable.
-        """
-        place = Path(folder)
-        path = place / FILE
+        """Open the log in folders; see :func:`kctl.store.open.open_store`."""
+        places = [Path(folder) for folder in folders]
         if create:
-            replica.prepare(place)
-        refuse_network(place)
-        if create and not path.exists():
-            with WriterLock(place / LOCK, wait) as lock:
-                if not path.exists():
-                    (place / HEAD).unlink(missing_ok=True)  # of a log that was removed on purpose
-                    replica.make(path, cluster_id or os.urandom(16).hex(), now)
-            lock.close()
-        reader = replica.connect(path, write=False)
+            from kctl.store import create as create_
+
+            create_.create(places, cluster_id or os.urandom(16).hex(), now, wait)
+        for place in places:
+            refuse_network(place)
+        group = Group(places, wait, wrap, consistency)
         try:
-            return cls(place, reader, wait)
+            return cls(group, retention)
         except BaseException:
-            reader.close()
+            group.close()
             raise
 
     def close(self) -> None:
         """Close all files; the last writer to close moves the write-ahead log into the file."""
-        self._reader.close()
-        self._drop_writer()
-        self._lock.close()
-        self._acknowledged.close()
+        self.group.close()
 
     def head(self) -> Head:
         """Return the end of the log."""
-        with self._reading() as db:
-            return rows.tail(db).head
+        return self.group.read(_head)
 
     def get(self, key: str, *, revision: int | None = None) -> KV | None:
         """Return the state of a key at a revision."""
-        with self._reading() as db:
-            head = rows.tail(db).head
-            at = rows.readable(revision, head, _compacted(db))
-            return rows.state_of(db, key, at, current=at == head.revision)
+
+        def answer(one: Participant, known: Known) -> KV | None:
+            head = known.tail.head
+            at = rows.readable(revision, head, known.facts.compacted)
+            if at == head.revision:
+                return rows.state_of(one.reader(), key)
+            return rows.past_state(one.reader(), key, at)
+
+        return self.group.read(answer)
 
     def list(self, prefix: str, *, revision: int | None = None, limit: int = 0, after: str = "") -> Page:
-        """Return the keys under a prefix at a revision; a whole resource is proved complete."""
-        with self._reading() as db:
-            tail = rows.tail(db)
-            at = rows.readable(revision, tail.head, _compacted(db))
-            current = tail if at == tail.head.revision else None
-            return rows.page(db, prefix, at, limit=limit, after=after, current=current, reads=self._checked)
+        """Return the keys under a prefix at a revision, proved complete."""
+
+        def answer(one: Participant, known: Known) -> Page:
+            tail, compacted = known.tail, known.facts.compacted
+            at = rows.readable(revision, tail.head, compacted)
+            if at == tail.head.revision:
+                return one.lists.page(one.reader(), tail, prefix, limit=limit, after=after)
+            return one.lists.past_page(one.reader(), tail, compacted, prefix, at, limit=limit, after=after)
+
+        return self.group.read(answer)
 
     def changes(self, after: int) -> Iterator[Change]:
         """Yield every stored state above a revision."""
-        with self._reading() as db:
-            rows.readable(after, rows.tail(db).head, _compacted(db))
-            return iter(list(rows.changes(db, after)))
+
+        def answer(one: Participant, known: Known) -> list[Change]:
+            rows.readable(after, known.tail.head, known.facts.compacted)
+            return rows.changes(one.reader(), after, known.facts.compacted, known.tail.head)
+
+        return iter(self.group.read(answer))
 
     def entries(self, after: int = -1) -> Iterator[Entry]:
         """Yield the entries above an index."""
-        with self._reading() as db:
-            return iter(rows.entries(db, after))
+        return iter(self.group.read(lambda one, known: rows.entries(one.reader(), after, known.facts.base_prev)))
 
     def compacted(self) -> int:
         """Return the lowest revision that can be read."""
-        with self._reading() as db:
-            return _compacted(db)
+        return self.group.read(lambda _, known: known.facts.compacted)
 
     def hint(self, name: str) -> bytes | None:
-        """Return a local note."""
-        with self._reading() as db:
-            found = db.execute("SELECT value FROM hint WHERE name = ?", (name,)).fetchone()
-            return found[0] if found else None
+        """Return a local note: of the first replica that has it."""
+        with self.group.seen() as found:
+            for one, _ in found.serving:
+                note = rows.hint(one.reader(), name)
+                if note is not None:
+                    return note
+        return None
+
+    def set_hint(self, name: str, value: bytes | None) -> None:
+        """Write a local note; the same note again writes nothing."""
+        if self.hint(name) != value:
+            self.group.note(name, value)
 
     def watch(self, prefix: str, after: int) -> Watch:
         """Return the changes under a prefix from a revision on."""
@@ -133,38 +154,29 @@ class SqliteStore:
         return PolledWatch(self, prefix, after)
 
     def freshness(self) -> Freshness:
-        """One file that can be read is all there is."""
-        return Freshness(self.head(), True)
+        """Say whether a majority confirms what is read, and how old it is when none does."""
+        with self.group.seen() as found:
+            one, known = found.serving[0]
+            changed = 0.0 if found.is_confirmed else one.changed()
+            return Freshness(known.tail.head, found.is_confirmed, changed, tuple(found.absent))
 
     def members(self) -> Sequence[Member]:
-        """Return the one replica."""
-        head = self.head()
-        size = sum(path.stat().st_size for path in self._folder.glob(f"{FILE}*"))
-        return [
-            Member(self.cluster_id, str(self._folder), "voter", "ok", "", head.index, head.revision, head.term, 0, size)
-        ]
+        """Return the replicas and how each of them stands, in order of id."""
+        from kctl.store import health
+
+        return health.members(self.group)
 
     def verify(self, level: Level = "rows") -> Sequence[Problem]:
-        """Check the file against its hashes."""
-        from kctl.store.verify import verify
+        """Check the replicas against their hashes and each other; nothing is repaired."""
+        from kctl.store import health
 
-        return [Problem(str(self._folder), "row", text) for text in verify(self._folder)]
+        return health.verify(self.group, level)
 
     def snapshot(self, out: Path) -> Head:
         """Write the state as one portable file."""
         from kctl.store import snapshot
 
         return snapshot.write(self, out)
-
-    def set_hint(self, name: str, value: bytes | None) -> None:
-        """Write a local note; the same note again writes nothing."""
-        if self.hint(name) == value:
-            return
-        with self._writing() as db:
-            if value is None:
-                db.execute("DELETE FROM hint WHERE name = ?", (name,))
-            else:
-                db.execute("INSERT OR REPLACE INTO hint VALUES (?, ?)", (name, value))
 
     def commit(
         self,
@@ -178,216 +190,56 @@ class SqliteStore:
     ) -> Head:
         """Append one entry; see :meth:`kctl.store.api.Store.commit`."""
         ordered = chain.in_order(expect, writes, revision)
-        with self._writing() as db:
+        batch = Batch(chain.KV_ENTRY, "", revision, now, cause, request_id)
+        made: list[Head] = []
+
+        def evaluate(leader: Any, turn: Turn) -> Proposal[Prepared] | None:
+            tail = leader.known.tail
             if request_id:
-                query = f"SELECT {rows.ENTRY} FROM entry WHERE request_id = ?"  # noqa: S608
-                done = db.execute(query, (request_id,)).fetchone()
+                done = rows.head_of_request(leader.writer, request_id)
                 if done is not None:
-                    return rows.tail_of(done).head
-            tail = rows.tail(db)
+                    made.append(done)
+                    return None
             if tail.head != expect:
                 raise HeadMoved(tail.head)
-            state, ops = _put(db, ordered, tail.state)
-            return _append(db, tail.head, (chain.KV_ENTRY, "", revision, now, cause), request_id, ops, state)
+            with leader.explained():
+                prepared = write.states(leader.writer, tail, turn.term, ordered, batch, turn.peers())
+            made.append(prepared.tail.head)
+            return Proposal(prepared, prepared.tail.head.index)
+
+        self.group.take(evaluate)
+        if self._retention is not None:
+            return self._trim(made[-1])
+        return made[-1]
 
     def compact(self, revision: int) -> Head:
         """Forget what is older than a revision, as an entry of its own."""
-        with self._writing() as db:
-            tail = rows.tail(db)
-            old = _compacted(db)
-            if revision > tail.head.revision:
-                raise FutureRevision(revision, tail.head.revision)
+        made: list[Head] = []
+        forgot: list[int] = []
+
+        def evaluate(leader: Any, turn: Turn) -> Proposal[Prepared] | None:
+            tail, old = leader.known.tail, leader.known.facts.compacted
+            head = tail.head
+            if revision > head.revision:
+                raise FutureRevision(revision, head.revision)
+            made.append(head)
             if revision <= old:
-                return tail.head
-            _forget(db, old, revision)
-            row = (chain.COMPACT_ENTRY, str(revision), tail.head.revision, tail.head.now, "")
-            head = _append(db, tail.head, row, b"", chain.NO_OPS, tail.state)
-        with self._lock, suppress(sqlite3.Error):  # the history is gone already; its space can wait
-            replica.give_back(self._write_connection())
+                return None
+            batch = Batch(chain.COMPACT_ENTRY, str(revision), head.revision, head.now)
+            prepared = write.plain(tail, turn.term, batch, turn.peers())._replace(compact=revision)
+            made.append(prepared.tail.head)
+            forgot.append(revision)
+            return Proposal(prepared, prepared.tail.head.index)
+
+        self.group.take(evaluate)
+        if forgot:
+            self.group.give_back()
+        return made[-1]
+
+    def _trim(self, head: Head) -> Head:
+        """Compact what the retention gives up, when there is enough of it."""
         return head
 
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        """Hold one snapshot of the file."""
-        self._refuse_replaced()
-        db = self._reader
-        try:
-            db.execute("BEGIN")
-            try:
-                yield db
-            finally:
-                db.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise replica.explain(error, self._path) from error
 
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """Hold the writer lock and one transaction that is durable at the end, or undone."""
-        self._refuse_replaced()
-        with self._lock:
-            try:
-                db = self._write_connection()
-                db.execute("BEGIN IMMEDIATE")
-            except sqlite3.Error as error:
-                raise replica.explain(error, self._path) from error
-            try:
-                self._refuse_rolled_back(db)
-                yield db
-                head = rows.tail(db).head
-            except BaseException as error:
-                self._undo(db)
-                if isinstance(error, sqlite3.Error):
-                    raise replica.explain(error, self._path) from error
-                raise
-            self._finish(db, head)
-
-    def _finish(self, db: sqlite3.Connection, head: Head) -> None:
-        """Make the transaction durable, then say so beside the file, then tidy up."""
-        try:
-            db.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._undo(db)
-            found = replica.explain(error, self._path, committing=True)
-            if isinstance(found, OutcomeUnknown):
-                self._drop_writer()  # after a failed fsync nothing this connection cached is trusted
-            raise found from error
-        try:
-            self._acknowledged.write(head)
-            replica.checkpoint(db, self._path)
-        except (OSError, sqlite3.Error, StoreError):
-            pass  # the entry is durable; both are done again after the next one
-
-    def _undo(self, db: sqlite3.Connection) -> None:
-        if db.in_transaction:
-            try:
-                db.execute("ROLLBACK")
-            except sqlite3.Error:
-                self._drop_writer()
-
-    def _write_connection(self) -> sqlite3.Connection:
-        self._refuse_replaced()
-        if self._writer is None:
-            self._writer = replica.connect(self._path, write=True)
-        return self._writer
-
-    def _drop_writer(self) -> None:
-        if self._writer is not None:
-            with suppress(sqlite3.Error):  # what it held is gone either way
-                self._writer.close()
-            self._writer = None
-
-    def _refuse_replaced(self) -> None:
-        """Refuse to go on with a file that has another one in its place now."""
-        if replica.identity(self._path) != self._identity:
-            raise NoStore(f"the log in {self._folder} was replaced while in use", hint="run the command again")
-
-    def _refuse_rolled_back(self, db: sqlite3.Connection) -> None:
-        """Refuse to write on a log that is older than what was acknowledged."""
-        said = self._acknowledged.read()
-        if said is None:
-            return
-        head = rows.tail(db).head
-        found = db.execute("SELECT hash FROM entry WHERE idx = ?", (said.index,)).fetchone()
-        if said.index > head.index or (found is not None and found[0] != said.hash):
-            raise RolledBack(head.revision, said.revision, self._acknowledged.path)
-
-
-def _compacted(db: sqlite3.Connection) -> int:
-    return int(db.execute("SELECT v FROM meta WHERE k = 'compacted'").fetchone()[0])
-
-
-def _put(db: sqlite3.Connection, writes: list[Write], state: bytes) -> tuple[bytes, bytes]:
-    """Write the rows of an entry; return the new state and the hash of the rows."""
-    before = _live(db, [write.key for write in writes])
-    sums: dict[str, list[int]] = {}
-    hashes, fresh, gone, current = [], [], [], []
-    for key, value, revision, create in writes:
-        prev, old = before.get(key, (0, b""))
-        h = chain.row_hash(revision, key, create, prev, value)
-        hashes.append(h)
-        fresh.append((revision, key, int(value is None), create, prev, h, value))
-        change = sums.setdefault(chain.resource_of(key), [0, 0])
-        if prev:
-            change[0] -= 1
-            change[1] -= chain.number(old)
-        if value is None:
-            gone.append((key,))
-        else:
-            change[0] += 1
-            change[1] += chain.number(h)
-            current.append((key, revision))
-    db.executemany("INSERT INTO kv VALUES (?, ?, ?, ?, ?, 0, ?, ?)", fresh)
-    db.executemany("INSERT OR REPLACE INTO live VALUES (?, ?)", current)
-    db.executemany("DELETE FROM live WHERE key = ?", gone)
-    _add_sums(db, sums)
-    total = chain.number(state) + sum(change[1] for change in sums.values())
-    return chain.digest(total), chain.ops_hash(hashes)
-
-
-def _live(db: sqlite3.Connection, keys: list[str]) -> dict[str, tuple[int, bytes]]:
-    """Return revision and hash of the keys that exist."""
-    found: dict[str, tuple[int, bytes]] = {}
-    for start in range(0, len(keys), 500):
-        part = keys[start : start + 500]
-        marks = ",".join("?" * len(part))
-        query = (
-            f"SELECT live.key, kv.rev, kv.h FROM live CROSS JOIN kv ON kv.rev = live.rev WHERE live.key IN ({marks})"  # noqa: S608
-        )
-        found.update((key, (rev, h)) for key, rev, h in db.execute(query, part))
-    return found
-
-
-def _add_sums(db: sqlite3.Connection, changes: dict[str, list[int]]) -> None:
-    for name in sorted(changes):
-        count, total = changes[name]
-        old = db.execute("SELECT count, state FROM resource WHERE name = ?", (name,)).fetchone()
-        if old is not None:
-            count, total = count + old[0], total + chain.number(old[1])
-        db.execute("INSERT OR REPLACE INTO resource VALUES (?, ?, ?)", (name, count, chain.digest(total)))
-
-
-def _append(
-    db: sqlite3.Connection,
-    old: Head,
-    row: tuple[int, str, int, float, str],
-    request_id: bytes,
-    ops: bytes,
-    state: bytes,
-) -> Head:
-    """Write the entry row behind ``old`` and return the new head."""
-    kind, arg, last, now, cause = row
-    index, first = old.index + 1, old.revision + 1
-    digest = chain.entry_hash(
-        old.hash,
-        index=index,
-        first=first,
-        last=last,
-        term=old.term,
-        kind=kind,
-        arg=arg,
-        now=now,
-        cause=cause,
-        request_id=request_id,
-        ops=ops,
-        state=state,
-    )
-    values = (index, first, last, old.term, kind, arg, now, cause, request_id or None, ops, state, digest)
-    db.execute("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", values)
-    return Head(index, last, old.term, digest, now)
-
-
-def _forget(db: sqlite3.Connection, old: int, revision: int) -> None:
-    """Remove states that nobody may read any more, and the entries before the new base.
-
-    What was replaced is named by what replaced it, so the cost goes with the changes since the
-    last compaction and not with the number of objects.
-    """
-    between = (old, revision)
-    db.execute("DELETE FROM kv WHERE rev IN (SELECT prev FROM kv WHERE rev > ? AND rev <= ? AND prev > 0)", between)
-    db.execute("DELETE FROM kv WHERE rev > ? AND rev <= ? AND del = 1", between)
-    base = db.execute("SELECT max(idx) FROM entry WHERE last_rev <= ?", (revision,)).fetchone()[0]
-    before = db.execute("SELECT hash FROM entry WHERE idx = ?", (base - 1,)).fetchone()
-    if before is not None:
-        db.execute("UPDATE meta SET v = ? WHERE k = 'base_prev'", (before[0].hex(),))
-        db.execute("DELETE FROM entry WHERE idx < ?", (base,))
-    db.execute("UPDATE meta SET v = ? WHERE k = 'compacted'", (str(revision),))
+def _head(one: Participant, known: Known) -> Head:
+    return known.tail.head

@@ -1,67 +1,91 @@
 """Check a whole log file against its hashes.
 
-In: a folder. Out: what does not fit, as sentences; an empty list means that every row, entry,
-index and sum is what was committed. Nothing is repaired here.
+In: a folder. Out: what does not fit; an empty list means that every row, entry, index and sum is
+what was committed. Nothing is repaired here.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kctl.store import chain, replica, rows
+from kctl.store import chain, facts, replica, rows, write
+from kctl.store.api import Level, Problem
 from kctl.store.errors import Corrupt, StoreError
+from kctl.store.facts import Facts
+from kctl.store.listing import Listing
+from kctl.store.replica import FILE, HEAD
 from kctl.store.sidecar import HeadFile
-from kctl.store.sqlite import FILE, HEAD
+
+Check = Callable[[sqlite3.Connection, Facts], list[str]]
 
 
-def verify(folder: str | os.PathLike[str]) -> list[str]:
+def verify(folder: str | os.PathLike[str], level: Level = "full") -> list[Problem]:
     """Return every problem of the log in a folder; raises StoreError when it cannot be opened."""
     place = Path(folder)
     db = replica.connect(place / FILE, write=False)
-    problems: list[str] = []
+    problems: list[Problem] = []
     try:
         db.execute("BEGIN")
-        for check in (_pages, _entries, _rows_and_states, _indexes, _sums):
+        found = facts.read(db)
+        for kind, check in CHECKS[level]:
             try:
-                problems += check(db)
+                problems += [Problem(str(place), kind, text) for text in check(db, found)]
             except (StoreError, sqlite3.Error, TypeError, ValueError) as error:
-                problems.append(str(error))
-        problems += _acknowledged(db, place)
+                problems.append(Problem(str(place), kind, str(error)))
+        problems += [Problem(str(place), "forgetful", text) for text in _acknowledged(db, found, place)]
+    except StoreError as error:
+        problems.append(Problem(str(place), "meta", error.message))
     except sqlite3.Error as error:
-        problems.append(str(replica.explain(error, place / FILE)))
+        problems.append(Problem(str(place), "unreadable", str(replica.explain(error, place / FILE))))
     finally:
         db.close()
     return problems
 
 
-def _pages(db: sqlite3.Connection) -> list[str]:
-    found = [row[0] for row in db.execute("PRAGMA integrity_check")]
-    return [] if found == ["ok"] else found
+def _pages(db: sqlite3.Connection, found: Facts) -> list[str]:
+    lines = [row[0] for row in db.execute("PRAGMA integrity_check")]
+    return [] if lines == ["ok"] else lines
 
 
-def _entries(db: sqlite3.Connection) -> list[str]:
+def _tail(db: sqlite3.Connection, found: Facts) -> list[str]:
+    rows.end(db, found.base_prev)
+    return []
+
+
+def _entries(db: sqlite3.Connection, found: Facts) -> list[str]:
     """Follow the chain from the base to the head."""
-    prev = bytes.fromhex(rows.meta(db)["base_prev"])
+    prev = found.base_prev
     problems = []
     before: Any = None
-    for entry in db.execute(f"SELECT {rows.ENTRY} FROM entry ORDER BY idx"):  # noqa: S608
+    for *entry, peers in db.execute(f"SELECT {rows.ENTRY}, peers FROM entry ORDER BY idx"):  # noqa: S608
         try:
-            rows.check_entry(entry, prev)
+            rows.check_entry(tuple(entry), prev)
         except Corrupt as error:
             problems.append(error.message)
         if before is not None and (entry[0] != before[0] + 1 or entry[1] != before[2] + 1):
             problems.append(f"an entry is missing between {before[0]} and {entry[0]}")
+        try:
+            write.decode_peers(peers, entry[11])
+        except ValueError:
+            problems.append(f"what entry {entry[0]} knows of the replicas is damaged")
+        if before is not None and db.execute("SELECT hash FROM entry WHERE idx = ?", (entry[0],)).fetchone() is None:
+            problems.append(f"entry {entry[0]} cannot be found by its number")
         prev, before = entry[11], entry
+    forgotten = db.execute("SELECT arg FROM entry WHERE kind = ? ORDER BY idx DESC LIMIT 1", (chain.COMPACT_ENTRY,))
+    last = forgotten.fetchone()
+    if last is not None and int(last[0]) > found.compacted:
+        problems.append(f"revision {last[0]} was compacted, but the file says {found.compacted}")
     return problems
 
 
-def _rows_and_states(db: sqlite3.Connection) -> list[str]:
+def _rows_and_states(db: sqlite3.Connection, facts_: Facts) -> list[str]:
     """Check every row, and that folding the rows gives the state every entry names."""
     problems = []
-    compacted = int(rows.meta(db)["compacted"])
+    compacted = facts_.compacted
     entries = db.execute("SELECT idx, first_rev, last_rev, kind, ops_hash, state FROM entry ORDER BY idx").fetchall()
     found: Any = db.execute(f"SELECT {rows.COLUMNS} FROM kv ORDER BY rev")  # noqa: S608
     live: dict[str, int] = {}
@@ -90,7 +114,7 @@ def _rows_and_states(db: sqlite3.Connection) -> list[str]:
     return problems
 
 
-def _indexes(db: sqlite3.Connection) -> list[str]:
+def _indexes(db: sqlite3.Connection, found: Facts) -> list[str]:
     """Compare the index of current objects with the newest row of every key, key by key."""
     newest = dict(db.execute("SELECT key, max(rev) FROM kv NOT INDEXED GROUP BY key"))
     gone = {rev for (rev,) in db.execute("SELECT rev FROM kv WHERE del = 1")}
@@ -98,16 +122,16 @@ def _indexes(db: sqlite3.Connection) -> list[str]:
     have = dict(db.execute("SELECT key, rev FROM live"))
     bad = sorted(key for key in want.keys() | have.keys() if want.get(key) != have.get(key))
     for key, rev in want.items():
-        found = db.execute("SELECT rev FROM live WHERE key = ?", (key,)).fetchone()
-        if key not in bad and (found is None or found[0] != rev):
+        seen = db.execute("SELECT rev FROM live WHERE key = ?", (key,)).fetchone()
+        past = db.execute("SELECT max(rev) FROM kv WHERE key = ?", (key,)).fetchone()
+        if key not in bad and (seen is None or seen[0] != rev or past[0] != rev):
             bad.append(key)
     return [f"the index of current objects is damaged at {key}" for key in bad]
 
 
-def _sums(db: sqlite3.Connection) -> list[str]:
+def _sums(db: sqlite3.Connection, found: Facts) -> list[str]:
     """Compare count and sum per resource with the live rows."""
-    tail = rows.tail(db)
-    want = rows.Reads().sums(db, tail)
+    want = Listing().sums(db, rows.end(db, found.base_prev)[0])
     have: dict[str, list[int]] = {}
     for key, h in db.execute("SELECT live.key, kv.h FROM live CROSS JOIN kv ON kv.rev = live.rev"):
         sums = have.setdefault(chain.resource_of(key), [0, 0])
@@ -121,11 +145,23 @@ def _sums(db: sqlite3.Connection) -> list[str]:
     return [f"the sum of {name} is not that of its objects" for name in bad]
 
 
-def _acknowledged(db: sqlite3.Connection, place: Path) -> list[str]:
-    said = HeadFile(place / HEAD, rows.meta(db)["cluster"]).read()
+def _acknowledged(db: sqlite3.Connection, found: Facts, place: Path) -> list[str]:
+    said = HeadFile(place / HEAD, found.cluster).read()
     if said is None:
         return []
-    found = db.execute("SELECT max(idx), max(last_rev) FROM entry").fetchone()
-    if found[0] is None or said.index > found[0]:
-        return [f"the log ends at revision {found[1]}, but revision {said.revision} was acknowledged"]
+    last = db.execute("SELECT max(idx), max(last_rev) FROM entry").fetchone()
+    if last[0] is None or said.index > last[0]:
+        return [f"the log ends at revision {last[1]}, but revision {said.revision} was acknowledged"]
+    same = db.execute("SELECT hash FROM entry WHERE idx = ?", (said.index,)).fetchone()
+    if same is not None and same[0] != said.hash:
+        return [f"the log tells another history than the one acknowledged at revision {said.revision}"]
     return []
+
+
+TAIL: list[tuple[str, Check]] = [("entry", _tail)]
+ROWS: list[tuple[str, Check]] = [("entry", _entries), ("row", _rows_and_states), ("sum", _sums)]
+CHECKS: dict[Level, list[tuple[str, Check]]] = {
+    "tail": TAIL,
+    "rows": ROWS,
+    "full": [("pages", _pages), *ROWS, ("index", _indexes)],
+}

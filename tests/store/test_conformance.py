@@ -7,11 +7,13 @@ import pytest
 from kctl.store.api import Change, Head, Store, Write
 from kctl.store.errors import Compacted, FutureRevision, HeadMoved
 from kctl.store.memory import MemoryStore
-from kctl.store.sqlite import SqliteStore
+from kctl.store.open import open_store
 
 BACKENDS = {
     "memory": lambda _path: MemoryStore(cluster_id="c1"),
-    "sqlite": lambda path: SqliteStore.open(path, create=True, cluster_id="c1"),
+    "sqlite x1": lambda path: open_store([path], create=True, cluster_id="c1"),
+    "sqlite x3": lambda path: open_store([path / name for name in "abc"], create=True, cluster_id="c1"),
+    "sqlite x5": lambda path: open_store([path / name for name in "abcde"], create=True, cluster_id="c1"),
 }
 A, B, C = "/pods/default/a", "/pods/default/b", "/pods/shop/c"
 

@@ -78,8 +78,11 @@ def test_commits_wait_for_the_disk(folder):
     fill(folder)
     store = SqliteStore.open(folder)
     add(store)
-    settings = {name: store._writer.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")}
-    settings["auto"] = store._writer.execute("PRAGMA wal_autocheckpoint").fetchone()[0]
+    settings = {
+        name: store.group.participants[0].writer.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("journal_mode", "synchronous")
+    }
+    settings["auto"] = store.group.participants[0].writer.execute("PRAGMA wal_autocheckpoint").fetchone()[0]
     store.close()
     assert settings == {"journal_mode": "wal", "synchronous": 2, "auto": 0}
 
@@ -178,14 +181,19 @@ def test_a_file_that_is_no_log(tmp_path, content, error):
 
 def test_a_log_is_not_put_in_place_without_the_pages_that_found_no_room(tmp_path, monkeypatch):
     """Closing the only connection moves the write-ahead log into the file, and says nothing when it cannot."""
-    fill, others = replica._fill, []
+    begin_log, others = replica.begin_log, []
 
-    def fill_and_be_read(db, *args):
-        fill(db, *args)
-        others.append(sqlite3.connect(tmp_path / "log.db.new"))
-        others[0].execute("SELECT * FROM meta").fetchall()
+    def be_read_meanwhile(found, now):
+        fill = begin_log(found, now)
 
-    monkeypatch.setattr(replica, "_fill", fill_and_be_read)
+        def fill_and_be_read(db):
+            others.append(sqlite3.connect(tmp_path / "log.db.new"))
+            others[0].execute("SELECT * FROM sqlite_master").fetchall()
+            fill(db)
+
+        return fill_and_be_read
+
+    monkeypatch.setattr(replica, "begin_log", be_read_meanwhile)
     with pytest.raises(DiskFull):
         SqliteStore.open(tmp_path, create=True)
     others[0].close()
@@ -261,12 +269,12 @@ def test_a_full_disk_changes_nothing(folder):
     fill(folder)
     store = SqliteStore.open(folder)
     add(store)
-    pages = store._writer.execute("PRAGMA page_count").fetchone()[0]
-    store._writer.execute(f"PRAGMA max_page_count={pages}")
+    pages = store.group.participants[0].writer.execute("PRAGMA page_count").fetchone()[0]
+    store.group.participants[0].writer.execute(f"PRAGMA max_page_count={pages}")
     with pytest.raises(StoreError, match="no space is left"):
         add(store, 1, b"x" * 100_000)
     assert store.head().revision == 4
-    store._writer.execute("PRAGMA max_page_count=1000000")
+    store.group.participants[0].writer.execute("PRAGMA max_page_count=1000000")
     assert add(store).revision == 5
     store.close()
     assert verify(folder) == []
@@ -350,11 +358,14 @@ def test_an_older_copy_of_the_file_is_read_but_not_written(folder, tmp_path):
     shutil.copy(folder / "log.db", tmp_path / "old.db")
     fill(folder)
     shutil.copy(tmp_path / "old.db", folder / "log.db")
-    store = SqliteStore.open(folder)
+    with pytest.raises(RolledBack):
+        SqliteStore.open(folder)
+    store = SqliteStore.open(folder, consistency="serializable")
     assert store.head().revision == 3
+    assert not store.freshness().is_confirmed
     with pytest.raises(RolledBack, match="ends at revision 3, but revision 6 was acknowledged"):
         add(store)
-    assert "acknowledged" in verify(folder)[0]
+    assert "acknowledged" in str(verify(folder)[0])
     (folder / "head").unlink()
     assert add(store).revision == 4
     store.close()
@@ -366,7 +377,7 @@ def test_another_history_of_the_same_length_is_not_written(folder, tmp_path):
     fill(folder, 1, b"here")
     fill(tmp_path / "fork", 1, b"there")
     shutil.copy(tmp_path / "fork" / "log.db", folder / "log.db")
-    store = SqliteStore.open(folder)
+    store = SqliteStore.open(folder, consistency="serializable")
     with pytest.raises(RolledBack):
         add(store)
     store.close()
@@ -393,8 +404,9 @@ def test_a_damaged_write_ahead_log_is_noticed(folder):
     wal[len(wal) // 2] ^= 1
     (copy / "log.db-wal").write_bytes(wal)
     (copy / "log.db-shm").unlink()
-    again = SqliteStore.open(copy)
+    again = SqliteStore.open(copy, consistency="serializable")
     assert again.head().revision < 20
+    assert not again.freshness().is_confirmed
     with pytest.raises(RolledBack):
         add(again)
     again.close()
@@ -431,10 +443,8 @@ def damage(folder, sql, *args):
 def test_damage_is_never_shown_as_an_object(folder, sql, read):
     fill(folder)
     damage(folder, sql)
-    store = SqliteStore.open(folder)
-    with pytest.raises(Corrupt, match=r"damaged|no entry"):
+    with pytest.raises(Corrupt, match=r"damaged|no entry"), contextlib.closing(SqliteStore.open(folder)) as store:
         read(store)
-    store.close()
     assert verify(folder)
 
 
