@@ -133,7 +133,9 @@ def open_imagined(settings: Settings) -> ControlPlane:
     if folder is None or not state.is_cluster(folder):
         return open_ephemeral(settings)
     is_written = cluster_file(settings) is not None
-    return ControlPlane.imagined(folder, load_cluster(settings), seed=settings.seed, remove=is_written)
+    plane = ControlPlane.imagined(folder, load_cluster(settings), seed=settings.seed, remove=is_written)
+    say_standing(plane.store)
+    return plane
 
 
 def open_ephemeral(settings: Settings) -> ControlPlane:

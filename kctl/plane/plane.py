@@ -147,7 +147,7 @@ class ControlPlane:
         """
         from kctl.store.overlay import OverlayStore
 
-        store = OverlayStore(open_store(folder, create=False))
+        store = OverlayStore(open_store(folder, create=False, consistency="serializable"))
         plane = cls(store, folder, Shape(None, cluster.cloud, cluster.profile, seed))
         plane._is_shared = False
         plane._begin(cluster, remove=remove)
