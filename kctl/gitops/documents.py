@@ -23,6 +23,9 @@ MAX_DEPTH: Final = 200
 MAX_PROBLEMS: Final = 20
 """After this many problems the rest of a file is not read."""
 BOM: Final = b"\xef\xbb\xbf"
+LFS: Final = b"version https://git-lfs."
+MAX_POINTER: Final = 1024
+OURS: Final = b"<<<<<<< "
 
 
 class Problem(NamedTuple):
@@ -126,6 +129,11 @@ def _unreadable(data: bytes) -> Problem | None:
     for mark, name in ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"), (b"\0\0\xfe\xff", "UTF-32")):
         if data.startswith(mark):
             return Problem(1, 1, f"the text is {name}: save it as UTF-8")
+    if data.startswith(LFS) and len(data) < MAX_POINTER:
+        return Problem(1, 1, "a pointer of Git LFS: the content itself is not here")
+    conflict = _conflict(data)
+    if conflict >= 0:
+        return Problem(*place_at(data, conflict), "a conflict marker: the merge was never finished")
     at = data.find(b"\0")
     if at >= 0:
         return Problem(*place_at(data, at), "the text contains a NUL byte")
@@ -135,3 +143,12 @@ def _unreadable(data: bytes) -> Problem | None:
         shown = data[error.start : error.start + 1].hex()
         return Problem(*place_at(data, error.start), f"the text is not UTF-8 (byte 0x{shown})")
     return None
+
+
+def _conflict(data: bytes) -> int:
+    """Return where git's marks of a conflict begin, -1 when there are none; all three must be there."""
+    at = 0 if data.startswith(OURS) else data.find(b"\n" + OURS) + 1
+    if not data.startswith(OURS, at):
+        return -1
+    middle = data.find(b"\n=======", at)
+    return at if middle >= 0 and data.find(b"\n>>>>>>> ", middle) >= 0 else -1

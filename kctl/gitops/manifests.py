@@ -182,6 +182,11 @@ class _Reading:
                 what = "a list" if isinstance(value, list) else "a plain value"
                 self.fail(file, start, f"not a manifest: the document is {what}, not an object")
             return False
+        if isinstance(value.get("sops"), dict) and "mac" in value["sops"]:
+            if not self._options.ignore_not_manifest:
+                message = "encrypted with SOPS: kctl cannot read it; decrypt it first, or skip it"
+                self.fail(file, start, f"{message} with --ignore-not-manifest")
+            return False
         missing = [field for field in ("apiVersion", "kind") if not value.get(field)]
         if len(missing) == 2 and self._options.ignore_not_manifest:
             return False

@@ -318,3 +318,18 @@ def test_real_manifests_are_read_completely(folder: str, count: int | None) -> N
     found = manifests.load([str(CORPUS / folder)], recursive=True)
     assert count in (None, len(found))
     assert all(manifest.positions.place("metadata.name").line >= manifest.line for manifest in found)
+
+
+def test_a_text_about_conflicts_is_no_conflict(tmp_path: Path) -> None:
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  help: |\n    <<<<<<< HEAD\n    =======\n"
+    (found,) = manifests.load([str(write(tmp_path / "a.yaml", text + "    >>>>>>> x\n"))])
+    assert "<<<<<<< HEAD" in found.object["data"]["help"]
+
+
+def test_what_sops_encrypted_is_named_and_skipped_only_when_asked(tmp_path: Path) -> None:
+    text = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {k: 'ENC[x]'}\nsops: {mac: x, version: 3.9.0}\n"
+    file = str(write(tmp_path / "a.yaml", text))
+    other = str(write(tmp_path / "b.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n"))
+    with pytest.raises(ManifestErrors, match=r"a\.yaml:1: encrypted with SOPS"):
+        manifests.load([file, other])
+    assert [m.object["kind"] for m in manifests.load([file, other], options=Options(True))] == ["ConfigMap"]

@@ -222,6 +222,15 @@ class TestWhatIsNoText:
             ("a: 1\n".encode("utf-16"), "1:1: the text is UTF-16: save it as UTF-8"),
             (b"\xfe\xff\0a", "1:1: the text is UTF-16: save it as UTF-8"),
             (b"a: 1\nb: \0\n", "2:4: the text contains a NUL byte"),
+            (
+                b"a: 1\n<<<<<<< HEAD\nb: 1\n=======\nb: 2\n>>>>>>> theirs\n",
+                "2:1: a conflict marker: the merge was never finished",
+            ),
+            (b"<<<<<<< HEAD\n=======\nb: 2\n>>>>>>> x\n", "1:1: a conflict marker: the merge was never finished"),
+            (
+                b"version https://git-lfs.example/spec/v1\noid sha256:00\nsize 3\n",
+                "1:1: a pointer of Git LFS: the content itself is not here",
+            ),
             (b"a: 1\nb: \xff\n", "2:4: the text is not UTF-8 (byte 0xff)"),
             ("a: ü\nü: \x01\n".encode(), "2:4: control characters are not allowed"),
             (b"a:\n\t- 1\n", "2:1: a tab character cannot indent YAML: use spaces"),
