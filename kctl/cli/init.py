@@ -82,7 +82,7 @@ def command(
     is_new = bool(chosen) and not file.exists()
     cluster = clusters.default(**chosen) if is_new else load_cluster(settings)
     if places and cluster.replicas != count:
-        raise UsageError(f"{shown(file)} asks for {cluster.replicas} replicas, {count} directories are named")
+        raise UsageError(f"{shown(file)} asks for {cluster.replicas} replicas, {count} are named")
     if places:
         for directory in directories:
             state.create(directory)

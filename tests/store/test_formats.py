@@ -82,6 +82,8 @@ def test_an_older_log_goes_on_where_it_was(folder: Path) -> None:
     assert store.head() == head
     assert store.list("/").items == [STATE[0], KV("/nodes//n2", b"{}", 7, 7), *STATE[1:]]
     assert not store.verify("full")
+    assert store.compact(7).revision == 7
+    assert not store.verify("full")
     store.close()
     assert version(folder) == FORMAT
     assert sql.differences(folder / "log.db") == []
