@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from kctl.cli import options
+from kctl.cli import targets as targeting
 from kctl.cli.session import Settings
 
 if TYPE_CHECKING:
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
     from kctl.client.client import Propagation
     from kctl.plane.plane import ControlPlane
 
+IMMEDIATE = (
+    "Warning: Immediate deletion does not wait for confirmation that the running resource has been terminated. "
+    "The resource may continue to run on the cluster indefinitely."
+)
 CASCADES: dict[str, Propagation] = {"background": "Background", "foreground": "Foreground", "orphan": "Orphan"}
 
 
@@ -25,6 +31,7 @@ CASCADES: dict[str, Propagation] = {"background": "Background", "foreground": "F
 @options.namespace
 @options.all_namespaces
 @options.selector
+@click.option("--field-selector", default="", metavar="SELECTOR", help="Only objects with these fields.")
 @click.option("--all", "everything", is_flag=True, help="All objects of the kinds named.")
 @click.option(
     "--cascade",
@@ -34,6 +41,7 @@ CASCADES: dict[str, Propagation] = {"background": "Background", "foreground": "F
     help="What becomes of what the objects own.",
 )
 @click.option("--grace-period", type=int, default=-1, help="Seconds a pod has to end; -1 for its own.")
+@click.option("--force", is_flag=True, help="With --grace-period=0: let pods go without waiting for their end.")
 @click.option("--now", "at_once", is_flag=True, help="The same as --grace-period=1.")
 @options.ignore_not_found
 @click.option("--wait/--no-wait", default=True, help="Run the control plane until they are gone (default).")
@@ -50,9 +58,11 @@ def command(
     namespace: str | None,
     all_namespaces: bool,
     selector: str,
+    field_selector: str,
     everything: bool,
     cascade: str,
     grace_period: int,
+    force: bool,
     at_once: bool,
     ignore_not_found: bool,
     wait: bool,
@@ -67,17 +77,17 @@ def command(
     options.refuse_kustomize(kustomize)
     if bool(paths) == bool(resources):
         raise UsageError("name what to delete: by file (-f), or by type and name")
-    grace = 1 if at_once else grace_period if grace_period >= 0 else None
-    scope = "" if all_namespaces else namespace or "default"
-    ask = Ask(CASCADES[cascade], grace, ignore_not_found)
+    ask = Ask(CASCADES[cascade], grace_of(grace_period, force=force, at_once=at_once), ignore_not_found)
+    choice = targeting.Choice(
+        paths, recursive, None, ignore_not_manifest, namespace, all_namespaces, selector, field_selector, everything
+    )
+    if ask.grace == 0:
+        print(IMMEDIATE, file=sys.stderr)
     with open_existing(settings) as plane:
 
         def delete(said: Said) -> None:
-            if paths:
-                targets = _from_files(plane, paths, recursive, ignore_not_manifest, namespace)
-            else:
-                targets = _from_args(plane, resources, scope, selector, everything)
-            for kind, key in targets:
+            named = targeting.from_files(plane, choice) if paths else _from_args(plane, resources, choice)
+            for kind, key in named:
                 _delete(plane, kind, key, ask, said)
 
         return carry_out(plane, How(dry_run=dry_run, output=output, wait=wait, cause="delete"), delete)
@@ -91,38 +101,38 @@ class Ask(NamedTuple):
     ignore_not_found: bool
 
 
-def _from_files(
-    plane: ControlPlane, paths: tuple[str, ...], recursive: bool, lenient: bool, namespace: str | None
-) -> list[tuple[Kind, Key]]:
-    from kctl.api.errors import KctlError
-    from kctl.api.objects import Key
-    from kctl.cli.manifests import load
+def grace_of(seconds: int, *, force: bool, at_once: bool) -> int | None:
+    """Return how long a pod has to end, None for its own time, as kubectl reads these flags."""
+    from kctl.api.errors import UsageError
 
-    found = []
-    for manifest in load(plane, paths, recursive=recursive, ignore_not_manifest=lenient):
-        obj = manifest.object
-        kind = plane.server.registry.by_kind(obj["apiVersion"], obj["kind"])
-        if kind is None:
-            raise KctlError(f"{manifest.place()}: no matches for kind {obj['kind']!r} in version {obj['apiVersion']!r}")
-        scope = (obj["metadata"].get("namespace") or namespace or "default") if kind.namespaced else ""
-        found.append((kind, Key(scope, obj["metadata"]["name"])))
-    return found
+    if at_once:
+        if seconds != -1:
+            raise UsageError("--now and --grace-period cannot be specified together")
+        return 1
+    if force and seconds < 0:
+        return 0
+    if force and seconds > 0:
+        raise UsageError("--force and --grace-period greater than 0 cannot be specified together")
+    if seconds == 0 and not force:
+        return 1  # without --force nobody skips the kubelet
+    return seconds if seconds >= 0 else None
 
 
-def _from_args(
-    plane: ControlPlane, resources: tuple[str, ...], scope: str, labels: str, everything: bool
-) -> list[tuple[Kind, Key]]:
+def _from_args(plane: ControlPlane, resources: tuple[str, ...], choice: targeting.Choice) -> list[tuple[Kind, Key]]:
     from kctl.api.errors import UsageError
     from kctl.api.objects import Key, key_of
     from kctl.cli import select
 
     found = []
+    scope = "" if choice.all_namespaces else choice.namespace or "default"
     for kind, names in select.parse(plane.server.registry, resources):
         namespace = scope if kind.namespaced else ""
         if names:
             found += [(kind, Key(namespace or ("default" if kind.namespaced else ""), name)) for name in names]
-        elif labels or everything:
-            items = plane.client.list(kind.resource, namespace, label_selector=labels).items
+        elif choice.selector or choice.field_selector or choice.everything:
+            items = plane.client.list(
+                kind.resource, namespace, label_selector=choice.selector, field_selector=choice.field_selector
+            ).items
             found += [(kind, key_of(item)) for item in items]
         else:
             raise UsageError("resource(s) were provided, but no name was specified: give names, -l or --all")
@@ -147,4 +157,5 @@ def _delete(plane: ControlPlane, kind: Kind, key: Key, ask: Ask, said: Said) -> 
         said.line(name)
     else:
         where = f" from {key.namespace} namespace" if key.namespace else ""
-        said.line(f'{name.rpartition("/")[0]} "{key.name}" deleted{where}{SUFFIX[how.dry_run]}')
+        what = "force deleted" if ask.grace == 0 else "deleted"
+        said.line(f'{name.rpartition("/")[0]} "{key.name}" {what}{where}{SUFFIX[how.dry_run]}')

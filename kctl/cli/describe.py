@@ -20,6 +20,7 @@ SERVICE_NAME = "kubernetes.io/service-name"
 
 @click.command("describe", short_help="Show objects in detail.")
 @options.resources("TYPE[,TYPE] [NAME...] | TYPE/NAME...", required=False)
+@options.filenames()
 @options.namespace
 @options.all_namespaces
 @options.selector
@@ -29,6 +30,10 @@ SERVICE_NAME = "kubernetes.io/service-name"
 def command(
     settings: Settings,
     resources: tuple[str, ...],
+    paths: tuple[str, ...],
+    recursive: bool,
+    kustomize: str | None,
+    ignore_not_manifest: bool,
     namespace: str | None,
     all_namespaces: bool,
     selector: str,
@@ -36,17 +41,19 @@ def command(
     output: str | None,
 ) -> int:
     """Show objects with everything about them, and their events."""
-    from kctl.cli import select
-    from kctl.cli.get import fetch
+    from kctl.cli.get import fetch, selections
     from kctl.cli.output import document, presentable, write
     from kctl.cli.session import open_reader
+    from kctl.cli.targets import Choice
     from kctl.plan import why
 
+    options.refuse_kustomize(kustomize)
     with open_reader(settings) as plane:
         scope = "" if all_namespaces else namespace or "default"
         found, failures = [], []
-        for selection in select.parse(plane.server.registry, resources):
-            items, errors = fetch(plane, selection, scope, selector, "")
+        choice = Choice(paths, recursive, None, ignore_not_manifest, namespace)
+        for selection, where in selections(plane, resources, choice, scope):
+            items, errors = fetch(plane, selection, where, selector, "")
             failures += errors
             for item in items:
                 shown = presentable(item, secrets=show_secrets)

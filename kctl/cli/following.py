@@ -86,6 +86,8 @@ class Shape(NamedTuple):
     show_secrets: bool = False
     show_managed_fields: bool = False
     with_events: bool = False
+    label_columns: tuple[str, ...] = ()
+    with_kind: bool = False
 
 
 class Rows:
@@ -97,6 +99,8 @@ class Rows:
         self._prefix = prefix
         shown = [column.name for column in printer.columns if self._is_shown(column.priority)]
         heads = (["NAMESPACE"] if shape.with_namespace else []) + shown
+        heads += [label.rpartition("/")[2].upper() for label in shape.label_columns]
+        heads += ["LABELS"] if shape.with_labels else []
         rows = [heads, *(self.cells(obj, now) for obj in items)]
         self._widths = [max(len(row[n]) for row in rows) for n in range(len(heads))]
 
@@ -110,6 +114,7 @@ class Rows:
             if self._is_shown(column.priority):
                 text = "" if cell is None else str(cell).split("\n", maxsplit=1)[0]
                 out.append(self._prefix + text if column.format == "name" else text)
+        out += [labels_of(obj).get(label, "") for label in self._shape.label_columns]
         if self._shape.with_labels:
             out.append(",".join(f"{k}={v}" for k, v in sorted(labels_of(obj).items())) or "<none>")
         return out
@@ -123,21 +128,20 @@ class Rows:
 
 def show_changes(
     plane: ControlPlane,
-    chosen: Sequence[tuple[Selection, Sequence[Obj]]],
-    scope: str,
+    chosen: Sequence[tuple[Selection, str, Sequence[Obj]]],
     labels: str,
     fields: str,
     shape: Shape,
 ) -> None:
-    """Print every change of what was listed until interrupted."""
+    """Print every change of what was listed, each in its namespace, until interrupted."""
     from kctl.apiserver.table import printer_of
     from kctl.cli import output as out
     from kctl.cli.select import full_name
 
     rows = {}
-    for selection, items in chosen:
+    for selection, _, items in chosen:
         kind = selection.kind
-        prefix = full_name(kind, "") if len(chosen) > 1 else ""
+        prefix = full_name(kind, "") if len(chosen) > 1 or shape.with_kind else ""
         of_kind = shape._replace(with_namespace=shape.with_namespace and kind.namespaced)
         rows[kind.resource] = Rows(printer_of(plane.server, kind), of_kind, prefix, items, plane.now)
 
@@ -154,4 +158,4 @@ def show_changes(
             out.write(event + rows[kind.resource].line(obj, plane.now))
         sys.stdout.flush()
 
-    follow(plane, [Followed(plane, selection, scope, labels, fields) for selection, _ in chosen], show)
+    follow(plane, [Followed(plane, selection, scope, labels, fields) for selection, scope, _ in chosen], show)

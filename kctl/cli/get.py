@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from kctl.api.registry import Kind
     from kctl.cli.following import Shape
     from kctl.cli.select import Selection
+    from kctl.cli.targets import Choice
     from kctl.plane.plane import ControlPlane
 
 
 @click.command("get", short_help="List objects.")
 @options.resources("TYPE[,TYPE] [NAME...] | TYPE/NAME...", required=False)
+@options.filenames()
 @options.namespace
 @options.all_namespaces
 @options.selector
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 @options.output("wide", "json", "yaml", "name", expressions=("jsonpath=", "custom-columns="))
 @options.no_headers
 @click.option("--show-labels", is_flag=True, help="Add a column with all labels.")
+@click.option("-L", "--label-columns", multiple=True, metavar="LABEL,...", help="Add a column for each label.")
+@click.option("--show-kind", is_flag=True, help="Put the kind before each name.")
+@click.option("--sort-by", default="", metavar="JSONPATH", help="Sort by what stands at this path.")
 @click.option("--show-managed-fields", is_flag=True, help="Keep managedFields in documents.")
 @options.ignore_not_found
 @options.show_secrets
@@ -40,6 +45,10 @@ if TYPE_CHECKING:
 def command(
     settings: Settings,
     resources: tuple[str, ...],
+    paths: tuple[str, ...],
+    recursive: bool,
+    kustomize: str | None,
+    ignore_not_manifest: bool,
     namespace: str | None,
     all_namespaces: bool,
     selector: str,
@@ -47,6 +56,9 @@ def command(
     output: str | None,
     no_headers: bool,
     show_labels: bool,
+    label_columns: tuple[str, ...],
+    show_kind: bool,
+    sort_by: str,
     show_managed_fields: bool,
     ignore_not_found: bool,
     show_secrets: bool,
@@ -56,37 +68,65 @@ def command(
     output_watch_events: bool,
 ) -> int:
     """List objects of a kind, several kinds, or a category such as all."""
-    from kctl.cli import following, select
+    from kctl.cli import following, sorting
     from kctl.cli.session import open_reader
+    from kctl.cli.targets import Choice
 
+    options.refuse_kustomize(kustomize)
+    choice = Choice(paths, recursive, None, ignore_not_manifest, namespace)
     if (watch or watch_only) and output is not None:
         refuse_expression(output)
     with open_reader(settings) as opened:
         plane = opened if at is None else past_of(opened, at, watch or watch_only)
-        chosen = select.parse(plane.server.registry, resources)
         scope = "" if all_namespaces else namespace or "default"
+        chosen = selections(plane, resources, choice, scope)
         found: list[tuple[Kind, list[Obj]]] = []
         failures = []
-        for selection in chosen:
-            items, errors = fetch(plane, selection, scope, selector, field_selector)
-            found.append((selection.kind, items))
+        for selection, where in chosen:
+            items, errors = fetch(plane, selection, where, selector, field_selector)
+            found.append((selection.kind, sorting.by_path(items, sort_by) if sort_by else items))
             failures += [error for error in errors if not (ignore_not_found and "NotFound" in error)]
+        labels = tuple(label for given in label_columns for label in given.split(",") if label)
         shape = following.Shape(
-            output, all_namespaces, show_labels, show_secrets, show_managed_fields, output_watch_events
+            output,
+            all_namespaces,
+            show_labels,
+            show_secrets,
+            show_managed_fields,
+            output_watch_events,
+            labels,
+            show_kind,
         )
         if not watch_only:
-            is_single = len(chosen) == 1 and len(chosen[0].names) == 1
+            is_single = len(chosen) == 1 and len(chosen[0][0].names) == 1
             _print(plane, found, shape, is_single=is_single, show_headers=not no_headers)
         is_empty = not any(items for _, items in found)
         if is_empty and not failures and output is None and not ignore_not_found:
-            is_global = all_namespaces or not chosen[0].kind.namespaced
+            is_global = all_namespaces or not chosen[0][0].kind.namespaced
             print("No resources found" + ("" if is_global else f" in {scope} namespace."), file=sys.stderr)
         if (watch or watch_only) and not failures:
-            listed = [(selection, items) for selection, (_, items) in zip(chosen, found, strict=True)]
-            following.show_changes(plane, listed, scope, selector, field_selector, shape)
+            listed = [(*one, items) for one, (_, items) in zip(chosen, found, strict=True)]
+            following.show_changes(plane, listed, selector, field_selector, shape)
     for failure in failures:
         print(failure, file=sys.stderr)
     return 1 if failures else 0
+
+
+def selections(
+    plane: ControlPlane, resources: tuple[str, ...], choice: Choice, scope: str
+) -> list[tuple[Selection, str]]:
+    """Return what types and names choose in the namespace ``scope``, or the manifests of ``-f`` in theirs."""
+    from kctl.api.errors import UsageError
+    from kctl.cli import select, targets
+
+    if not choice.paths:
+        return [(found, scope) for found in select.parse(plane.server.registry, resources)]
+    if resources:
+        raise UsageError("when paths are given with -f, no names may be given as arguments")
+    named: dict[tuple[Kind, str], list[str]] = {}
+    for kind, key in targets.from_files(plane, choice):
+        named.setdefault((kind, key.namespace), []).append(key.name)
+    return [(select.Selection(kind, tuple(names)), where) for (kind, where), names in named.items()]
 
 
 def document(shown: list[Obj], output: str, *, single: bool, show_headers: bool) -> str:
@@ -181,6 +221,7 @@ def _tables(
                 wide=shape.output == "wide",
                 with_namespace=shape.with_namespace and kind.namespaced,
                 with_labels=shape.with_labels,
-                name_prefix=full_name(kind, "") if len(found) > 1 else "",
+                label_columns=shape.label_columns,
+                name_prefix=full_name(kind, "") if len(found) > 1 or shape.with_kind else "",
                 show_headers=show_headers,
             )

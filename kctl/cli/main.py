@@ -76,6 +76,11 @@ def _unknown(ctx: click.Context, name: str) -> Exception:
         from kctl.api.errors import KctlError
 
         return KctlError("kctl simulates pods and runs no containers")
+    if name == "top":
+        from kctl.api.errors import KctlError
+
+        hint = "kctl simulates pods, which use nothing; what they request is in: kctl describe nodes"
+        return KctlError("Metrics API not available", hint=hint)
     from difflib import get_close_matches
 
     near = get_close_matches(name, COMMANDS, n=1)

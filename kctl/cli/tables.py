@@ -54,6 +54,7 @@ def objects(
     wide: bool = False,
     with_namespace: bool = False,
     with_labels: bool = False,
+    label_columns: Sequence[str] = (),
     name_prefix: str = "",
     show_headers: bool = True,
 ) -> str:
@@ -69,11 +70,13 @@ def objects(
         ]
         if with_namespace:
             row.insert(0, obj["metadata"].get("namespace", ""))
+        row += [labels_of(obj).get(label, "") for label in label_columns]
         if with_labels:
             row.append(",".join(f"{k}={v}" for k, v in sorted(labels_of(obj).items())) or "<none>")
         rows.append(row)
     if with_namespace:
         headers.insert(0, "NAMESPACE")
+    headers += [label.rpartition("/")[2].upper() for label in label_columns]
     if with_labels:
         headers.append("LABELS")
     return plain(headers, rows, show_headers=show_headers)

@@ -153,11 +153,10 @@ def manifests(plane: ControlPlane, choice: Choice) -> list[Wanted]:
         if kind is None:
             raise KctlError(f"{manifest.place()}: no matches for kind {obj['kind']!r} in version {obj['apiVersion']!r}")
         own = obj["metadata"].get("namespace") or ""
-        if own and choice.namespace and own != choice.namespace:
+        if kind.namespaced and own and choice.namespace and own != choice.namespace:
             raise KctlError(
-                f"{manifest.place()}: the namespace from the provided object {own!r} does not match the namespace "
-                f"{choice.namespace!r}",
-                hint=f"pass --namespace={own} to perform this operation",
+                f'{manifest.place()}: the namespace from the provided object "{own}" does not match the namespace '
+                f"\"{choice.namespace}\". You must pass '--namespace={own}' to perform this operation."
             )
         scope = (own or choice.namespace or "default") if kind.namespaced else ""
         found.append(Wanted(kind, Key(scope, obj["metadata"].get("name") or ""), obj, manifest.place()))
