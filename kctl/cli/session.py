@@ -69,7 +69,7 @@ def say_standing(store: Store) -> None:
     fresh = store.freshness()
     if not fresh.missing:
         return
-    missing = "; ".join(f"{shown(Path(place))}: {why}" for place, why in fresh.missing)
+    missing = "; ".join(about(place, why) for place, why in fresh.missing)
     if fresh.is_confirmed:
         print(f'warning: the store is degraded: {missing}; see "kctl store status"', file=sys.stderr)
         return
@@ -78,6 +78,13 @@ def say_standing(store: Store) -> None:
         f"{missing}",
         file=sys.stderr,
     )
+
+
+def about(place: str, what: str) -> str:
+    """Say something of a replica, its place as short as it can be said and once."""
+    if not place:
+        return what
+    return what.replace(place, shown(Path(place))) if place in what else f"{shown(Path(place))}: {what}"
 
 
 def _ago(moment: float) -> str:

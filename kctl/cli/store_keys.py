@@ -84,6 +84,7 @@ def rotate(settings: Settings, forget: bool, yes: bool, output: str | None) -> N
         ask("every past state will be forgotten, and the old keys dropped", yes=yes)
     here = opened(settings, "linearizable")
     try:
+        here.store.head()  # without a majority nothing begins
         file = _file(here)
         old = keys.load(file)
         new = keys.fresh()

@@ -88,6 +88,7 @@ def _member(member: Member, place: store_placement.Place) -> Obj:
 def text(found: Obj) -> str:
     """Return the status as people read it."""
     from kctl.cli import tables
+    from kctl.cli.session import about
 
     rows = [
         [
@@ -102,7 +103,7 @@ def text(found: Obj) -> str:
         ]
         for member in found["members"]
     ]
-    lines = [f"{_shown(m['place'])}: {m['why']}" for m in found["members"] if m["why"]]
+    lines = [about(member["place"], member["why"]) for member in found["members"] if member["why"]]
     lines += _summary(found)
     lines += found["notes"]
     if not found["encryption"]["private"]:
@@ -120,7 +121,8 @@ def _summary(found: Obj) -> list[str]:
     if found["state"] == "healthy":
         lines.append("healthy" if count == 1 else f"healthy: {usable}")
     elif found["state"] == "degraded":
-        lines.append(f'degraded: {usable}; "kctl store repair" brings the others back')
+        more = found["usable"] - found["quorum"]
+        lines.append(f'degraded: {usable}, {more} more may be lost; "kctl store repair" brings the others back')
     else:
         lines.append(f"no quorum: {usable}; reads are served from the newest replica, writes are refused")
     return lines
@@ -233,10 +235,9 @@ def verified_text(found: Obj) -> str:
         what = "every entry, state and sum" + (", page and index" if level == "full" else "")
         replicas = "1 replica" if count == 1 else f"{count} replicas"
         return f"clean: {replicas}, revision {found['revision']}: {what} is as it was committed\n"
-    lines = []
-    for problem in found["problems"]:
-        place = f"{_shown(problem['place'])}: " if problem["place"] else ""
-        lines.append(f"{place}{problem['message']}")
+    from kctl.cli.session import about
+
+    lines = [about(problem["place"], problem["message"]) for problem in found["problems"]]
     one = len(lines) == 1
     lines.append(f"{len(lines)} problem{'' if one else 's'}" + (' (see "kctl store repair")' if count > 1 else ""))
     return "".join(f"{line}\n" for line in lines)

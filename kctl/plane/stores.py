@@ -89,7 +89,8 @@ def _written(folder: Path, place: Placement) -> Path:
     }
     partial = folder / f"{state.REPLICAS}.{os.getpid()}"
     try:
-        with partial.open("w", encoding="utf-8") as file:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(json.dumps(document, indent=1) + "\n")
             file.flush()
             os.fsync(file.fileno())
