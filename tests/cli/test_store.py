@@ -212,3 +212,19 @@ def test_documents_are_as_their_schema_says(secret: Any) -> None:
 @pytest.mark.parametrize(("count", "text"), [(0, "0B"), (1023, "1023B"), (1536, "1.5KiB"), (50 << 20, "50MiB")])
 def test_bytes_as_people_read_them(count: int, text: str) -> None:
     assert store_status.human(count) == text
+
+
+def test_history_is_forgotten_as_kctl_yaml_says_and_that_is_said(kctl: Any) -> None:
+    kctl.write("kctl.yaml", "apiVersion: kctl.dev/v1\nkind: Cluster\nspec: {history: {revisions: 30, commands: 4}}\n")
+    kctl("init")
+    kctl("create", "configmap", "a", "--from-literal=n=0", "--no-wait")
+    kept = []
+    for number in range(40):
+        kctl("patch", "configmap", "a", "-p", f'{{"data":{{"n":"{number}"}}}}', "--no-wait")
+        found = kctl("store", "status", "-o", "json").json()
+        kept.append(found["revision"] - found["compacted"])
+    assert max(kept[30:]) <= 46
+    assert min(kept[30:]) >= 29
+    assert "has been compacted" in kctl("log").err
+    assert "the oldest that can be read is" in kctl("get", "configmaps", "--at", "2", code=1).err
+    assert kctl("get", "configmap", "a", "-o", "jsonpath={.data.n}").out == "39"
