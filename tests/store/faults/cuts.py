@@ -50,24 +50,26 @@ class Recorder:
     ) -> None:
         self.cuts: list[Cut] = []
         self.operations = 0
-        self._platter, self._witness = Platter(world.root), witness
+        self._world, self._platter, self._witness = world, Platter(world.root), witness
         self._dice, self._every, self._modes = random.Random(seed), every, modes
         self._seen: set[bytes] = set()
 
-    def watch(self, step: Step) -> None:
+    def watch(self, step: Step) -> int | None:
         """Take one operation and the images that a cut behind it may leave."""
-        if step.kind == "open":
-            return
+        bad = self._world.fails(step)
+        if bad or step.kind == "open":
+            return bad
         self._platter.take(step)
         self.operations += 1
-        if (self.operations + self._dice.randrange(self._every)) % self._every:
-            return
+        if self._every > 1 and self._dice.randrange(self._every):
+            return None
         for mode in self._modes:
             image = self._platter.image(mode, self._dice)
             key = _key(image, self._witness)
             if key not in self._seen:
                 self._seen.add(key)
                 self.cuts.append(Cut(self.operations, step, mode, image, self._witness.copy()))
+        return None
 
 
 def _key(image: Image, witness: Witness) -> bytes:
@@ -100,7 +102,7 @@ def recover(world: World, cut: Cut, quorum: tuple[int, ...]) -> None:
     again = world.at(place)
     platter.write(cut.image, world.root, place)
     try:
-        again.judge_with(quorum, cut.witness)
+        again.judge_with(quorum, cut.witness.copy())
     except (Violation, StoreError) as error:
         path = Path(cut.step.path).relative_to(world.root)
         said = (

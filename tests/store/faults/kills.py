@@ -36,11 +36,14 @@ def live(world: World, workload: Workload, notes: Path, at: int) -> None:
     """Be the process: do the work, die at step ``at`` (0: count the steps and note the number)."""
     count = 0
 
-    def step(step: Step) -> None:
+    def step(step: Step) -> int | None:
         nonlocal count
-        count += step.kind != "open"
-        if 0 < at == count:
+        if (bad := world.fails(step)) or step.kind == "open":
+            return bad
+        count += 1
+        if count == at:
             os.kill(os.getpid(), signal.SIGKILL)
+        return None
 
     with Disk(world.root, step).watched():
         workload(world, Notes(notes))

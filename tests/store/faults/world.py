@@ -5,6 +5,7 @@ The one module that knows how the store is opened, so that the rest speaks of re
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
@@ -20,6 +21,7 @@ from kctl.store.api import Problem
 from kctl.store.errors import StoreError
 from kctl.store.open import open_store
 from kctl.store.sqlite import SqliteStore
+from tests.store.faults.disk import Step
 from tests.store.faults.witness import Violation, Witness
 
 MEMORY = Path("/dev/shm")
@@ -32,6 +34,7 @@ class World:
         self.root = root
         self.replicas = replicas
         self.folders = [root / f"r{n}" for n in range(1, replicas + 1)]
+        self._away: tuple[str, ...] = ()
 
     def create(self) -> World:
         """Make the log."""
@@ -41,6 +44,19 @@ class World:
     def open(self, **options: Any) -> SqliteStore:
         """Open it; the options are those of ``open_store``."""
         return open_store(self.folders, **options)
+
+    @contextmanager
+    def without(self, *numbers: int) -> Iterator[None]:
+        """Let the disks of some replicas answer nothing; only what is opened inside notices."""
+        self._away = tuple(f"{self.folders[n - 1]}/" for n in numbers)
+        try:
+            yield
+        finally:
+            self._away = ()
+
+    def fails(self, step: Step) -> int | None:
+        """Return the errno of a step on a disk that does not answer."""
+        return errno.EIO if self._away and f"{step.path}/".startswith(self._away) else None
 
     def at(self, root: Path) -> World:
         """Return the same log below another root."""
