@@ -12,7 +12,7 @@ from kctl.api.errors import StatusError, already_exists, bad_request, required, 
 from kctl.api.objects import REMOVED, Key, Obj, evolve, key_of
 from kctl.apiserver import metadata, rules
 from kctl.apiserver.body import checked
-from kctl.apiserver.remarks import remark
+from kctl.apiserver.remarks import remark, remark_prepared
 from kctl.apiserver.request import Request
 from kctl.apiserver.server import APIServer
 
@@ -76,7 +76,9 @@ def insert(server: APIServer, request: Request, obj: Obj) -> Obj:
     if not errors and not obj["metadata"].get("name"):
         errors = [required("metadata.name", "name or generateName is required")]
     if errors:
-        raise unprocessable(obj["kind"], rules.group_of(kind), obj["metadata"].get("name", ""), errors)
+        remark_prepared(request, obj)
+        errors = rules.as_sent(errors, obj, request.body, lambda whole: rules.validate_create(kind, whole))
+        raise unprocessable(obj.get("kind") or kind.kind, rules.group_of(kind), obj["metadata"].get("name", ""), errors)
     remark(request, obj, None)
     server.admission.validate(request, obj, None)
     key = Key(obj["metadata"].get("namespace", ""), obj["metadata"]["name"])

@@ -60,6 +60,16 @@ def remark(request: Request, obj: Obj, old: Obj | None) -> None:
         request.warn(*remarks(request.kind.resource, obj, old))
 
 
+def remark_prepared(request: Request, obj: Obj) -> None:
+    """Add what is said of a new object while it is prepared, so also when it is refused then."""
+    if request.warnings is not None:
+        if request.kind.resource == "pods":
+            request.warn(*_apparmor(obj, ""))
+        elif request.kind.resource in TEMPLATES:
+            path = TEMPLATES[request.kind.resource]
+            request.warn(*_apparmor(dig(obj, *path, default={}), ".".join(path) + "."))
+
+
 def remarks(resource: str, obj: Obj, old: Obj | None) -> Iterator[str]:
     """Yield what is worth saying about an object."""
     if resource == "services":
@@ -83,8 +93,8 @@ def remarks(resource: str, obj: Obj, old: Obj | None) -> Iterator[str]:
 
         known = set() if old is None else unrecognized(old)
         yield from (f"unrecognized format {_quote(name)}" for name in sorted(unrecognized(obj) - known))
-    elif resource == "secrets":
-        yield from _secret(obj)
+    elif resource in OTHERS:
+        yield from OTHERS[resource](obj)
     elif resource == "pods":
         if old is None:
             yield from _pod(obj, "")
@@ -101,6 +111,12 @@ def _secret(obj: Obj) -> Iterator[str]:
         if b"-----BEGIN " not in b64decode(data.get(name) or ""):
             yield f"tls: failed to find any PEM data in {what} input"
             return
+
+
+def _device_slice(device_slice: Obj) -> Iterator[str]:
+    name = dig(device_slice, "spec", "driver", default="")
+    if name != name.lower():
+        yield f"spec.driver: driver names should be lowercase; {_quote(name)} contains uppercase characters"
 
 
 def _quote(text: str) -> str:
@@ -156,12 +172,7 @@ def _pod(pod: Obj, at: str) -> Iterator[str]:
     for label in sorted(spec.get("nodeSelector") or {}):
         if label in NODE_LABELS:
             yield f"{at}spec.nodeSelector[{label}]: {NODE_LABELS[label]}"
-    for name in sorted((pod.get("metadata") or {}).get("annotations") or {}):
-        if name.startswith(APPARMOR):
-            yield (
-                f"{at}metadata.annotations[{name}]: deprecated since v1.30; use the "
-                f"{_quote('appArmorProfile')} field instead"
-            )
+    yield from _apparmor(pod, at)
     for n, constraint in enumerate(spec.get("topologySpreadConstraints") or ()):
         if constraint.get("labelSelector") is None:
             where = f"{at}spec.topologySpreadConstraints[{n}].labelSelector"
@@ -171,6 +182,15 @@ def _pod(pod: Obj, at: str) -> Iterator[str]:
             if volume.get(source) is not None:
                 yield f"{at}spec.volumes[{n}].{source}: {why}"
     yield from _containers(spec, f"{at}spec.")
+
+
+def _apparmor(pod: Obj, at: str) -> Iterator[str]:
+    for name in sorted((pod.get("metadata") or {}).get("annotations") or {}):
+        if name.startswith(APPARMOR):
+            yield (
+                f"{at}metadata.annotations[{name}]: deprecated since v1.30; use the "
+                f"{_quote('appArmorProfile')} field instead"
+            )
 
 
 def _containers(spec: Obj, at: str) -> Iterator[str]:
@@ -221,3 +241,7 @@ def _ports(ports: list[Obj], at: str, seen: dict[tuple[object, ...], str]) -> It
             yield f"{where}: duplicate port definition with {seen[key]}"
         else:
             seen[key] = where
+
+
+OTHERS = {"secrets": _secret, "resourceslices.resource.k8s.io": _device_slice}
+"""Kinds with remarks that need nothing but the object."""

@@ -127,6 +127,38 @@ def validate_update(kind: Kind, new: Obj, old: Obj, subresource: str) -> list[Fi
     return validation.update(kind, new, old)
 
 
+def as_sent(
+    errors: list[FieldError], obj: Obj, sent: Any, validate: Callable[[Obj], list[FieldError]]
+) -> list[FieldError]:
+    """Return the errors with the values they quote as they were sent: empty lists and maps are not null.
+
+    An object loses what is empty on its way through the Go types, but not before it is validated.
+    """
+    whole = _with_empty(obj, sent)
+    if whole is obj:
+        return errors
+    found = validate(whole)
+    same = [(error.type, error.field) for error in found] == [(error.type, error.field) for error in errors]
+    return found if same else errors
+
+
+def _with_empty(value: Any, sent: Any) -> Any:
+    """Return a value with the empty lists and maps put back that it was sent with."""
+    if isinstance(value, dict) and isinstance(sent, dict):
+        changed: Obj = {}
+        for name, given in sent.items():
+            if name not in value:
+                if given == {} or given == []:
+                    changed[name] = given
+            elif (child := _with_empty(value[name], given)) is not value[name]:
+                changed[name] = child
+        return {**value, **changed} if changed else value
+    if isinstance(value, list) and isinstance(sent, list) and len(value) == len(sent):
+        items = [_with_empty(each, given) for each, given in zip(value, sent, strict=True)]
+        return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+    return value
+
+
 def owned(
     kind: Kind,
     new: Obj,

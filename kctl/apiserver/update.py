@@ -120,7 +120,9 @@ def replace(server: APIServer, request: Request, obj: Obj, old: Obj, *, owned: b
         obj = server.allocator.for_update(obj, old, dry_run=request.options.dry_run)
     errors = rules.validate_update(kind, obj, old, sub)
     if errors:
-        raise unprocessable(obj["kind"], rules.group_of(kind), obj["metadata"]["name"], errors)
+        sent, before = request.body, old
+        errors = rules.as_sent(errors, obj, sent, lambda whole: rules.validate_update(kind, whole, before, sub))
+        raise unprocessable(obj.get("kind") or kind.kind, rules.group_of(kind), obj["metadata"]["name"], errors)
     if not sub:
         remark(request, obj, old)
     server.admission.validate(request, obj, old)

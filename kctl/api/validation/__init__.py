@@ -29,7 +29,7 @@ class Rules(NamedTuple):
 
     ``again`` says that an update checks the metadata a third time, as kinds do upstream whose
     update calls their whole validation. ``whole`` says that an update is checked as a new object
-    first and then, by ``update``, for what changed; ``unaware`` that the latter leaves out metadata.
+    first (by ``anew`` where that depends on the old one) and then, by ``update``, for what changed; ``unaware`` that the latter leaves out metadata.
     """
 
     module: str
@@ -39,6 +39,7 @@ class Rules(NamedTuple):
     status: str = ""
     again: bool = False
     whole: bool = False
+    anew: str = ""
     unaware: bool = False
 
 
@@ -51,7 +52,7 @@ RULES: dict[str, Rules] = {
     "MutatingAdmissionPolicy.admissionregistration.k8s.io": Rules("admission", "mutating_policy"),
     "MutatingAdmissionPolicyBinding.admissionregistration.k8s.io": Rules("admission", "binding"),
     "MutatingWebhookConfiguration.admissionregistration.k8s.io": Rules("webhooks", "mutating"),
-    "ResourceClaim.resource.k8s.io": Rules("devices", "claim", "claim_update", whole=True),
+    "ResourceClaim.resource.k8s.io": Rules("devices", "claim", "claim_update", again=True),
     "ResourceClaimTemplate.resource.k8s.io": Rules("devices", "template", "template_update", whole=True),
     "ValidatingAdmissionPolicy.admissionregistration.k8s.io": Rules("admission", "validating_policy"),
     "ValidatingAdmissionPolicyBinding.admissionregistration.k8s.io": Rules("admission", "validating_binding"),
@@ -64,7 +65,7 @@ RULES: dict[str, Rules] = {
     "APIService.apiregistration.k8s.io": Rules("others", "api_service", again=True),
     "CSIDriver.storage.k8s.io": Rules("csi", "driver", "driver_update"),
     "CSINode.storage.k8s.io": Rules("csi", "node", "node_update"),
-    "CSIStorageCapacity.storage.k8s.io": Rules("csi", "capacity", "capacity_update"),
+    "CSIStorageCapacity.storage.k8s.io": Rules("csi", "capacity", "capacity_update", again=True),
     "CertificateSigningRequest.certificates.k8s.io": Rules("others", "certificate", again=True),
     "ControllerRevision.apps": Rules("others", "revision", "revision_update", again=True),
     "Endpoints": Rules("endpoints", "endpoints", again=True),
@@ -97,7 +98,7 @@ RULES: dict[str, Rules] = {
     "VolumeAttributesClass.storage.k8s.io": Rules(
         "storage_classes", "attributes_class", "attributes_class_update", whole=True
     ),
-    "Job.batch": Rules("batch", "job", "job_update", status="job_status", whole=True),
+    "Job.batch": Rules("batch", "job", "job_update", status="job_status", whole=True, anew="job_anew"),
     "Lease.coordination.k8s.io": Rules("core", "lease"),
     "Namespace": Rules("core", "namespace", again=True),
     "Node": Rules("core", "node", "node_update", status="node_status", again=True),
@@ -184,8 +185,12 @@ def update(kind: Kind, new: Obj, old: Obj) -> list[FieldError]:
     rules = RULES.get(name)
     if rules is not None and rules.whole:
         meta.create(after, namespaced=kind.namespaced, names=_names(name, new), kube=_kube(name), out=out)
-        check: Check = _function(rules.module, rules.create)
-        check(new, out)
+        if rules.anew:
+            anew: Change = _function(rules.module, rules.anew)
+            anew(new, old, out)
+        else:
+            check: Check = _function(rules.module, rules.create)
+            check(new, out)
     if rules is None or not rules.unaware:
         _metadata_again(name, after, before, out)
     if rules is None or (rules.whole and not rules.update):

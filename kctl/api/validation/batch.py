@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from kctl.api import errors
-from kctl.api.objects import Obj
+from kctl.api.objects import Obj, dig
 from kctl.api.validation import cron, formats, internal, job_policies, meta, pods
 from kctl.api.validation.meta import Errors
 from kctl.api.validation.workloads import matches, not_negative
@@ -26,8 +26,19 @@ SCHEDULING = ("nodeSelector", "tolerations", "schedulingGates")
 
 def job(obj: Obj, out: Errors) -> None:
     """Check a Job."""
+    _job(obj, OWN_LABELS, out)
+
+
+def job_anew(new: Obj, old: Obj, out: Errors) -> None:
+    """Check a changed Job as a whole: the labels with a domain only where it had them, as older Jobs have not."""
+    labels = dig(old, "spec", "template", "metadata", "labels", default={})
+    has_both = all(key in labels for key in OWN_LABELS[2:])
+    _job(new, OWN_LABELS if has_both else OWN_LABELS[:2], out)
+
+
+def _job(obj: Obj, own: tuple[str, ...], out: Errors) -> None:
     spec, name = obj.get("spec") or {}, obj["metadata"].get("name") or ""
-    _generated_selector(obj, spec, out)
+    _generated_selector(obj, spec, own, out)
     job_spec_and_selector(spec, "spec", out)
     completions = spec.get("completions") or 0
     if spec.get("completionMode") == "Indexed" and completions > 0:
@@ -37,7 +48,7 @@ def job(obj: Obj, out: Errors) -> None:
             out.append(errors.invalid("metadata.name", name, text))
 
 
-def _generated_selector(obj: Obj, spec: Obj, out: Errors) -> None:
+def _generated_selector(obj: Obj, spec: Obj, own: tuple[str, ...], out: Errors) -> None:
     """Check that the selector is the Job's own, unless it is declared to be the user's."""
     selector = spec.get("selector")
     if spec.get("manualSelector") or selector is None:
@@ -45,7 +56,7 @@ def _generated_selector(obj: Obj, spec: Obj, out: Errors) -> None:
     uid, name = obj["metadata"].get("uid") or "", obj["metadata"].get("name") or ""
     if not uid:
         out.append(errors.required("metadata.uid"))
-    expected = dict(zip(OWN_LABELS, (uid, name, uid, name), strict=True))
+    expected = dict(zip(own, (uid, name, uid, name), strict=False))
     labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
     for key, value in expected.items():
         here = f"spec.template.metadata.labels[{key}]"

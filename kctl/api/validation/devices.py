@@ -38,7 +38,7 @@ def claim(obj: Obj, out: Errors) -> None:
 
 
 def claim_update(new: Obj, old: Obj, out: Errors) -> None:
-    """Check a changed ResourceClaim, which was checked as a whole before: its spec stays."""
+    """Check a changed ResourceClaim: its spec stays, and is not looked at any further."""
     spec = new.get("spec") or {}
     if spec != (old.get("spec") or {}):
         out.append(errors.invalid("spec", internal.shown("ResourceClaimSpec", spec), formats.IMMUTABLE))

@@ -91,12 +91,16 @@ def container_resource_name(name: str, at: str, out: Errors) -> None:
         out.append(errors.invalid(at, name, "doesn't follow extended resource name standard"))
 
 
+MILLI_LIMIT = 1 << 63
+"""Upstream counts thousandths in 64 bits; what does not fit is taken for the largest number, which is not whole."""
+
+
 def quantity_value(name: str, value: Any, at: str, out: Errors) -> None:
     """Check an amount: not negative, and whole where the resource is counted."""
     amount = quantity.parse(value)
     if amount < 0:
         out.append(errors.invalid(at, quantity.canonical(str(value)), formats.NEGATIVE))
-    if (name in COUNTED or is_extended(name)) and amount % 1:
+    if (name in COUNTED or is_extended(name)) and (amount % 1 or not -MILLI_LIMIT <= amount * 1000 < MILLI_LIMIT):
         out.append(errors.invalid(at, quantity.canonical(str(value)), "must be an integer"))
 
 
