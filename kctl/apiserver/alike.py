@@ -10,10 +10,10 @@ Only requests that add up in numbers are here: Events, and the statuses of pods.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kctl.api import names, schema
+from kctl.api.likeness import OF_SPECS, OF_STATUSES, UNLIKE, Free, fitted, is_like
 from kctl.api.objects import Key, Obj
 from kctl.api.patch import shape
 from kctl.api.patch.outline import Drawn, outline
@@ -24,8 +24,6 @@ from kctl.apiserver.request import Request
 if TYPE_CHECKING:
     from kctl.apiserver.server import APIServer
 
-Free = Mapping[str, "Free | None"]
-"""Fields that may differ: with None a string, else the one struct or list below which others may."""
 ABOUT: Free = dict.fromkeys(("name", "uid", "resourceVersion", "fieldPath"))
 OF_EVENTS: Free = {
     "metadata": {"name": None},
@@ -35,19 +33,6 @@ OF_EVENTS: Free = {
     "reportingInstance": None,
 }
 """What differs between Events alike."""
-VOLUMES: Free = {"name": None}
-OF_SPECS: Free = {"nodeName": None, "volumes": VOLUMES, "containers": {"volumeMounts": VOLUMES}}
-ADDRESS: Free = {"ip": None}
-OF_STATUSES: Free = {
-    "podIP": None,
-    "hostIP": None,
-    "podIPs": ADDRESS,
-    "hostIPs": ADDRESS,
-    "containerStatuses": {"containerID": None, "volumeMounts": VOLUMES},
-    "initContainerStatuses": {"containerID": None, "volumeMounts": VOLUMES},
-}
-"""What differs between specs and statuses of pods alike: the volume of the token is named anew for each."""
-NOTHING: Free = {}
 OWN = frozenset(("name", "uid", "creationTimestamp", "resourceVersion", "managedFields"))
 """Metadata that each pod has of its own, and that no update changes."""
 VARIANTS = 4
@@ -239,85 +224,3 @@ def _changes(server: APIServer, request: Request, old: Obj) -> list[Change] | No
     owner = owners[0]["uid"] if owners else ""
     key = (request.kind, request.namespace, request.manager, options.field_validation, owner, *labels.values())
     return server.models.at(server.clock.now(), key)
-
-
-class _Unlike:
-    """The type of :data:`UNLIKE`."""
-
-
-UNLIKE: Final = _Unlike()
-
-
-def fitted(body: Any, made: Any, other: Any, free: Free) -> Any:
-    """Return what would be made of ``other`` when of ``body`` came ``made``; UNLIKE when that is not known.
-
-    It is known when the two differ in nothing but free fields that are strings, not empty, and stay as they
-    are. What is the same is shared with ``made``. True and 1 are not the same, which ``==`` would say.
-    """
-    if isinstance(body, dict):
-        return _fitted_struct(body, made, other, free)
-    if isinstance(body, list):
-        if not isinstance(other, list) or len(body) != len(other):
-            return UNLIKE
-        if not isinstance(made, list) or len(made) != len(body):
-            return made if _same(body, other) else UNLIKE
-        out = [c if a is b else fitted(a, c, b, free) for a, b, c in zip(body, other, made, strict=True)]
-        if UNLIKE in out:
-            return UNLIKE
-        return made if all(a is b for a, b in zip(out, made, strict=True)) else out
-    return made if body.__class__ is other.__class__ and body == other else UNLIKE
-
-
-def _fitted_struct(body: Obj, made: Any, other: Any, free: Free) -> Any:
-    if not isinstance(other, dict) or len(body) != len(other):
-        return UNLIKE
-    if not isinstance(made, dict):
-        return made if _same(body, other) else UNLIKE
-    out = None
-    for name, left in body.items():
-        right = other.get(name, UNLIKE)
-        if left is right:
-            continue
-        was = made.get(name, UNLIKE)
-        below = free.get(name, NOTHING)
-        if below is None:
-            if not left or not right or left.__class__ is not str or right.__class__ is not str or was != left:
-                return UNLIKE
-            new = right
-        else:
-            new = fitted(left, was, right, below)
-            if new is UNLIKE and (was is not UNLIKE or not _same(left, right)):
-                return UNLIKE
-        if new is not was:
-            if out is None:
-                out = dict(made)
-            out[name] = new
-    return made if out is None else out
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Say whether two JSON values are the same; True and 1 are not."""
-    return fitted(one, one, other, NOTHING) is not UNLIKE
-
-
-def is_like(one: Any, other: Any, free: Free) -> bool:
-    """Say whether two stored values, so of the right types, differ in nothing but free strings."""
-    if one is other:
-        return True
-    if isinstance(one, dict):
-        if not isinstance(other, dict) or len(one) != len(other):
-            return False
-        for name, left in one.items():
-            right = other.get(name, UNLIKE)
-            if left is right or left == right:
-                continue
-            below = free.get(name, NOTHING)
-            if below is None:
-                if not left or not right or right is UNLIKE:
-                    return False
-            elif not below or not is_like(left, right, below):
-                return False
-        return True
-    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        return all(a == b or is_like(a, b, free) for a, b in zip(one, other, strict=True))
-    return bool(one == other)

@@ -17,8 +17,9 @@ from kctl.client.cache import META, SPEC, STATUS, Cache, Caches, Index, by_node
 from kctl.kubelet import admission, facts, pulls, references
 from kctl.kubelet.addresses import pod_address
 from kctl.kubelet.containers import state_of, waiting_reason
+from kctl.kubelet.likeness import Lives
 from kctl.kubelet.phase import TERMINAL, by_name
-from kctl.kubelet.pod import Known, advance, is_settled, is_silent, node_ip
+from kctl.kubelet.pod import Known, is_settled, is_silent, node_ip
 from kctl.runtime.actions import Action, Delete, Emit, update_status
 from kctl.runtime.controller import Controller, Decision, KeysOf, Watch
 from kctl.runtime.profile import Profile
@@ -54,6 +55,7 @@ class Kubelet(Controller):
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
+        self._lives = Lives(profile)
         self.watches = (
             Watch("pods", _pod_keys, META | SPEC | STATUS),
             Watch("nodes", _node_keys),
@@ -99,7 +101,7 @@ class Kubelet(Controller):
     def decide(self, seen: Seen, now: float) -> Decision:
         """Turn the pod's next step into actions."""
         pod = seen.pod
-        step = advance(pod, seen.node, seen.known, now, self.profile)
+        step = self._lives.advance(pod, seen.node, seen.known, now)
         actions: list[Action] = []
         if step.status is not None:
             actions.append(update_status("pods", pod, step.status))

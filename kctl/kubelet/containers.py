@@ -42,7 +42,6 @@ def waiting(container: Obj, reason: str, message: str = "") -> Obj:
 def running(container: Obj, uid: str, now: float) -> Obj:
     """Return the status of a container that starts now."""
     image = parse(container["image"])
-    identity = f"{uid}\0{container['name']}\0000".encode()
     return with_flags(
         container,
         {
@@ -53,13 +52,19 @@ def running(container: Obj, uid: str, now: float) -> Obj:
             "restartCount": 0,
             "image": image.name,
             "imageID": image.id,
-            "containerID": f"containerd://{blake2b(identity, digest_size=32).hexdigest()}",
+            "containerID": container_id(uid, container["name"]),
             "started": False,
             **_mounts(container),
             **_resources(container),
         },
         now,
     )
+
+
+def container_id(uid: str, name: str) -> str:
+    """Return the ID of a pod's container."""
+    identity = f"{uid}\0{name}\0000".encode()
+    return f"containerd://{blake2b(identity, digest_size=32).hexdigest()}"
 
 
 def terminated(status: Obj, now: float, *, exit_code: int = 0, reason: str = "Completed") -> Obj:

@@ -69,16 +69,34 @@ class Step(NamedTuple):
     is_gone: bool = False
 
 
+Asked = tuple[tuple[int, Obj, float, Pull | None], ...]
+"""What was asked about pulls: number and container, since when it is its turn, the answer."""
+
+
 def advance(pod: Obj, node: Obj | None, known: Known, now: float, profile: Profile) -> Step:
     """Say what becomes of the pod at ``now``, and when to look again."""
+    return step_of(pod, node, known, now, profile)[0]
+
+
+def step_of(pod: Obj, node: Obj | None, known: Known, now: float, profile: Profile) -> tuple[Step, Asked]:
+    """Say what becomes of the pod as :func:`advance`, and what the puller was asked on the way."""
     if node is None or is_silent(node):
-        return Step()
+        return Step(), ()
     life = _Life(pod, known, float(int(now)), profile)
     if is_deleting(pod):
-        return life.end(node)
+        return life.end(node), tuple(life.asked)
     if dig(pod, "status", "phase") in TERMINAL:
-        return Step()
-    return life.go_on(node)
+        return Step(), ()
+    return life.go_on(node), tuple(life.asked)
+
+
+def ask(pod: Obj, container: Obj, number: int, begun: float, known: Known, profile: Profile) -> Pull | None:
+    """Return how the container comes to its image, None for not at all, as EnsureImageExists."""
+    asked = request(pod, number, container, begun)
+    if container.get("imagePullPolicy") == "Never":
+        there = known.images.get(asked.image)
+        return None if there is None else Pull(True, begun, max(begun, there))
+    return serve(asked, known.queue, known.images, profile.image_pull)
 
 
 def is_silent(node: Obj) -> bool:
@@ -105,6 +123,7 @@ class _Life:
         self.statuses = by_name(self.old.get("initContainerStatuses"), self.old.get("containerStatuses"))
         self.events: list[Happening] = []
         self.timers: list[float] = []
+        self.asked: list[tuple[int, Obj, float, Pull | None]] = []
         self.since = self._sandbox_since()
         self.is_fresh = False
         """Whether the container looked at comes up for the first time in this very call."""
@@ -238,12 +257,11 @@ class _Life:
         return str(self.pod["metadata"].get("namespace", ""))
 
     def _pull(self, container: Obj, begun: float) -> Pull | None:
-        """Return how the container comes to its image, None for not at all, as EnsureImageExists."""
-        asked = request(self.pod, self.numbers[container["name"]], container, begun)
-        if container.get("imagePullPolicy") == "Never":
-            there = self.known.images.get(asked.image)
-            return None if there is None else Pull(True, begun, max(begun, there))
-        return serve(asked, self.known.queue, self.known.images, self.profile.image_pull)
+        """Ask how the container comes to its image, and note that."""
+        number = self.numbers[container["name"]]
+        pull = ask(self.pod, container, number, begun, self.known, self.profile)
+        self.asked.append((number, container, begun, pull))
+        return pull
 
     def _start(self, container: Obj, begun: float, pull: Pull) -> None:
         if pull.was_there or c.waiting_reason(self.statuses[container["name"]]) in c.ERRORS:

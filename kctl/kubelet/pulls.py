@@ -9,7 +9,7 @@ brought meanwhile waits its turn and then takes no time: the layers are there.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -105,29 +105,39 @@ def serve(own: Request, queue: Sequence[Request], images: Mapping[str, float], s
     begin = min(own.since, queue[0].since) if queue else own.since
     busy = sorted(at for at in set(images.values()) if at > begin)
     brought: dict[str, float] = {}
+    turn = begin
     for asked in queue:
         if asked >= own:
             break
-        if (asked.namespace, asked.pod, asked.number) == (own.namespace, own.pod, own.number):
+        if asked.pod == own.pod and asked.number == own.number and asked.namespace == own.namespace:
             continue
-        pull = _serve(asked, images, brought, busy, seconds)
-        if not pull.was_there and pull.done > pull.begun:
-            brought[asked.image] = pull.done
-            insort(busy, pull.done)
-    return _serve(own, images, brought, busy, seconds)
+        pull = _serve(asked, images, brought, busy, seconds, turn)
+        if not pull.was_there:
+            turn = pull.begun
+            if pull.done > turn:
+                brought[asked.image] = pull.done
+                insort(busy, pull.done)
+    return _serve(own, images, brought, busy, seconds, turn)
 
 
 def _serve(
-    asked: Request, images: Mapping[str, float], brought: Mapping[str, float], busy: Sequence[float], seconds: float
+    asked: Request,
+    images: Mapping[str, float],
+    brought: Mapping[str, float],
+    busy: Sequence[float],
+    seconds: float,
+    turn: float,
 ) -> Pull:
+    """Return how a request fares; its turn comes no sooner than that of the one before it, ``turn``."""
     since = asked.since
     there = images.get(asked.image)
     if there is None or (asked.image in brought and brought[asked.image] < there):
         there = brought.get(asked.image)
     if there is not None and there <= since and not asked.always:
         return Pull(True, since, since)
-    turn = since
-    for until in busy:
-        if until - seconds <= turn < until:
-            turn = until
+    turn = max(since, turn)
+    for until in busy[bisect_right(busy, turn) :]:
+        if until - seconds > turn:
+            break
+        turn = until
     return Pull(False, turn, turn if there is not None and there <= turn else turn + seconds)

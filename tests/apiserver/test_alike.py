@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kctl.api import likeness
 from kctl.api.clock import FixedClock
 from kctl.api.errors import StatusError
 from kctl.api.objects import Key, Obj, evolve
@@ -198,5 +199,5 @@ VALUES = st.recursive(
 
 @given(VALUES, VALUES)
 def test_only_the_same_values_fit_where_nothing_is_free(one: Any, other: Any) -> None:
-    fits = alike.fitted(one, one, other, alike.NOTHING) is not alike.UNLIKE
+    fits = likeness.fitted(one, one, other, likeness.NOTHING) is not likeness.UNLIKE
     assert fits == (json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True))

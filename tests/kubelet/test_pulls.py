@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kctl.api.clock import EPOCH, parse_time
-from kctl.kubelet.pulls import Request, requests_of, serve
+from kctl.kubelet.pulls import Pull, Request, requests_of, serve
 
 
 def a_pod(name, image, node="n1", **more):
@@ -150,3 +150,55 @@ def test_the_queue_is_walked_no_further_than_to_the_one_who_asks():
 
 def test_a_pod_without_status_asks_for_nothing():
     assert list(requests_of(a_pod("p", "x:1"))) == []
+
+
+def served_simply(own, queue, images, seconds):
+    """As serve, looking at every pull for every request."""
+    busy = sorted(at for at in set(images.values()) if at > min([own.since, *(q.since for q in queue)]))
+    brought = {}
+
+    def one(asked):
+        there = images.get(asked.image)
+        if there is None or brought.get(asked.image, there) < there:
+            there = brought.get(asked.image)
+        if there is not None and there <= asked.since and not asked.always:
+            return Pull(True, asked.since, asked.since)
+        turn = asked.since
+        for until in sorted(busy):
+            if until - seconds <= turn < until:
+                turn = until
+        return Pull(False, turn, turn if there is not None and there <= turn else turn + seconds)
+
+    for asked in queue:
+        if asked >= own:
+            break
+        if (asked.pod, asked.number) != (own.pod, own.number):
+            pull = one(asked)
+            if not pull.was_there and pull.done > pull.begun:
+                brought[asked.image] = pull.done
+                busy.append(pull.done)
+    return one(own)
+
+
+WANTS = st.builds(
+    Request,
+    st.integers(0, 6).map(float),
+    st.integers(0, 2).map(float),
+    st.just("default"),
+    st.sampled_from("abcdef"),
+    st.integers(0, 1),
+    st.sampled_from("xyz"),
+    st.booleans(),
+)
+
+
+@given(
+    WANTS,
+    st.lists(WANTS, max_size=10),
+    st.dictionaries(st.sampled_from("vwxyz"), st.integers(0, 9).map(float)),
+    st.sampled_from([0.0, 1.0, 2.0, 3.0]),
+)
+@settings(max_examples=300, deadline=None)
+def test_the_turn_of_a_request_is_found_without_looking_at_every_pull(own, queue, images, seconds):
+    queue = tuple(sorted(set(queue)))
+    assert serve(own, queue, images, seconds) == served_simply(own, queue, images, seconds)
