@@ -68,6 +68,15 @@ class Encoded(NamedTuple):
     fresh: dict[str, Template]
 
 
+class Member(NamedTuple):
+    """An object of a batch that others may be like: its number in the batch, its families."""
+
+    number: int
+    object: Obj
+    close: Family
+    wide: Family
+
+
 class Encoder:
     """Writes whole objects. It remembers the text of what they share, so what it has written must not go away."""
 
@@ -155,18 +164,18 @@ class Codec:
         """Return the values of (resource, object) pairs; what is fresh is known once it was kept."""
         values: list[bytes | None] = [None] * len(batch)
         fresh: dict[str, Template] = {}
-        left = [n for n, (resource, _) in enumerate(batch) if resource in REPEATED]
+        left = _members(batch)
         if left:
-            left = self._by_known(batch, left, values)
-        for family_of, least in ((close_family, MIN_CLOSE), (wide_family, MIN_WIDE)):
-            groups: dict[Family, list[int]] = {}
-            for n in left:
-                groups.setdefault(family_of(batch[n][1]), []).append(n)
+            left = self._by_known(left, values)
+        for field, least in (("close", MIN_CLOSE), ("wide", MIN_WIDE)):
+            groups: dict[Family, list[Member]] = {}
+            for member in left:
+                groups.setdefault(getattr(member, field), []).append(member)
             left = []
             for family, members in groups.items():
-                left += self._by_new(family, least, batch, members, values, fresh)
-        for n in left:
-            self._wait(batch[n][1])
+                left += self._by_new(family, least, members, values, fresh)
+        for member in left:
+            self._wait(member)
         whole = Encoder().encode
         return Encoded([whole(obj) if v is None else v for v, (_, obj) in zip(values, batch, strict=True)], fresh)
 
@@ -178,49 +187,48 @@ class Codec:
             if self._families is not None:
                 _enlist(self._families, name, template)
 
-    def _by_known(self, batch: Batch, members: Sequence[int], values: list[bytes | None]) -> list[int]:
+    def _by_known(self, members: list[Member], values: list[bytes | None]) -> list[Member]:
         """Write what known templates fit and return the rest."""
         families = self._known_families()
         if not families:
-            return list(members)
+            return members
         left = []
-        for n in members:
-            obj = batch[n][1]
-            for name, template in (*families.get(wide_family(obj), ()), *families.get(close_family(obj), ()))[::-1]:
-                found = template.read(obj)
+        for member in members:
+            known = *families.get(member.wide, ()), *families.get(member.close, ())
+            for name, template in reversed(known):
+                found = template.read(member.object)
                 if found is not None:
-                    values[n] = _value(name, found)
+                    values[member.number] = _value(name, found)
                     break
             else:
-                left.append(n)
+                left.append(member)
         return left
 
     def _by_new(
         self,
         family: Family,
         least: int,
-        batch: Batch,
-        members: Sequence[int],
+        members: Sequence[Member],
         values: list[bytes | None],
         fresh: dict[str, Template],
-    ) -> list[int]:
+    ) -> list[Member]:
         """Make templates for the members of a family while it is worth it; return who fits none."""
         known = list(self._known_families().get(family, ()))
         waiting = self._waiting.get(family, [])
         left = list(members)
         while len(left) + len(waiting) >= least and len(known) < MAX_TEMPLATES:
-            objects = [*waiting, *(batch[n][1] for n in left)]
+            objects = [*waiting, *(member.object for member in left)]
             template = _derived(objects, known[-1][1] if known else None)
             name = blake2b(template.text, digest_size=8).hexdigest() if template is not None else ""
             if template is None or self._stored().get(name, template.text) != template.text:
                 break
             rest = []
-            for n in left:
-                found = template.read(batch[n][1])
+            for member in left:
+                found = template.read(member.object)
                 if found is None:
-                    rest.append(n)
+                    rest.append(member)
                 else:
-                    values[n] = _value(name, found)
+                    values[member.number] = _value(name, found)
             if len(rest) == len(left):
                 break
             left, waiting = rest, []
@@ -230,11 +238,11 @@ class Codec:
             self._waiting.pop(family, None)
         return left
 
-    def _wait(self, obj: Obj) -> None:
+    def _wait(self, member: Member) -> None:
         """Remember an object until there are enough of its family."""
-        waiting = self._waiting.setdefault(wide_family(obj), [])
+        waiting = self._waiting.setdefault(member.wide, [])
         if len(waiting) < MIN_WIDE:
-            waiting.append(obj)
+            waiting.append(member.object)
 
     def _known_families(self) -> Families:
         if self._families is None:
@@ -250,13 +258,11 @@ def unused(keys: Iterable[str], values: Iterable[bytes]) -> set[str]:
     return {key for key in keys if key.removeprefix(PLACE) not in used}
 
 
-def close_family(obj: Obj) -> Family:
-    """Return what objects of one template have in common: owner and form."""
-    return (controller_uid(obj), *wide_family(obj))
-
-
 def wide_family(obj: Obj) -> Family:
-    """Return what objects have in common that are alike but for their owner; no template has a place there."""
+    """Return what objects have in common that are alike but for their owner; no template has a place there.
+
+    With the uid of the owner before it, it is their close family.
+    """
     meta, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
     return (
         obj.get("kind"),
@@ -270,16 +276,28 @@ def wide_family(obj: Obj) -> Family:
     )
 
 
+def _members(batch: Batch) -> list[Member]:
+    """Return the objects that may be like others; equal families are one, for they are large."""
+    known: dict[Family, Family] = {}
+    found = []
+    for n, (resource, obj) in enumerate(batch):
+        if resource in REPEATED:
+            wide = wide_family(obj)
+            wide = known.setdefault(wide, wide)
+            close = (controller_uid(obj), wide)
+            found.append(Member(n, obj, known.setdefault(close, close), wide))
+    return found
+
+
 def _enlist(families: Families, name: str, template: Template) -> None:
-    has_owners = "ownerReferences" in template.places.get("metadata", {})
-    family = (wide_family if has_owners else close_family)(template.example)
-    families.setdefault(family, []).append((name, template))
+    is_wide = "ownerReferences" in template.places.get("metadata", {})
+    wide = wide_family(template.example)
+    families.setdefault(wide if is_wide else (controller_uid(template.example), wide), []).append((name, template))
 
 
 def _derived(objects: Sequence[Obj], known: Template | None) -> Template | None:
     """Return a template that fits objects, a wider one than the one known; None when it gains nothing."""
-    step = max(1, len(objects) // SAMPLES)
-    samples = [*objects[:4], *objects[4::step]]
+    samples = [*objects[:2], *objects[2 :: max(1, len(objects) // SAMPLES)]]
     template = _widened(known, samples) if known is not None else None
     if template is None:
         places: Places = {}

@@ -55,18 +55,23 @@ class Node(NamedTuple):
 class Closed:
     """A part without places, and the forms it was met in that are it exactly."""
 
-    __slots__ = ("_forms", "value")
+    __slots__ = ("_forms", "_last", "value")
 
     def __init__(self, value: Any) -> None:
-        self.value = value
+        self.value = self._last = value
         self._forms: set[bytes] = set()
 
     def is_in(self, other: Any) -> bool:
         """Say whether ``other`` is the same JSON as this part."""
-        if other is self.value:
+        if other is self._last:
             return True
-        if other != self.value:
+        if other != self.value or not self._is_exactly(other):
             return False
+        self._last = other
+        return True
+
+    def _is_exactly(self, other: Any) -> bool:
+        """Say whether an equal value is also of the same types."""
         try:
             form = marshal.dumps(other, EXACT)
         except ValueError:  # a frozen object
