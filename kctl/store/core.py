@@ -146,7 +146,9 @@ def doubts(standings: Sequence[Standing]) -> list[Doubt]:
         if why:
             out.append(Doubt(standing.replica, "forgetful", why))
         elif standing.replica in told:
-            out.append(Doubt(standing.replica, "distrusted", "its disk failed during an earlier commit"))
+            out.append(
+                Doubt(standing.replica, "distrusted", "it was found old, damaged or failing, and is to be rebuilt")
+            )
     return out
 
 
@@ -169,11 +171,14 @@ def _doubt(one: Standing, standings: Sequence[Standing]) -> str:
 def leader_of(standings: Iterable[Standing]) -> Standing | None:
     """Return whose log counts: the highest (log term, last entry). Raises Diverged when two of equal rank differ.
 
-    Learners and who is about to leave count too: a majority by the members before them may have
-    nobody else who knows the entry that made them so.
+    Learners and who has left count too, after members of equal rank: a majority by the members
+    before them may have nobody else who knows the entry that made them so. Who never was a member
+    by its own account does not.
     """
     found: Standing | None = None
     for standing in sorted(standings, key=_rank):
+        if standing.replica not in standing.config.members and standing.replica not in standing.config.before:
+            continue
         if found is None:
             found = standing
         elif standing.at == found.at and standing.hash != found.hash:
@@ -184,8 +189,9 @@ def leader_of(standings: Iterable[Standing]) -> Standing | None:
     return found
 
 
-def _rank(standing: Standing) -> tuple[int, int, str]:
-    return -standing.log_term, -standing.last, standing.replica
+def _rank(standing: Standing) -> tuple[int, int, bool, str]:
+    is_outside = not standing.config.takes_part(standing.replica, standing.last)
+    return -standing.log_term, -standing.last, is_outside, standing.replica
 
 
 def begin(standings: Sequence[Standing], absent: Sequence[tuple[str, str]] = ()) -> Turn:

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from struct import error as StructError  # noqa: N812 - it is a class
 
 from kctl.api.errors import KctlError
 from kctl.store.api import Head
@@ -125,6 +126,10 @@ class WrongFormat(StoreError):
     """The file is not a log of this version of kctl."""
 
     hint = "use the version of kctl that wrote it, or name another folder with --state"
+
+
+NONSENSE = (TypeError, ValueError, AttributeError, OverflowError, IndexError, KeyError, StructError)
+"""What reading a damaged file raises where a value is not even of the type it was written with."""
 
 
 class Corrupt(StoreError):

@@ -19,6 +19,7 @@ from kctl.store.api import Consistency
 from kctl.store.core import NotDurable
 from kctl.store.crew import Crew
 from kctl.store.errors import (
+    NONSENSE,
     Corrupt,
     Locked,
     NoQuorum,
@@ -53,14 +54,26 @@ class Group:
     def __init__(
         self, folders: Sequence[Path], wait: float, wrap: Wrap | None = None, consistency: Consistency = "linearizable"
     ) -> None:
-        is_alone = len(folders) == 1
-        found = [Participant(folder, wait, is_alone=is_alone) for folder in folders]
-        self.participants = sorted(found, key=lambda p: os.path.realpath(p.folder))
+        self._wait = wait
+        self._is_alone = len(folders) == 1
+        self.participants: list[Participant] = []
+        for folder in folders:
+            self.add(folder)
         self.consistency = consistency
         self._wrap = wrap
         self._crew = Crew()
         self._single: tuple[Known, Seen] | None = None
         self._damaged: dict[str, str] = {}
+
+    def add(self, folder: Path) -> None:
+        """Take in the replica in one more folder; locks are taken in the order of the real paths."""
+        if os.path.realpath(folder) not in {os.path.realpath(p.folder) for p in self.participants}:
+            self.participants.append(Participant(folder, self._wait, is_alone=self._is_alone))
+            self.participants.sort(key=lambda p: os.path.realpath(p.folder))
+
+    def at(self, place: str) -> Participant | None:
+        """Return the replica in a folder, None when it was not named."""
+        return next((p for p in self.participants if p.place == place), None)
 
     def close(self) -> None:
         """Close all files."""
@@ -75,12 +88,11 @@ class Group:
             for participant, known in sorted(found.serving, key=lambda one: one[0].place in self._damaged):
                 try:
                     return answer(participant, known)
-                except (Corrupt, Unreadable) as problem:
-                    error = problem
-                except sqlite3.Error as problem:
-                    error = replica.explain(problem, participant.path)
-                    if not isinstance(error, Corrupt | Unreadable):
-                        raise error from problem
+                except (Corrupt, Unreadable, sqlite3.Error, *NONSENSE) as problem:
+                    found_out = replica.explained(problem, participant.path)
+                    if not isinstance(found_out, Corrupt | Unreadable):
+                        raise found_out from problem
+                    error = found_out
                 self._damaged[participant.place] = error.message
             assert error is not None  # noqa: S101 - somebody serves, or seen() raises
             raise error
@@ -115,7 +127,7 @@ class Group:
                 participant.rest()
             if attempt == TRIES - 1:
                 try:
-                    self.take(_nothing)
+                    self.settle()
                 except StoreError as error:
                     looks, failed = self.look()
                     return self._fall_back(looks, failed, error)
@@ -137,12 +149,9 @@ class Group:
             return self._single[1]
         standing = known.standing
         try:
-            turn = core.begin([standing], [])
-            if standing.config.voters != (standing.replica,):
-                raise NoQuorum(1, len(turn.config.voters), [])
-        except StoreError:
-            if standing.lost:
-                error = self._rolled_back(participant, known)
+            core.begin([standing], [])
+        except StoreError as problem:
+            error = self.rolled_back(participant, known) if standing.lost else problem
             if self.consistency == "linearizable":
                 raise error from None
             return Seen([(participant, known)], [(participant.place, error.message)], False)
@@ -150,7 +159,8 @@ class Group:
         self._single = (known, found)
         return found
 
-    def _rolled_back(self, participant: Participant, known: Known) -> RolledBack:
+    def rolled_back(self, participant: Participant, known: Known) -> RolledBack:
+        """Return the error of a log that is older than what was acknowledged."""
         said = participant.acknowledged(known.facts.cluster)
         return RolledBack(known.tail.head.revision, said, participant.folder / HEAD)
 
@@ -246,12 +256,21 @@ class Group:
         try:
             known = participant.look()
             if known.standing.lost:
-                return self._rolled_back(participant, known)
+                return self.rolled_back(participant, known)
             return NoQuorum(1, len(known.facts.config.voters), [])
         except StoreError as error:
             return error
         finally:
             participant.rest()
+
+    def settle(self) -> core.Turn:
+        """Bring every replica that can be counted to one log; return how the turn stood."""
+        return self.take(_nothing)
+
+    def forgive(self) -> None:
+        """Forget what damage reads met: it was repaired."""
+        self._damaged.clear()
+        self._single = None
 
     def damaged(self) -> dict[str, str]:
         """Return the places where a read of this process met damage."""

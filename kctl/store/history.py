@@ -14,7 +14,7 @@ from typing import Any
 
 from kctl.store import chain, config, rows, write
 from kctl.store.core import LeaderFailed, Span, Way, common_entry, way
-from kctl.store.errors import Corrupt
+from kctl.store.errors import NONSENSE, Corrupt
 from kctl.store.facts import Facts
 from kctl.store.rows import Row
 
@@ -54,7 +54,7 @@ def follow(leader: sqlite3.Connection, leads: Facts, mine: sqlite3.Connection, o
             min(ahead.last, behind.last),
         )
         how = way(behind, ahead, common)
-    except Corrupt:
+    except (Corrupt, *NONSENSE):
         how, common = Way.COPY, -1
     if how is Way.TRUNCATE or how is Way.REPLAY:
         mine.execute("SAVEPOINT follow")
@@ -64,7 +64,7 @@ def follow(leader: sqlite3.Connection, leads: Facts, mine: sqlite3.Connection, o
             found = _replay(leader, mine, common, own)
             mine.execute("RELEASE follow")
             return _joined(found, leads)
-        except (Corrupt, sqlite3.DatabaseError) as error:
+        except (Corrupt, sqlite3.DatabaseError, *NONSENSE) as error:
             if isinstance(error, sqlite3.OperationalError):
                 raise
             mine.execute("ROLLBACK TO follow")
@@ -190,34 +190,37 @@ class _Sums:
 
 
 def copy(leader: sqlite3.Connection, leads: Facts, mine: sqlite3.Connection) -> None:
-    """Replace everything in the file ``mine`` by what ``leader`` has, checked on the way."""
+    """Replace everything in the file ``mine`` by what ``leader`` has, checked on the way.
+
+    Both indexes and the sums are made anew from the rows, so damage in the leader's stays behind.
+    """
     for table in ("entry", "kv", "live", "resource"):
         mine.execute(f"DELETE FROM {table}")  # noqa: S608
-    try:
-        entries = list(_entries(leader, -1, leads.base_prev))
-        last = rows.tail_of(entries[-1][:12])
-    except IndexError as error:
-        raise LeaderFailed(Corrupt("the log has no entry")) from error
+    entries = list(_entries(leader, -1, leads.base_prev))
+    if not entries:
+        raise LeaderFailed(Corrupt("the log has no entry"))
     mine.executemany(ENTRY_INSERT, entries)
-    mine.executemany(KV_INSERT, _rows(leader, 0, last.head.revision))
-    live = list(leader.execute("SELECT key, rev FROM live ORDER BY key"))
-    mine.executemany("INSERT INTO live VALUES (?, ?)", live)
-    mine.executemany("INSERT INTO resource VALUES (?, ?, ?)", _counted(mine, len(live), last.state))
+    mine.executemany(KV_INSERT, _rows(leader, 0, entries[-1][2]))
+    for idx, first, last, _, kind, _, _, _, _, ops, *_ in entries:
+        if kind == chain.KV_ENTRY and first > leads.compacted and first <= last:
+            found = mine.execute("SELECT h FROM kv WHERE rev >= ? AND rev <= ? ORDER BY rev", (first, last))
+            if chain.ops_hash(h for (h,) in found) != ops:
+                raise LeaderFailed(Corrupt(f"the writes of entry {idx} are not the ones that were committed"))
+    index(mine)
+    total = sum(chain.number(state) for (state,) in mine.execute("SELECT state FROM resource"))
+    if chain.digest(total) != entries[-1][10]:
+        raise LeaderFailed(Corrupt("the states of the log do not add up to what was committed"))
 
 
-def _counted(db: sqlite3.Connection, count: int, state: bytes) -> list[tuple[str, int, bytes]]:
-    """Return the sums per resource of what was copied; LeaderFailed when they do not add up to its state."""
+def index(db: sqlite3.Connection) -> None:
+    """Make the index of current objects and the sums anew from the rows."""
+    db.execute(
+        "INSERT INTO live SELECT key, rev FROM (SELECT key, max(rev) AS rev, del FROM kv GROUP BY key) WHERE del = 0"
+    )
     sums: dict[str, list[int]] = {}
-    found = 0
-    for key, h, same, deleted in db.execute(
-        "SELECT live.key, kv.h, live.key = kv.key, kv.del FROM live CROSS JOIN kv ON kv.rev = live.rev"
-    ):
-        if not same or deleted:
-            raise LeaderFailed(Corrupt(f"the index of current objects is damaged at {key}"))
+    for key, h in db.execute("SELECT live.key, kv.h FROM live CROSS JOIN kv ON kv.rev = live.rev"):
         one = sums.setdefault(chain.resource_of(key), [0, 0])
         one[0] += 1
         one[1] += chain.number(h)
-        found += 1
-    if found != count or chain.digest(sum(total for _, total in sums.values())) != state:
-        raise LeaderFailed(Corrupt("the states of the log do not add up to what was committed"))
-    return [(name, number, chain.digest(total)) for name, (number, total) in sorted(sums.items())]
+    rows_ = [(name, number, chain.digest(total)) for name, (number, total) in sorted(sums.items())]
+    db.executemany("INSERT INTO resource VALUES (?, ?, ?)", rows_)

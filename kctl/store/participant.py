@@ -21,7 +21,7 @@ from kctl.store import facts as facts_
 from kctl.store import replica, rows, write
 from kctl.store.api import Head
 from kctl.store.core import LeaderFailed, NotDurable, Standing
-from kctl.store.errors import Corrupt, OutcomeUnknown, StoreError
+from kctl.store.errors import NONSENSE, Corrupt, OutcomeUnknown, StoreError
 from kctl.store.facts import Facts
 from kctl.store.listing import Listing
 from kctl.store.lock import WriterLock
@@ -75,12 +75,9 @@ class Participant:
                 db.execute("BEGIN")
                 found = self._known(db, said)
                 self._seen = (db.execute("PRAGMA data_version").fetchone()[0], found)
-        except sqlite3.Error as error:
+        except BaseException as error:
             self.rest()
-            raise replica.explain(error, self.path) from error
-        except BaseException:
-            self.rest()
-            raise
+            raise replica.explained(error, self.path) from error
         return self._seen[1]
 
     def reader(self) -> sqlite3.Connection:
@@ -161,8 +158,8 @@ class Participant:
             version = db.execute("PRAGMA data_version").fetchone()[0]
             if self._written is None or self._written[0] != version:
                 self._written = (version, self._known(db, self._head_of(db)))
-        except sqlite3.Error as error:
-            raise replica.explain(error, self.path) from error
+        except (sqlite3.Error, *NONSENSE) as error:
+            raise replica.explained(error, self.path) from error
         return self._written[1].standing
 
     @property
@@ -191,10 +188,8 @@ class Participant:
         if is_follower:
             from kctl.store import history
 
-            try:
+            with self.explained():
                 own = history.follow(leader.writer, leader.known.facts, self.writer, own)
-            except sqlite3.Error as error:
-                raise replica.explain(error, self.path) from error
         self._note(own._replace(log_term=term, view=view))
         if is_follower:
             self._know(self._known(self.writer, None))
@@ -264,8 +259,8 @@ class Participant:
         """Say what SQLite's errors mean inside."""
         try:
             yield
-        except sqlite3.Error as error:
-            raise replica.explain(error, self.path) from error
+        except (sqlite3.Error, *NONSENSE) as error:
+            raise replica.explained(error, self.path) from error
 
     def note(self, name: str, value: bytes | None) -> None:
         """Durably write a local note in a transaction of its own; the lock is held."""
@@ -346,6 +341,10 @@ class Participant:
         """Close all files; the last writer to close moves the write-ahead log into the file."""
         self._drop_files()
         self.lock.close()
+
+    def rebuilt(self) -> None:
+        """Open the file that was put in place of the former one when next asked."""
+        self._drop_files()
 
     def _drop_files(self) -> None:
         self._seen = None

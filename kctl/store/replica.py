@@ -18,6 +18,7 @@ from pathlib import Path
 from kctl.store import chain, facts
 from kctl.store.ddl import DDL, FORMAT, OLDEST
 from kctl.store.errors import (
+    NONSENSE,
     Corrupt,
     DiskFull,
     Locked,
@@ -286,3 +287,12 @@ def explain(error: sqlite3.Error, path: Path, *, committing: bool = False) -> St
     if name.startswith("SQLITE_CANTOPEN"):
         return Unreadable(f"cannot open {path}: {error}")
     return Corrupt(f"{path} cannot be used as a log: {error}")
+
+
+def explained(error: BaseException, path: Path) -> BaseException:
+    """Return what an error means for the user when it came of the file; else the error itself."""
+    if isinstance(error, sqlite3.Error):
+        return explain(error, path)
+    if isinstance(error, NONSENSE):
+        return Corrupt(f"{path} is damaged: {error}")
+    return error

@@ -172,6 +172,12 @@ class SqliteStore:
 
         return health.verify(self.group, level)
 
+    def repair(self) -> Sequence[str]:
+        """Bring every replica to the log's head, the damaged and lost ones in new files; say what was done."""
+        from kctl.store import repair
+
+        return repair.repair(self.group)
+
     def snapshot(self, out: Path) -> Head:
         """Write the state as one portable file."""
         from kctl.store import snapshot
@@ -237,8 +243,12 @@ class SqliteStore:
         return made[-1]
 
     def _trim(self, head: Head) -> Head:
-        """Compact what the retention gives up, when there is enough of it."""
-        return head
+        """Compact what the retention gives up, when there is half as much again as it keeps."""
+        from kctl.store.retention import due
+
+        assert self._retention is not None  # noqa: S101 - asked by who checked it
+        revision = self.group.read(lambda one, known: due(self._retention, one.reader(), known))
+        return self.compact(revision) if revision else head
 
 
 def _head(one: Participant, known: Known) -> Head:

@@ -88,6 +88,7 @@ class Taking(Generic[E]):
             self._commit(turn, config, proposal.last)
         elif not was_clean:
             self._commit(turn, turn.config, turn.leader.last)
+        self._damaged |= {d.replica for d in turn.doubts if d.kind == "forgetful" and d.replica in turn.config.members}
         if self._damaged:
             for name in turn.view & self._by_id.keys():
                 self._try(name, lambda replica: replica.distrust(self._damaged))

@@ -14,7 +14,7 @@ from typing import Any
 
 from kctl.store import chain, facts, replica, rows, write
 from kctl.store.api import Level, Problem
-from kctl.store.errors import Corrupt, StoreError
+from kctl.store.errors import NONSENSE, Corrupt, StoreError
 from kctl.store.facts import Facts
 from kctl.store.listing import Listing
 from kctl.store.replica import FILE, HEAD
@@ -34,7 +34,7 @@ def verify(folder: str | os.PathLike[str], level: Level = "full") -> list[Proble
         for kind, check in CHECKS[level]:
             try:
                 problems += [Problem(str(place), kind, text) for text in check(db, found)]
-            except (StoreError, sqlite3.Error, TypeError, ValueError) as error:
+            except (StoreError, sqlite3.Error, *NONSENSE) as error:
                 problems.append(Problem(str(place), kind, str(error)))
         problems += [Problem(str(place), "forgetful", text) for text in _acknowledged(db, found, place)]
     except StoreError as error:
@@ -70,7 +70,7 @@ def _entries(db: sqlite3.Connection, found: Facts) -> list[str]:
             problems.append(f"an entry is missing between {before[0]} and {entry[0]}")
         try:
             write.decode_peers(peers, entry[11])
-        except ValueError:
+        except NONSENSE:
             problems.append(f"what entry {entry[0]} knows of the replicas is damaged")
         if before is not None and db.execute("SELECT hash FROM entry WHERE idx = ?", (entry[0],)).fetchone() is None:
             problems.append(f"entry {entry[0]} cannot be found by its number")

@@ -116,11 +116,12 @@ def _before(db: sqlite3.Connection, keys: list[str]) -> dict[str, tuple[int, byt
     listed = json.dumps(keys, ensure_ascii=False)
     query = (
         f"SELECT {rows.COLUMNS}, live.key FROM json_each(?) AS wanted CROSS JOIN live ON live.key = wanted.value "  # noqa: S608
-        "CROSS JOIN kv ON kv.rev = live.rev"
+        "LEFT JOIN kv ON kv.rev = live.rev"
     )
     found: dict[str, tuple[int, bytes] | None] = {}
     for row in db.execute(query, (listed,)):
-        rows.check_row(row[:7])
+        if row[0] is not None:
+            rows.check_row(row[:7])
         if row[1] != row[7] or row[2]:
             raise Corrupt(f"the index of current objects is damaged at {row[7]}")
         found[row[1]] = (row[0], row[5])

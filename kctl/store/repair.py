@@ -1,0 +1,88 @@
+"""Bringing replicas back: those that are behind catch up, those that are damaged or lost are rebuilt.
+
+A rebuilt replica is a new file with a new id that takes the place of the old one by an entry of
+the log (``membership``), so it needs a majority of the others. A single replica has nobody to
+copy from: its indexes and sums are made anew from its rows when those are whole.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kctl.store import facts, health, history, membership, replica
+from kctl.store.core import LeaderFailed
+from kctl.store.errors import Corrupt, StoreError
+from kctl.store.group import Group
+from kctl.store.replica import FILE, HEAD
+from kctl.store.sidecar import HeadFile
+from kctl.store.verify import verify as verify_file
+
+REBUILT = frozenset(("missing", "damaged", "forgetful", "distrusted", "foreign"))
+
+
+def repair(group: Group) -> list[str]:
+    """Make every replica whole and equal; return in words what was done. StoreError when it cannot be."""
+    if len(group.participants) == 1:
+        return _alone(group)
+    done = []
+    behind = [member.place for member in health.members(group) if member.state == "behind"]
+    group.settle()
+    done += [f"{place}: caught up" for place in behind]
+    rotten = _rotten(group)
+    for member in health.members(group):
+        state = "damaged" if member.place in rotten else member.state
+        if state not in REBUILT:
+            continue
+        target = group.at(member.place)
+        if target is None:
+            done.append(f"{member.place}: not rebuilt, because no folder was named for it")
+            continue
+        replica.prepare(target.folder)
+        name = membership.rebuild(group, member.id, target.folder)
+        why = rotten.get(member.place) or member.why
+        done.append(f"{member.place}: rebuilt as {name} ({why})")
+    group.forgive()
+    return done
+
+
+def _rotten(group: Group) -> dict[str, str]:
+    """Return the places of replicas that answer and are damaged somewhere, with the first damage."""
+    found: dict[str, str] = {}
+    for participant in group.participants:
+        try:
+            problems = verify_file(participant.folder, "full")
+        except StoreError:
+            continue  # it does not answer: its member says so
+        if problems:
+            found[participant.place] = problems[0].message
+    return found
+
+
+def _alone(group: Group) -> list[str]:
+    """Make the indexes and sums of the only replica anew; Corrupt when more than those is damaged."""
+    one = group.participants[0]
+    if not verify_file(one.folder, "full"):
+        return []
+    with group.locked():
+        known = one.look()
+        if known.standing.lost:
+            raise group.rolled_back(one, known)
+
+        def fill(db: Any) -> None:
+            history.copy(one.reader(), known.facts, db)
+            facts.write(db, known.facts)
+
+        try:
+            replica.draft(one.path, fill)
+        except LeaderFailed as error:
+            raise Corrupt(
+                f"{one.place} cannot be repaired: {error.error.message}" if isinstance(error.error, StoreError) else "",
+                hint="restore a snapshot, or recover what is whole and accept the loss of the rest",
+            ) from error
+        finally:
+            one.rest()
+        one.rebuilt()
+        replica.put_in_place(one.path)
+        HeadFile(one.folder / HEAD, known.facts.cluster).write(known.tail.head)
+    group.forgive()
+    return [f"{one.place}: indexes and sums made anew in a new file {FILE}"]
