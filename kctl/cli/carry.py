@@ -88,6 +88,10 @@ class Job(NamedTuple):
     options: Options
 
 
+Set = tuple[Sequence["Manifest"], Job]
+"""Manifests, and what they are applied as."""
+
+
 def plan(plane: ControlPlane, manifests: Sequence[Manifest], job: Job) -> Plan:
     """Return what the apply would do; ManifestErrors with everything that is refused."""
     from kctl.gitops import apply
@@ -113,10 +117,9 @@ def carry_out(opened: Opened, manifests: Sequence[Manifest], job: Job, how: How)
     return code_of(report)
 
 
-def carry_out_sets(opened: Opened, sets: Sequence[tuple[Sequence[Manifest], Job]], how: How) -> int:
+def carry_out_sets(opened: Opened, sets: Sequence[Set], how: How) -> int:
     """Carry several sets out, one after the other; what moves from one to another is not pruned."""
-    from kctl.cli.output import document, write
-    from kctl.cli.run import code_of, tell
+    from kctl.cli.run import code_of
 
     if len(sets) == 1 or how.is_dry:
         return max(carry_out(opened, manifests, job, how) for manifests, job in sets)
@@ -124,14 +127,23 @@ def carry_out_sets(opened: Opened, sets: Sequence[tuple[Sequence[Manifest], Job]
     for manifests, job in moving(opened.plane, sets):
         reports.append(report_of(opened, manifests, job, how.timeout))
         opened = opened._replace(folder=None)  # the first has settled it
-        if how.output not in ("json", "yaml"):
-            tell(reports[-1], how.output, show_diff=not how.no_diff)
-    if how.output in ("json", "yaml"):
-        write(document({"apiVersion": "kctl.dev/v1", "kind": "ReportList", "items": reports}, how.output))
+    tell_all(reports, how.output, show_diff=not how.no_diff)
     return max(map(code_of, reports))
 
 
-def moving(plane: ControlPlane, sets: Sequence[tuple[Sequence[Manifest], Job]]) -> list[tuple[Sequence[Manifest], Job]]:
+def tell_all(reports: Sequence[Obj], form: str | None, *, show_diff: bool) -> None:
+    """Print Reports, as data one document: of several sets a ReportList."""
+    from kctl.cli.output import document, write
+    from kctl.cli.run import tell
+
+    if len(reports) > 1 and form in ("json", "yaml"):
+        write(document({"apiVersion": "kctl.dev/v1", "kind": "ReportList", "items": list(reports)}, form))
+        return
+    for report in reports:
+        tell(report, form, show_diff=show_diff)
+
+
+def moving(plane: ControlPlane, sets: Sequence[Set]) -> list[Set]:
     """Return the sets, each told what the others bring."""
     from kctl.gitops.inventory import entry_of
     from kctl.gitops.targets import resolve

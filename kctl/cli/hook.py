@@ -24,14 +24,6 @@ TYPE = click.option(
 )
 REPO = click.argument("repository", default=".", type=click.Path(file_okay=False), metavar="[REPO]")
 OUTPUT = options.output("json", "yaml")
-PATH = click.option(
-    "--path",
-    "paths",
-    multiple=True,
-    type=click.Path(file_okay=False),
-    metavar="DIR",
-    help="Only this folder of each commit; may be repeated, each is a set of its own.",
-)
 BRANCH = click.option(
     "--branch",
     "branches",
@@ -49,7 +41,7 @@ def command() -> None:
 @command.command("install")
 @REPO
 @TYPE
-@PATH
+@options.folders
 @BRANCH
 @OUTPUT
 @click.pass_obj
@@ -57,7 +49,7 @@ def install(
     settings: Settings,
     repository: str,
     types: Sequence[str],
-    paths: Sequence[str],
+    folders: Sequence[str],
     branches: Sequence[str],
     output: str | None,
 ) -> None:
@@ -69,7 +61,7 @@ def install(
     """
     from kctl.gitops import hooks
 
-    what = _what(settings, paths, branches)
+    what = _what(settings, folders, branches)
     _say([hooks.install(repository, name, what) for name in types or hooks.default_types(repository)], output)
 
 
@@ -87,7 +79,7 @@ def uninstall(repository: str, types: Sequence[str], output: str | None) -> None
 @command.command("status")
 @REPO
 @TYPE
-@PATH
+@options.folders
 @BRANCH
 @OUTPUT
 @click.pass_obj
@@ -95,14 +87,14 @@ def status(
     settings: Settings,
     repository: str,
     types: Sequence[str],
-    paths: Sequence[str],
+    folders: Sequence[str],
     branches: Sequence[str],
     output: str | None,
 ) -> int:
     """Say which hooks are there: installed, outdated, foreign or absent; exit code 1 unless all are installed."""
     from kctl.gitops import hooks
 
-    what = _what(settings, paths, branches)
+    what = _what(settings, folders, branches)
     found = [hooks.status(repository, name, what) for name in types or hooks.default_types(repository)]
     _say(found, output)
     return 0 if all(hook.state == "installed" for hook in found) else 1
@@ -110,26 +102,28 @@ def status(
 
 @command.command("run", hidden=True, context_settings={"ignore_unknown_options": True})
 @click.argument("type_", metavar="TYPE")
-@PATH
+@options.folders
 @BRANCH
 @click.argument("arguments", nargs=-1)
 @click.pass_obj
-def run(settings: Settings, type_: str, paths: Sequence[str], branches: Sequence[str], arguments: Sequence[str]) -> int:
+def run(
+    settings: Settings, type_: str, folders: Sequence[str], branches: Sequence[str], arguments: Sequence[str]
+) -> int:
     """Do what the hook of a TYPE is for; the installed hooks call this, with git's arguments."""
     from kctl.cli import hook_run
     from kctl.gitops import hooks
 
     text = sys.stdin.read() if type_ in hooks.WITH_INPUT else ""
-    return hook_run.run(settings, type_, paths=paths, branches=branches, text=text)
+    return hook_run.run(settings, type_, paths=folders, branches=branches, text=text)
 
 
-def _what(settings: Settings, paths: Sequence[str], branches: Sequence[str]) -> What:
+def _what(settings: Settings, folders: Sequence[str], branches: Sequence[str]) -> What:
     import os
 
     from kctl.gitops.hooks import What
 
     state = os.path.abspath(settings.state) if settings.state else ""  # noqa: PTH100
-    return What([sys.executable, "-m", "kctl"], paths, state, branches)
+    return What([sys.executable, "-m", "kctl"], folders, state, branches)
 
 
 def _say(hooks: Sequence[Hook], output: str | None) -> None:

@@ -48,6 +48,14 @@ prune_confirm = click.option(
     help="Prune also everything, Namespaces, CRDs and PVCs with content, and what asks for it.",
 )
 no_diff = click.option("--no-diff", is_flag=True, help="Leave the field changes out.")
+folders = click.option(
+    "--path",
+    "folders",
+    multiple=True,
+    type=click.Path(file_okay=False),
+    metavar="DIR",
+    help="Only this folder of a commit; may be repeated, each is a set of its own.",
+)
 ignore_not_manifest = click.option("--ignore-not-manifest", is_flag=True, help="Skip files that hold no manifest.")
 force_conflicts = click.option("--force-conflicts", is_flag=True, help="Take fields over that other managers own.")
 field_manager = click.option(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,24 +15,16 @@ if TYPE_CHECKING:
     from kctl.api.objects import Obj
     from kctl.api.structural import Unknown
     from kctl.gitops.apply import Options
-    from kctl.gitops.manifests import Manifest
     from kctl.plane.plane import ControlPlane
 
 CHANGES = 2
-
-
-class Wanted(NamedTuple):
-    """What is to be planned: the manifests and the set they are."""
-
-    manifests: Sequence[Manifest]
-    job: carry.Job
 
 
 @click.command("plan", short_help="Show what apply would make of the cluster, without doing it.")
 @click.argument("commits", required=False, metavar="[A..B]")
 @options.filenames()
 @click.option("--repo", default=".", type=click.Path(file_okay=False), metavar="REPO", help="The repository of A..B.")
-@click.option("--path", default="", type=click.Path(file_okay=False), metavar="DIR", help="Only this folder of A..B.")
+@options.folders
 @options.namespace
 @options.prune
 @options.prune_confirm
@@ -53,7 +45,7 @@ def command(
     kustomize: str | None,
     ignore_not_manifest: bool,
     repo: str,
-    path: str,
+    folders: Sequence[str],
     namespace: str | None,
     prune: bool,
     prune_confirm: bool,
@@ -91,14 +83,15 @@ def command(
     within = duration(timeout)
     with _open(settings, is_empty=bool(commits)) as plane:
         if commits:
-            old, wanted = (_of_commit(plane, repo, ref, path, how, ignore_not_manifest) for ref in _range(commits))
-            carry.carried_out(Opened(plane, None), old.manifests, old.job, within)
+            old, wanted = (_of_commit(plane, repo, ref, folders, how, ignore_not_manifest) for ref in _range(commits))
+            for manifests, job in old:
+                carry.carried_out(Opened(plane, None), manifests, job, within)
         else:
-            wanted = _of_paths(plane, settings, paths, recursive, how, ignore_not_manifest)
-        report = carry.report_of(Opened(plane, None), wanted.manifests, wanted.job, within)
-        _print(report, output, show_diff=not no_diff)
-    code = code_of(report)
-    return CHANGES if detailed_exitcode and not code and _changes(report) else code
+            wanted = [_of_paths(plane, settings, paths, recursive, how, ignore_not_manifest)]
+        reports = [carry.report_of(Opened(plane, None), *one, within) for one in carry.moving(plane, wanted)]
+    _print(reports, output, show_diff=not no_diff)
+    code = max(map(code_of, reports))
+    return CHANGES if detailed_exitcode and not code and any(map(_changes, reports)) else code
 
 
 def _open(settings: Settings, *, is_empty: bool) -> ControlPlane:
@@ -114,7 +107,7 @@ def _of_paths(
     recursive: bool,
     how: Options,
     ignore_not_manifest: bool,
-) -> Wanted:
+) -> carry.Set:
     """Return the manifests of paths, as the set that apply would make of them."""
     from kctl.cli.manifests import load, set_name
     from kctl.cli.session import state_folder
@@ -123,7 +116,7 @@ def _of_paths(
         plane, paths, recursive=recursive, ignore_not_manifest=ignore_not_manifest, namespace=how.namespace
     )
     base = (state_folder(settings) or Path.cwd() / ".kctl").resolve().parent
-    return Wanted(manifests, carry.Job(set_name(base, paths), {"paths": sorted(paths)}, how))
+    return manifests, carry.Job(set_name(base, paths), {"paths": sorted(paths)}, how)
 
 
 def _range(commits: str) -> tuple[str, str]:
@@ -136,26 +129,27 @@ def _range(commits: str) -> tuple[str, str]:
     return first, last
 
 
-def _of_commit(plane: ControlPlane, repo: str, ref: str, path: str, how: Options, ignore_not_manifest: bool) -> Wanted:
-    """Return the manifests of a commit, as the set that sync would make of them."""
+def _of_commit(
+    plane: ControlPlane, repo: str, ref: str, folders: Sequence[str], how: Options, ignore_not_manifest: bool
+) -> list[carry.Set]:
+    """Return the manifests of a commit, as the sets that sync would make of them."""
     from kctl.cli.manifests import options as reading
-    from kctl.gitops.sync import sync_commit
+    from kctl.gitops.sync import Wanted, sync_commits
 
     manner = reading(plane.folder, ignore_not_manifest=ignore_not_manifest, namespace=how.namespace)
-    synced = sync_commit(repo, ref, path, options=manner)
-    return Wanted(synced.manifests, carry.Job(synced.set_name, synced.source, how))
+    found = sync_commits(repo, Wanted(ref, folders or ("",)), options=manner)
+    return [(synced.manifests, carry.Job(synced.set_name, synced.source, how)) for synced in found]
 
 
 def _changes(report: Obj) -> bool:
     return any(entry["change"] != "unchanged" for entry in report["intent"])
 
 
-def _print(report: Obj, output: str | None, *, show_diff: bool) -> None:
+def _print(reports: Sequence[Obj], output: str | None, *, show_diff: bool) -> None:
     from kctl.cli import markdown
     from kctl.cli.output import write
-    from kctl.cli.run import tell
 
     if output == "markdown":
-        write(markdown.text(report, title="kctl plan", show_diff=show_diff))
+        write("\n".join(markdown.text(report, title="kctl plan", show_diff=show_diff) for report in reports))
     else:
-        tell(report, output, show_diff=show_diff)
+        carry.tell_all(reports, output, show_diff=show_diff)

@@ -29,19 +29,12 @@ class Read(NamedTuple):
 @click.command("sync", short_help="Apply the manifests of a git commit.")
 @click.argument("repository", default=".", type=click.Path(file_okay=False), metavar="[REPO]")
 @click.option("--ref", default="HEAD", show_default=True, metavar="REV", help="The commit, branch or tag.")
-@click.option(
-    "--path",
-    "paths",
-    multiple=True,
-    type=click.Path(file_okay=False),
-    metavar="DIR",
-    help="Only this folder of the commit; may be repeated, each is a set of its own.",
-)
+@options.folders
 @click.option("--verify", type=click.Choice(("gpg", "ssh")), help="Take only a commit with a good signature.")
 @click.option(
     "--allowed-signers", default="", type=click.Path(dir_okay=False), metavar="FILE", help="Whose SSH keys count."
 )
-@click.option("--watch", is_flag=True, help="Go on: sync whenever REV is another commit, until interrupted.")
+@click.option("-w", "--watch", is_flag=True, help="Go on: sync whenever REV is another commit, until interrupted.")
 @click.option("--interval", default="5s", show_default=True, metavar="DURATION", help="How often --watch looks.")
 @options.namespace
 @options.ignore_not_manifest
@@ -51,7 +44,7 @@ def command(
     settings: Settings,
     repository: str,
     ref: str,
-    paths: Sequence[str],
+    folders: Sequence[str],
     verify: str | None,
     allowed_signers: str,
     watch: bool,
@@ -69,7 +62,7 @@ def command(
     from kctl.cli.run import duration
     from kctl.gitops.sync import Wanted
 
-    wanted = Wanted(ref, paths or ("",), verify or "", allowed_signers)
+    wanted = Wanted(ref, folders or ("",), verify or "", allowed_signers)
     read = Read(repository, wanted, namespace, ignore_not_manifest)
     if watch:
         follow(lambda: latest(read), lambda: sync(settings, read, how), every=duration(interval))
