@@ -98,6 +98,8 @@ def record_lines(record: Obj) -> list[str]:
     match record["type"]:
         case "pods":
             return [_pods(record)]
+        case "rollout":
+            return [click.style(f"{_owned(record)}: {record['outcome']}: {record['message']}", fg="yellow")]
         case "nodes":
             return [
                 f"{sign}{_count(len(record[what]), 'node')}: {', '.join(record[what])}"
@@ -124,6 +126,7 @@ def _pods(record: Obj) -> str:
         parts.append(f"peak {record['peak']}")
     if record["deleted"] and record["minAvailable"] is not None:
         parts.append(f"min available {record['minAvailable']}")
+    parts += [f"{n} {trouble}" for trouble, n in record["troubled"].items()]
     return f"{_owned(record)}: {', '.join(parts)}, {record['virtualSeconds']:g} s (virtual)"
 
 

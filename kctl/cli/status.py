@@ -60,17 +60,20 @@ def command(
         ]
         found["scheduling"] = [why.scheduling(plane, pod) for pod in blocked]
         if with_timeline:
-            found["timeline"] = _timeline(plane)
+            found["timeline"], found["workloads"] = _told(plane)
         write(document(found, output) if output else _text(found))
     return 0 if found["current"] else NOT_CURRENT
 
 
-def _timeline(plane: ControlPlane) -> list[Obj]:
-    """Return what the log still knows, told from its first entry on."""
-    from kctl.plan import timeline
+def _told(plane: ControlPlane) -> tuple[list[Obj], list[Obj]]:
+    """Return what the log still knows, told from its first entry on: the rows, and a record per workload."""
+    from kctl.plan import consequence, timeline
 
     trace, times = timeline.history(plane)
-    return [row.data() for row in timeline.rows(trace, times, times[0] if times else 0.0)]
+    rows = [row.data() for row in timeline.rows(trace, times, times[0] if times else 0.0)]
+    pods, replicasets = (plane.client.list(resource).items for resource in ("pods", "replicasets.apps"))
+    records = consequence.records(trace, times, pods, replicasets)
+    return rows, [record for record in records if record["type"] in ("pods", "rollout")]
 
 
 def _targets(
@@ -107,4 +110,7 @@ def _text(found: Obj) -> str:
         text += "\n" + trees.scheduling_text(found["scheduling"])
     if "timeline" in found:
         text += "\n" + click.style("Timeline", bold=True) + "\n" + layers.timeline_text(found["timeline"])
+        lines = [line for record in found["workloads"] for line in layers.record_lines(record)]
+        if lines:
+            text += "\n" + click.style("In all", bold=True) + "\n" + "".join(f"  {line}\n" for line in lines)
     return text

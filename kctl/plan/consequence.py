@@ -6,9 +6,9 @@ records, aggregated by the workload a person wrote, whatever the number of pods.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from kctl.api.objects import Obj, controller_of, dig
+from kctl.api.objects import Obj, condition, controller_of, dig
 from kctl.client.client import WatchEvent
 from kctl.plan.ownership import Owners, Ref, ref_of
 from kctl.plan.podfacts import Facts, Followed, facts_of
@@ -26,6 +26,7 @@ class Workload:
         self.nodes: set[str] = set()
         self.active = self.peak = 0
         self.available = self.least = 0
+        self.troubled: dict[str, int] = {}
         self.first = 0.0
         self.last = 0.0
 
@@ -50,6 +51,8 @@ class Workload:
         self.least = min(self.least, self.available)
         if after.node and is_ and not before.node:
             self.nodes.add(after.node)
+        if after.trouble and after.trouble != before.trouble:
+            self.troubled[after.trouble] = self.troubled.get(after.trouble, 0) + 1
 
 
 class Consequence:
@@ -62,6 +65,7 @@ class Consequence:
         self._gone_nodes: set[str] = set()
         self._addresses: dict[Ref, tuple[list[str], list[str]]] = {}
         self._counts: dict[str, list[int]] = {resource: [0, 0] for resource in COUNTED}
+        self._rollouts: dict[Ref, tuple[str, Obj]] = {}
         self._warnings: dict[str, Obj] = {}
         self._refs: dict[str, Ref] = {}
 
@@ -92,6 +96,12 @@ class Consequence:
                 self._new_nodes.add(obj["metadata"]["name"])
             if is_gone:
                 self._gone_nodes.add(obj["metadata"]["name"])
+        elif resource == "deployments.apps":
+            ref = ref_of(obj)
+            if is_gone:
+                self._rollouts.pop(ref, None)
+            for end in () if is_gone else rollout_ends(event.old, obj):
+                self._rollouts[ref] = (end, obj)
         elif resource == "services":
             before = load_balancer_addresses(event.old)
             after = [] if is_gone else load_balancer_addresses(obj)
@@ -102,7 +112,8 @@ class Consequence:
     def records(self, pods: Iterable[Obj]) -> list[Obj]:
         """Return the records; ``pods`` are those there at the end."""
         pods = list(pods)
-        return [*self._pods(pods), *self._nodes(), *self._load_balancers(), *self._objects(), *self._warned(pods)]
+        out = [*self._pods(pods), *self._stuck(), *self._nodes(), *self._load_balancers(), *self._objects()]
+        return [*out, *self._warned(pods)]
 
     def _pods(self, pods: Sequence[Obj]) -> list[Obj]:
         at_end: dict[Ref, tuple[int, int]] = {}
@@ -127,10 +138,25 @@ class Consequence:
                     "nodes": sorted(workload.nodes),
                     "peak": base + workload.peak,
                     "minAvailable": ready_base + workload.least if ready_base > 0 else None,
+                    "troubled": dict(sorted(workload.troubled.items())),
                     "virtualSeconds": round(workload.last - workload.first, 3),
                 }
             )
         return out
+
+    def _stuck(self) -> list[Obj]:
+        """Return the rollouts that gave up in this run; those that went well are told by their pods."""
+        return [
+            {
+                "type": "rollout",
+                "namespace": ref.namespace,
+                "owner": ref.text,
+                "outcome": end,
+                "message": (condition(obj, "Progressing") or {}).get("message", ""),
+            }
+            for ref, (end, obj) in sorted(self._rollouts.items(), key=lambda found: found[0])
+            if end == STUCK
+        ]
 
     def _nodes(self) -> list[Obj]:
         if not self._new_nodes and not self._gone_nodes:
@@ -191,6 +217,17 @@ def records(
         else:
             told.other(event)
     return told.records(pods)
+
+
+STUCK = "progress deadline exceeded"
+ENDS = {"ProgressDeadlineExceeded": STUCK, "NewReplicaSetAvailable": "rolled out"}
+
+
+def rollout_ends(old: Obj | None, new: Obj) -> Iterator[str]:
+    """Yield how a rollout ended with a change of its Deployment, if it did."""
+    was, is_ = ((condition(obj, "Progressing") or {}).get("reason") if obj else None for obj in (old, new))
+    if is_ != was and is_ in ENDS:
+        yield ENDS[is_]
 
 
 def _parent_name(pod: Obj) -> str:

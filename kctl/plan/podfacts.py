@@ -20,6 +20,8 @@ class Facts(NamedTuple):
     phase: str
     node: str
     is_ready: bool
+    trouble: str = ""
+    """What keeps it from running, in a word of :data:`TROUBLES` or the scheduler's."""
 
     @property
     def is_active(self) -> bool:
@@ -43,13 +45,38 @@ def facts_of(pod: Obj | None) -> Facts:
     is_ready = any(
         found.get("type") == "Ready" and found.get("status") == "True" for found in status.get("conditions") or ()
     )
-    return Facts(
-        True,
-        bool(pod["metadata"].get("deletionTimestamp")),
-        status.get("phase") or "",
-        (pod.get("spec") or {}).get("nodeName") or "",
-        is_ready,
-    )
+    is_deleting = bool(pod["metadata"].get("deletionTimestamp"))
+    phase = status.get("phase") or ""
+    trouble = "" if is_ready or is_deleting or phase in ("Succeeded", "Failed") else _trouble(status)
+    return Facts(True, is_deleting, phase, (pod.get("spec") or {}).get("nodeName") or "", is_ready, trouble)
+
+
+TROUBLES = {
+    "CrashLoopBackOff": "crash looping",
+    "CreateContainerConfigError": "misconfigured",
+    "CreateContainerError": "misconfigured",
+    "ErrImageNeverPull": "without image",
+    "ErrImagePull": "without image",
+    "ImagePullBackOff": "without image",
+    "InvalidImageName": "without image",
+}
+"""What a container waits for, in a word for all that comes and goes while it waits for the same."""
+
+
+def _trouble(status: Obj) -> str:
+    for found in status.get("conditions") or ():
+        if found.get("type") == "PodScheduled" and found.get("status") == "False":
+            return "unschedulable" if found.get("reason") == "Unschedulable" else "gated"
+    for field in ("initContainerStatuses", "containerStatuses"):
+        for container in status.get(field) or ():
+            waiting = (container.get("state") or {}).get("waiting")
+            if waiting:
+                word = TROUBLES.get(waiting.get("reason") or "")
+                if word:
+                    return word
+            elif container.get("restartCount") and not container.get("ready"):
+                return TROUBLES["CrashLoopBackOff"]
+    return ""
 
 
 class Followed:

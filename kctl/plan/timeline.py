@@ -8,14 +8,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from kctl.api.objects import Obj, dig, is_condition_true
+from kctl.api.objects import Obj, condition, dig, is_condition_true
 from kctl.client.client import WatchEvent
-from kctl.plan.consequence import load_balancer_addresses
+from kctl.plan.consequence import load_balancer_addresses, rollout_ends
 from kctl.plan.ownership import Owners, Ref, ref_of
 from kctl.plan.podfacts import Facts, Followed, facts_of
 from kctl.plane.plane import ControlPlane
 
-TOLD = ("pods", "replicasets.apps", "deployments.apps", "nodes", "services")
+TOLD = (
+    "pods",
+    "replicasets.apps",
+    "deployments.apps",
+    "statefulsets.apps",
+    "jobs.batch",
+    "persistentvolumeclaims",
+    "nodes",
+    "services",
+)
 
 
 class Row(NamedTuple):
@@ -86,8 +95,15 @@ def happenings(resource: str, old: Obj | None, new: Obj | None) -> Iterator[str]
     """Yield what a change of one object means to a person."""
     if resource == "pods":
         yield from _pod(facts_of(old), facts_of(new))
-    elif resource in ("replicasets.apps", "deployments.apps"):
+    elif resource in ("replicasets.apps", "deployments.apps", "statefulsets.apps"):
         yield from _scale(old, new)
+        if resource == "deployments.apps" and new is not None:
+            yield from _rollout(old, new)
+    elif resource == "jobs.batch":
+        yield from _job(old, new)
+    elif resource == "persistentvolumeclaims":
+        if dig(new, "status", "phase") == "Bound" and dig(old, "status", "phase") != "Bound":
+            yield f"bound to {dig(new, 'spec', 'volumeName', default='a volume')}"
     elif resource == "nodes":
         yield from _flag(_is_ready(old), _is_ready(new), "ready", "not ready" if new is not None else "")
     elif (before := load_balancer_addresses(old)) != (after := load_balancer_addresses(new)):
@@ -109,6 +125,25 @@ def _pod(old: Facts, new: Facts) -> Iterator[str]:
     if new.phase != old.phase and new.phase in ("Running", "Succeeded", "Failed"):
         yield f"pods {new.phase.lower()}"
     yield from _flag(old.is_ready, new.is_ready, "pods ready", "pods not ready")
+    if new.trouble and new.trouble != old.trouble:
+        yield f"pods {new.trouble}"
+
+
+def _rollout(old: Obj | None, new: Obj) -> Iterator[str]:
+    """Yield how a rollout goes, as its Progressing condition says, and that it was paused or resumed."""
+    yield from rollout_ends(old, new)
+    was, is_ = (bool(dig(obj, "spec", "paused")) for obj in (old, new))
+    yield from _flag(was, is_, "paused", "resumed")
+    failed, fails = (is_condition_true(obj, "ReplicaFailure") if obj is not None else False for obj in (old, new))
+    if fails and not failed:
+        yield f"pods refused: {(condition(new, 'ReplicaFailure') or {}).get('reason', '')}"
+
+
+def _job(old: Obj | None, new: Obj | None) -> Iterator[str]:
+    for type_, word in (("Complete", "completed"), ("Failed", "failed"), ("Suspended", "suspended")):
+        if new is not None and is_condition_true(new, type_) and not (old and is_condition_true(old, type_)):
+            reason = (condition(new, type_) or {}).get("reason", "")
+            yield f"{word}: {reason}" if type_ == "Failed" else word
 
 
 def _is_ready(obj: Obj | None) -> bool:

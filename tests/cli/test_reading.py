@@ -273,3 +273,23 @@ class TestApiResources:
 def test_without_a_cluster_a_command_says_how_to_make_one(kctl: Any, args: list[str]) -> None:
     ran = kctl(*args, code=1)
     assert ran.err == 'error: no cluster here: run "kctl init" or name one with --state\n'
+
+
+def test_the_timeline_tells_the_whole_life_of_the_cluster_and_adds_it_up(shop: Any) -> None:
+    shop("scale", "deploy/web", "-n", "shop", "--replicas=1")
+    told = shop("status", "--timeline", "-o", "json").json()
+    rows = [(row["owner"], row["what"], row["count"]) for row in told["timeline"]]
+    assert ("deployment.apps/web", "pods ready", 2) in rows
+    assert ("deployment.apps/web", "rolled out", 1) in rows
+    assert ("deployment.apps/web", "scaled 2 -> 1", 1) in rows
+    assert [row["virtualSeconds"] for row in told["timeline"]] == sorted(
+        row["virtualSeconds"] for row in told["timeline"]
+    )
+    (web,) = told["workloads"]
+    assert (web["owner"], web["peak"], web["troubled"]) == ("deployment.apps/web", 2, {})
+    assert sum(web["created"].values()) == 2
+    assert sum(web["deleted"].values()) == 1
+    text = shop("status", "--timeline").out
+    assert "  +0s shop/deployment.apps/web: 2 pods created\n" in text
+    assert text.endswith(" (virtual)\n")
+    assert "\nIn all\n  shop/deployment.apps/web: +2 pods web-" in text

@@ -24,8 +24,8 @@ RS = "replicasets.apps"
 LEASES = "leases.coordination.k8s.io"
 WEB = Key("default", "web")
 REVISION = "deployment.kubernetes.io/revision"
-IMAGES = ("app:1", "app:2", "app:3", "NOT/pullable")
-BAD = IMAGES.index("NOT/pullable")
+IMAGES = ("app:1", "app:2", "app:3", "app/NOT-pullable")
+BAD = IMAGES.index("app/NOT-pullable")
 READY_AFTER = (0, 3, 7, 0)
 
 amounts = st.one_of(st.integers(0, 4), st.sampled_from(["0%", "20%", "25%", "50%", "100%"]))

@@ -62,6 +62,7 @@ def test_a_new_workload_is_told_by_its_pods_and_their_nodes() -> None:
         "nodes": ["n1", "n2"],
         "peak": 2,
         "minAvailable": None,
+        "troubled": {},
         "virtualSeconds": 3.0,
     }
     assert found[1] == {"type": "objects", "resource": "replicasets.apps", "created": 1, "deleted": 0}
