@@ -172,13 +172,10 @@ def leader_of(standings: Iterable[Standing]) -> Standing | None:
     """Return whose log counts: the highest (log term, last entry). Raises Diverged when two of equal rank differ.
 
     Learners and who has left count too, after members of equal rank: a majority by the members
-    before them may have nobody else who knows the entry that made them so. Who never was a member
-    by its own account does not.
+    before them may have nobody else who knows the entry that made them so.
     """
     found: Standing | None = None
     for standing in sorted(standings, key=_rank):
-        if standing.replica not in standing.config.members and standing.replica not in standing.config.before:
-            continue
         if found is None:
             found = standing
         elif standing.at == found.at and standing.hash != found.hash:
