@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from kctl.cli import store_keys
+from kctl.cli import store_keys, store_members
 from kctl.cli.session import Settings
 from kctl.cli.store_here import OUTPUT, YES, Here, ask, opened
 
@@ -158,7 +158,14 @@ def snapshot(settings: Settings, file: str, yes: bool, output: str | None) -> No
     write(document(found, output) if output else text)
 
 
-command.add_command(store_keys.group)
+for _below in (
+    store_members.repair,
+    store_members.restore,
+    store_members.recover,
+    store_members.member,
+    store_keys.group,
+):
+    command.add_command(_below)
 
 
 def _size(here: Here) -> int:

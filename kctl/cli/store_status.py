@@ -29,7 +29,7 @@ def data(here: Here) -> Obj:
     from kctl.plane import state
 
     store = here.store
-    members = list(store.members())
+    members = sorted(store.members(), key=lambda member: member.place)
     voters = [member for member in members if member.role == "voter"]
     fresh = store.freshness()
     places = {member.id: store_placement.place_of(_path(member)) for member in members}
