@@ -21,7 +21,9 @@ def tree_lines(node: Obj, *, depth: int = 0) -> list[str]:
     if node.get("nodes"):
         name += f" on {', '.join(node['nodes'])}"
     state = click.style(node["health"], fg=COLOURS.get(node["health"]))
-    why = f": {node['reason']}: {node['message']}" if node["health"] != "Current" else ""
+    why = f": {node['reason']}: {node['message']}"
+    if node["health"] == "Current":
+        why = f" ({node['message']})" if node["message"] else ""
     lines = [f"{'  ' * depth}{name} {state}{why}"]
     for child in node["children"]:
         lines += tree_lines(child, depth=depth + 1)

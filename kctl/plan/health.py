@@ -33,7 +33,8 @@ def of(resource: str, obj: Obj) -> Health:
     if is_deleting(obj):
         return _terminating(obj)
     rule = RULES.get(resource)
-    return rule(obj) if rule else _unruled(resource)
+    known = _unruled(resource)
+    return known if rule is None or known.state == "Unknown" else rule(obj)
 
 
 @cache
@@ -138,6 +139,72 @@ def _job(job: Obj) -> Health:
     return Health("InProgress", "Running", f"{goal}, {status.get('active', 0)} pods active")
 
 
+def _cron_job(cron_job: Obj) -> Health:
+    """A CronJob is as its last run ended; the Jobs it still has say how each went."""
+    status = cron_job.get("status") or {}
+    if cron_job["spec"].get("suspend"):
+        return Health("Current", "Suspended", "it is suspended and starts no Jobs")
+    last, good = status.get("lastScheduleTime"), status.get("lastSuccessfulTime")
+    if not last:
+        return Health("Current", "NotScheduledYet", "its schedule has not come round yet")
+    if status.get("active") or (good and good >= last):
+        return CURRENT
+    return Health("Failed", "LastRunFailed", f"the Job scheduled at {last} did not succeed")
+
+
+def _stateful_set(found: Obj) -> Health:
+    spec, status = found["spec"], found.get("status") or {}
+    if _is_unseen(found):
+        return Health("InProgress", "NotObserved", "the statefulset controller has not seen the last change")
+    wanted, ready = spec.get("replicas", 1), status.get("readyReplicas", 0)
+    updated = status.get("updatedReplicas", 0)
+    if dig(spec, "updateStrategy", "type") == "OnDelete":
+        updated = wanted
+    first = dig(spec, "updateStrategy", "rollingUpdate", "partition", default=0)
+    if ready < wanted or updated < wanted - first or status.get("replicas", 0) > wanted:
+        return Health("InProgress", "Progressing", f"{ready} of {wanted} replicas ready, {updated} updated")
+    return CURRENT
+
+
+def _daemon_set(found: Obj) -> Health:
+    status = found.get("status") or {}
+    if _is_unseen(found):
+        return Health("InProgress", "NotObserved", "the daemon set controller has not seen the last change")
+    wanted, available = status.get("desiredNumberScheduled", 0), status.get("numberAvailable", 0)
+    updated = status.get("updatedNumberScheduled", 0)
+    if dig(found, "spec", "updateStrategy", "type") == "OnDelete":
+        updated = wanted
+    if available < wanted or updated < wanted:
+        return Health("InProgress", "Progressing", f"{available} of {wanted} pods available, {updated} updated")
+    return CURRENT
+
+
+def _is_unseen(found: Obj) -> bool:
+    """Say whether its controller has not seen the last change."""
+    return bool(dig(found, "status", "observedGeneration", default=0) < found["metadata"].get("generation", 0))
+
+
+def _claim(claim: Obj) -> Health:
+    phase = dig(claim, "status", "phase")
+    if phase == "Bound":
+        return CURRENT
+    if phase == "Lost":
+        return Health("Failed", "Lost", "its volume is gone")
+    return Health("InProgress", "Unbound", "no volume is bound to it")
+
+
+def _definition(definition: Obj) -> Health:
+    """A CustomResourceDefinition is Current once its kind is served."""
+    for type_ in ("NamesAccepted", "Established"):
+        found = condition(definition, type_)
+        if found and found.get("status") == "False":
+            state: State = "Failed" if type_ == "NamesAccepted" else "InProgress"
+            return Health(state, found.get("reason", ""), found.get("message", ""))
+    if is_condition_true(definition, "Established"):
+        return CURRENT
+    return Health("InProgress", "NotEstablished", "its kind is not served yet")
+
+
 def _service(service: Obj) -> Health:
     spec = service["spec"]
     if spec.get("type") != "LoadBalancer" or dig(service, "status", "loadBalancer", "ingress"):
@@ -158,6 +225,12 @@ RULES: dict[str, Callable[[Obj], Health]] = {
     "pods": _pod,
     "deployments.apps": _deployment,
     "replicasets.apps": _replicaset,
+    "replicationcontrollers": _replicaset,
+    "statefulsets.apps": _stateful_set,
+    "daemonsets.apps": _daemon_set,
+    "cronjobs.batch": _cron_job,
+    "persistentvolumeclaims": _claim,
+    "customresourcedefinitions.apiextensions.k8s.io": _definition,
     "jobs.batch": _job,
     "services": _service,
     "nodes": _node,

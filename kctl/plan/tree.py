@@ -48,16 +48,8 @@ def status(client: Client, targets: Sequence[Target]) -> Obj:
     for target in targets:
         obj = find(client, target)
         if obj is None:
-            nodes.append(
-                {
-                    "object": _named(target),
-                    "namespace": target.key.namespace,
-                    "health": "Missing",
-                    "reason": "NotFound",
-                    "message": "it was applied and is not there",
-                    "children": [],
-                }
-            )
+            state = finished(client, target) or MISSING
+            nodes.append({"object": _named(target), "namespace": target.key.namespace, **state, "children": []})
         else:
             nodes.append(node(target.resource, obj, family))
     left = [blocker.data() for blocker in residual.blockers(client)]
@@ -68,6 +60,54 @@ def status(client: Client, targets: Sequence[Target]) -> Obj:
         "objects": nodes,
         "blockers": left,
     }
+
+
+MISSING: Obj = {"health": "Missing", "reason": "NotFound", "message": "it was applied and is not there"}
+
+
+def finished(client: Client, target: Target) -> Obj | None:
+    """Return how a Job ended that its ttlSecondsAfterFinished has removed; None for what is gone otherwise.
+
+    Its events outlive it: the job controller says at the end whether it completed, or why it failed.
+    """
+    if target.resource != "jobs.batch":
+        return None
+    last: Obj | None = None
+    for event in client.list("events", target.key.namespace).items:
+        about = event.get("involvedObject") or {}
+        if (about.get("kind"), about.get("name")) != ("Job", target.key.name):
+            continue
+        if event.get("reason") == "Completed" or (event.get("type") == "Warning" and event["reason"] in FAILURES):
+            last = event
+    if last is None or not _has_ttl(client, target):
+        return None
+    why = f"{last.get('message', '')}, and its ttlSecondsAfterFinished removed it"
+    return {
+        "health": "Current" if last["reason"] == "Completed" else "Failed",
+        "reason": last["reason"],
+        "message": why,
+    }
+
+
+FAILURES = ("BackoffLimitExceeded", "DeadlineExceeded", "FailedIndexes", "MaxFailedIndexesExceeded", "PodFailurePolicy")
+
+
+def _has_ttl(client: Client, target: Target) -> bool:
+    """Say whether the manifest that was applied last lets the Job be removed."""
+    for found in sorted(client.list("renderedsets.kctl.dev").items, key=_age, reverse=True):
+        for item in found["spec"].get("objects") or ():
+            obj = item["object"]
+            if item["resource"] == target.resource and key_of(obj)._replace(namespace=_scope(obj)) == target.key:
+                return obj["spec"].get("ttlSecondsAfterFinished") is not None
+    return False
+
+
+def _scope(obj: Obj) -> str:
+    return str(obj["metadata"].get("namespace") or "default")
+
+
+def _age(obj: Obj) -> int:
+    return int(obj["metadata"]["resourceVersion"])
 
 
 def _named(target: Target) -> str:
