@@ -4,7 +4,7 @@ In: the objects of a batch. Out: a value each, and the templates that became wor
 is the object itself, the same bytes as ``json.dumps`` with sorted keys gives, or a list of the
 name of a template and what the object has in its places. A template is a value of its own
 under ``/templates.kctl.dev//NAME``, named by its content and written once; what is referred to
-by a state that can be read is never removed (see :func:`unused`).
+by a state that can be read is never removed (see :mod:`kctl.apiserver.sweep`).
 
 Not here: revisions, and what may be read. Values of resources that may be sealed
 (:mod:`kctl.apiserver.encryption`) never share anything.
@@ -13,7 +13,7 @@ Not here: revisions, and what may be read. Values of resources that may be seale
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -179,6 +179,11 @@ class Codec:
         whole = Encoder().encode
         return Encoded([whole(obj) if v is None else v for v, (_, obj) in zip(values, batch, strict=True)], fresh)
 
+    @property
+    def count(self) -> int:
+        """How many templates are stored."""
+        return len(self._stored())
+
     def keep(self, fresh: dict[str, Template]) -> None:
         """Know templates that are stored now."""
         for name, template in fresh.items():
@@ -250,12 +255,6 @@ class Codec:
             for name in self._stored():
                 _enlist(self._families, name, self._parsed.get(name) or self._template(name))
         return self._families
-
-
-def unused(keys: Iterable[str], values: Iterable[bytes]) -> set[str]:
-    """Return those of the templates' keys that none of the values refers to."""
-    used = {value[2 : value.index(b'"', 2)].decode() for value in values if value[:1] == b"["}
-    return {key for key in keys if key.removeprefix(PLACE) not in used}
 
 
 def wide_family(obj: Obj) -> Family:

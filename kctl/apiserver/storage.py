@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kctl.api.clock import Clock
 from kctl.api.errors import gone
+from kctl.api.garbage import uncollected
 from kctl.api.objects import Key, Obj, freeze
 from kctl.apiserver.packed import PACKED, PackedObjects
 
@@ -200,6 +201,8 @@ class Storage:
             self._oldest = dropped[-1].revision
             self._history = self._history[-HISTORY_LIMIT:]
         self._mark = len(self._history)
+        if encoded.fresh and self._has_many_templates():
+            self._sweep()
 
     def refresh(self) -> bool:
         """Take in what other processes committed, dropping uncommitted writes; say if anything changed."""
@@ -253,7 +256,7 @@ class Storage:
         self._history.clear()
         self._mark = 0
         self._oldest = self.revision
-        self._remove_unused_templates()
+        self._sweep()
 
     # watching
 
@@ -288,21 +291,22 @@ class Storage:
         return self._codec
 
     def _load(self, resource: str) -> Table:
-        found = self.store.list(f"/{resource}/", revision=self.head.revision).items
         objects: dict[Key, Obj] | PackedObjects = PackedObjects(self.decode) if resource in PACKED else {}
-        table = self._tables[resource] = Table(objects)
-        for kv in found:
-            key = _key(kv.key)[1]
-            if isinstance(objects, PackedObjects):
-                objects.pack(key, kv.value)
-            else:
-                objects[key] = self.decode(kv.value)
-            table.created[key] = kv.create_revision
+        table = Table(objects)
+        with uncollected():
+            for kv in self.store.list(f"/{resource}/", revision=self.head.revision).items:
+                key = _key(kv.key)[1]
+                if isinstance(objects, PackedObjects):
+                    objects.pack(key, kv.value)
+                else:
+                    objects[key] = self.decode(kv.value)
+                table.created[key] = kv.create_revision
         if self._given is not None:
             for key, obj in self._given(resource).items():
                 if key not in table.objects:
                     table.objects[key] = freeze(obj) if self._frozen else obj
                     table.created[key] = 1
+        self._tables[resource] = table
         return table
 
     def decode(self, value: bytes) -> Obj:
@@ -353,26 +357,16 @@ class Storage:
             if isinstance(objects, PackedObjects):
                 objects.pack(step.key, value)
 
-    def _remove_unused_templates(self) -> None:
-        """Remove the templates that only forgotten states were written with."""
-        from kctl.apiserver import encoding
-        from kctl.store.api import Write
-        from kctl.store.errors import HeadMoved
+    def _has_many_templates(self) -> bool:
+        from kctl.apiserver.sweep import is_due
 
-        kept = self.store.list(encoding.PLACE).items
-        if not kept:
-            return
-        values = (kv.value for resource in sorted(encoding.REPEATED) for kv in self.store.list(f"/{resource}/").items)
-        unused = encoding.unused([kv.key for kv in kept], values)
-        gone = [kv for kv in kept if kv.key in unused]
-        if not gone:
-            return
-        writes = [Write(kv.key, None, self.revision + n, kv.create_revision) for n, kv in enumerate(gone, 1)]
-        now = self._clock.now()
-        try:
-            self.head = self.store.commit(self.head, writes, revision=writes[-1].revision, now=now, cause="compact")
-        except HeadMoved:
-            return  # another process writes, perhaps with these templates: the next compaction sees
+        return is_due(self.store, self.codec.count)
+
+    def _sweep(self) -> None:
+        """Remove the templates that nothing refers to."""
+        from kctl.apiserver.sweep import sweep
+
+        self.head = sweep(self.store, self.head)
         self.revision = self.head.revision
         self.codec.forget()
 

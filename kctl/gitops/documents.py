@@ -11,10 +11,10 @@ a document (go-yaml's rule and message).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
+from kctl.api.garbage import uncollected
 from kctl.gitops.positions import Place, Positions, Tree
 
 MAX_FILE: Final = 32 << 20
@@ -66,22 +66,8 @@ def load(data: bytes) -> Loaded:
             return Loaded(documents, [])
     from kctl.gitops import yaml
 
-    with _no_collection():
+    with uncollected():
         return yaml.read(data)
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Keep the cycle collector away while a tree without cycles grows: it costs a third."""
-    import gc
-
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def positions_of(start: Place, index: int, read: Callable[[], bytes]) -> Positions:

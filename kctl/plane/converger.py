@@ -6,16 +6,16 @@ comparison. It is a note beside the log, not an entry in it: losing it costs a r
 
 from __future__ import annotations
 
-import gc
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from kctl.api.clock import FixedClock
 from kctl.api.errors import KctlError
+from kctl.api.garbage import uncollected
 from kctl.client.client import WatchEvent
 from kctl.client.local import LocalClient
 from kctl.runtime.converge import Outcome, Timeline, converge
@@ -40,21 +40,6 @@ class Listener(Protocol):
     def take(self, events: Sequence[WatchEvent], times: Sequence[float]) -> None:
         """Take the changes of an instant in, and when each was; they are durable."""
         ...
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Let no garbage be looked for inside: objects of a cluster form no cycles.
-
-    Going through all of them again and again would cost a third of the run.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 class Options(NamedTuple):

@@ -2,17 +2,20 @@ from __future__ import annotations
 
 import json
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kctl.api.clock import FixedClock
 from kctl.api.objects import Key, Obj
-from kctl.apiserver import encoding
+from kctl.apiserver import encoding, sweep
 from kctl.apiserver.encoding import PLACE, Encoder
 from kctl.apiserver.storage import Storage
+from kctl.store.api import Store
 from kctl.store.errors import Corrupt, HeadMoved
 from kctl.store.memory import MemoryStore
+from kctl.store.sqlite import SqliteStore
 
 PODS = "pods"
 
@@ -75,11 +78,11 @@ def state(storage: Storage, resource: str = PODS, revision: int | None = None) -
     return {key.name: canonical(obj) for key, obj in objects.items()}
 
 
-def templates(store: MemoryStore) -> list[str]:
+def templates(store: Store) -> list[str]:
     return [kv.key for kv in store.list(PLACE).items]
 
 
-def is_packed(store: MemoryStore, name: str) -> bool:
+def is_packed(store: Store, name: str) -> bool:
     found = store.get(name)
     assert found is not None
     return found.value[:1] == b"["
@@ -133,6 +136,30 @@ def test_another_process_goes_on_with_the_templates_that_are_there() -> None:
     assert len(templates(store)) == 1
     assert is_packed(store, "/pods/ns/web-98")
     assert state(opened(store)) == state(later)
+
+
+def test_two_processes_on_one_file_read_each_others_templates(tmp_path: Path) -> None:
+    first_store = SqliteStore.open(tmp_path / "log", create=True)
+    second_store = SqliteStore.open(tmp_path / "log")
+    first, second = Storage(first_store, FixedClock()), Storage(second_store, FixedClock())
+    for n in range(20):
+        put(first, pod(n))
+        put(first, event(n), "events")
+    first.commit()
+    second.refresh()
+    assert state(second) == state(first)
+    for n in range(20):
+        put(second, pod(n, owner="api"))
+    second.commit()
+    first.refresh()
+    put(first, pod(20, owner="api"))
+    first.commit()
+    second.refresh()
+    assert state(second) == state(first)
+    assert state(second, "events") == state(first, "events")
+    assert is_packed(first_store, "/pods/ns/api-20")
+    first_store.close()
+    second_store.close()
 
 
 def test_a_lost_race_leaves_no_template_behind_and_the_loser_uses_the_winners() -> None:
@@ -204,6 +231,46 @@ def test_compaction_removes_the_templates_that_nothing_refers_to_and_no_other() 
         put(storage, pod(n))
     storage.commit()
     assert state(opened(store)) == state(storage)
+
+
+def test_templates_of_past_states_that_can_be_read_are_not_swept() -> None:
+    store = MemoryStore()
+    storage = opened(store)
+    for owner in ("old", "past", "now"):
+        for n in range(5):
+            put(storage, pod(n, owner=owner))
+        storage.commit()
+        if owner != "now":
+            for n in range(5):
+                key = Key("ns", f"{owner}-{n}")
+                storage.remove(PODS, key, storage.objects(PODS)[key])
+            storage.commit()
+        if owner == "old":
+            forgotten = storage.revision
+    past = {revision: state(opened(store), revision=revision) for revision in (forgotten, storage.revision)}
+    store.compact(forgotten)  # as a store does that keeps so much history and no more
+    head = sweep.sweep(store, store.head())
+    assert len(templates(store)) == 2
+    assert {revision: state(opened(store), revision=revision) for revision in past} == past
+    assert len(state(opened(store), revision=forgotten + 5)) == 5
+    assert sweep.sweep(store, head) == head
+
+
+def test_templates_are_swept_when_they_became_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "ENOUGH", 4)
+    store = MemoryStore()
+    storage = opened(store)
+    for round_ in range(12):
+        for n in range(5):
+            put(storage, pod(n, owner=f"app-{round_}"))
+        storage.commit()
+        for n in range(5):
+            key = Key("ns", f"app-{round_}-{n}")
+            storage.remove(PODS, key, storage.objects(PODS)[key])
+        storage.commit()
+        store.compact(storage.revision)
+        storage.refresh()
+    assert len(templates(store)) <= 5
 
 
 def test_events_are_held_as_they_are_stored_and_read_as_they_were() -> None:
