@@ -255,7 +255,7 @@ def services_of(pod: Obj, caches: Caches) -> Iterable[Key]:
 
 def keys_of_pod(old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
     """Map a pod to the Services that select it or did, if its endpoint may differ, as GetPodServiceMemberships."""
-    if old is not None and new is not None and not _endpoint_changed(old, new):
+    if not services_index(caches) or (old is not None and new is not None and not _endpoint_changed(old, new)):
         return []
     found: dict[Key, None] = {}
     for pod in (old, new):

@@ -223,7 +223,7 @@ def _job_of(pod: Obj) -> Key | None:
 
 def keys_of_pod(old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
     """Map a pod to its Job, to Jobs that might adopt it, and, tracked for nobody, to its namespace."""
-    if old is not None and new is not None and not _matters(old, new):
+    if old is not None and new is not None and not (_concerns(old, new) and _matters(old, new)):
         return []
     keys = dict.fromkeys(key for key in map(_job_of, filter(None, (old, new))) if key is not None)
     if new is not None and not controller_uid(new):
@@ -234,6 +234,15 @@ def keys_of_pod(old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
             if from_label_selector(job["spec"]["selector"]).matches(labels):
                 keys[key_of(job)] = None
     return list(keys)
+
+
+def _concerns(old: Obj, new: Obj) -> bool:
+    """Say whether the pod has, or had, a Job as its controller, or none at all."""
+    refs = new["metadata"].get("ownerReferences") or ()
+    if refs is not (old["metadata"].get("ownerReferences") or ()):
+        return True
+    kinds = [ref["kind"] for ref in refs if ref.get("controller")]
+    return not kinds or "Job" in kinds
 
 
 def _matters(old: Obj, new: Obj) -> bool:

@@ -36,7 +36,7 @@ KINDS = {REPLICASETS: "ReplicaSet", CONTROLLERS: "ReplicationController"}
 """The two kinds this code keeps the pods of."""
 BURST = 500
 """As upstream: one sync never creates or deletes more pods than this."""
-BULK = 8
+BULK = 2
 """Batches from this size on are created in one call."""
 OPTIONAL_COUNTS = ("fullyLabeledReplicas", "readyReplicas", "availableReplicas")
 
@@ -195,8 +195,7 @@ def _create_alike(client: Client, batch: Sequence[tuple[Create, Emit]], recorder
         client.create_many("pods", template, [create.obj["metadata"] for create, _ in batch])
     except StatusError:
         return False
-    for _, emit in batch:
-        recorder.record(emit)
+    recorder.record_all([emit for _, emit in batch])
     return True
 
 
@@ -352,7 +351,7 @@ def keys_of_pods(resource: str) -> KeysOf:
     kind = KINDS[resource]
 
     def keys_of_pod(old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
-        if old is not None and new is not None and not _matters(old, new):
+        if old is not None and new is not None and not (_concerns(kind, old, new) and _matters(old, new)):
             return []
         keys: list[Key] = []
         for pod in (old, new):
@@ -369,6 +368,15 @@ def keys_of_pods(resource: str) -> KeysOf:
         return keys
 
     return keys_of_pod
+
+
+def _concerns(kind: str, old: Obj, new: Obj) -> bool:
+    """Say whether the pod has, or had, an owner of the kind as its controller, or none at all."""
+    refs = new["metadata"].get("ownerReferences") or ()
+    if refs is not (old["metadata"].get("ownerReferences") or ()):
+        return True
+    kinds = [ref["kind"] for ref in refs if ref.get("controller")]
+    return not kinds or kind in kinds
 
 
 def _matters(old: Obj, new: Obj) -> bool:

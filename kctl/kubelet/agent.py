@@ -14,13 +14,15 @@ from typing import NamedTuple
 
 from kctl.api.objects import Key, Obj, dig, is_deleting, key_of
 from kctl.client.cache import META, SPEC, STATUS, Cache, Caches, Index, by_node
+from kctl.client.client import Client
 from kctl.kubelet import admission, facts, pulls, references
 from kctl.kubelet.addresses import pod_address
 from kctl.kubelet.containers import state_of, waiting_reason
 from kctl.kubelet.likeness import Lives
 from kctl.kubelet.phase import TERMINAL, by_name
 from kctl.kubelet.pod import Known, is_settled, is_silent, node_ip
-from kctl.runtime.actions import Action, Delete, Emit, update_status
+from kctl.runtime.act import carry_out
+from kctl.runtime.actions import Action, Delete, Emit, Update, update_status
 from kctl.runtime.controller import Controller, Decision, KeysOf, Watch
 from kctl.runtime.profile import Profile
 
@@ -56,8 +58,10 @@ class Kubelet(Controller):
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
         self._lives = Lives(profile)
+        self._written: dict[Key, Obj] = {}
+        """Pods as this kubelet has just written them, until it hears of that."""
         self.watches = (
-            Watch("pods", _pod_keys, META | SPEC | STATUS),
+            Watch("pods", self._keys_of_pod, META | SPEC | STATUS),
             Watch("nodes", _node_keys),
             Watch("configmaps", _reference_keys("configmaps")),
             Watch("secrets", _reference_keys("secrets")),
@@ -113,6 +117,26 @@ class Kubelet(Controller):
         if step.is_gone:
             actions.append(Delete("pods", key_of(pod), pod["metadata"]["uid"], grace=0))
         return Decision(tuple(actions), step.wake_at)
+
+    def act(self, client: Client, decision: Decision, now: float) -> None:
+        """Carry the decision out, and remember what was written: nothing new follows from it at this instant."""
+        first, *others = decision.actions
+        if isinstance(first, Update):
+            pod = client.update(first.resource, first.obj, subresource=first.subresource)
+            if decision.wake_at is not None or is_settled(pod):
+                self._written[key_of(pod)] = pod
+        else:
+            others = list(decision.actions)
+        carry_out(client, others, now=now, component=COMPONENT)
+
+    def _keys_of_pod(self, old: Obj | None, new: Obj | None, caches: Caches) -> Iterable[Key]:
+        """Wake the pod unless it is settled or as just written, and those that wait for what it has brought."""
+        keys = _pod_keys(old, new, caches)
+        if new is not None and self._written:
+            key = key_of(new)
+            if self._written.pop(key, None) is new:
+                return [other for other in keys if other != key]
+        return keys
 
 
 def _references(pods: Cache) -> Index:

@@ -181,12 +181,25 @@ def _same_but_node(old: Obj, new: Obj) -> bool:
 
 
 def reports_resources(obj: Obj) -> bool:
-    """Say whether a container status carries resources, which count during an in-place resize."""
+    """Say whether a container status carries other resources than its spec asks for: during an in-place resize."""
     status = obj.get("status") or {}
-    return any(s.get("resources") for name in STATUSES for s in status.get(name) or ())
+    for name, of_spec in STATUSES:
+        reported = [s for s in status.get(name) or () if s.get("resources")]
+        if not reported:
+            continue
+        asked = {c["name"]: (c.get("resources") or {}).get("requests") or {} for c in obj["spec"].get(of_spec) or ()}
+        for found in reported:
+            wanted = asked.get(found["name"])
+            if wanted is None:
+                continue
+            if (found["resources"].get("requests") or {}) != wanted or (
+                found.get("allocatedResources") or wanted
+            ) != wanted:
+                return True
+    return False
 
 
-STATUSES = ("containerStatuses", "initContainerStatuses")
+STATUSES = (("containerStatuses", "containers"), ("initContainerStatuses", "initContainers"))
 
 
 def is_terminal(pod: Obj) -> bool:
