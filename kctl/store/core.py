@@ -137,19 +137,30 @@ class Span(NamedTuple):
 
 
 def doubts(standings: Sequence[Standing]) -> list[Doubt]:
-    """Return whom not to count among the replicas of one cluster: who forgot, and who is distrusted."""
-    found = {s.replica: _doubt(s, standings) for s in standings}
-    told = {d for s in standings if not found[s.replica] for d in s.distrusts}
+    """Return whom not to count: who holds another cluster's log, who forgot, and who is distrusted."""
+    cluster = cluster_of(standings)
+    ours = [s for s in standings if s.cluster == cluster]
+    found = {s.replica: _doubt(s, ours) for s in ours}
+    told = {d for s in ours if not found[s.replica] for d in s.distrusts}
     out = []
     for standing in standings:
-        why = found[standing.replica]
-        if why:
+        why = found.get(standing.replica, "")
+        if standing.cluster != cluster:
+            out.append(Doubt(standing.replica, "foreign", f"it holds the log of another cluster, {standing.cluster}"))
+        elif why:
             out.append(Doubt(standing.replica, "forgetful", why))
         elif standing.replica in told:
             out.append(
                 Doubt(standing.replica, "distrusted", "it was found old, damaged or failing, and is to be rebuilt")
             )
     return out
+
+
+def cluster_of(standings: Sequence[Standing]) -> str:
+    """Return whose log it is: what most replicas say, among equally many those that need more others."""
+    clusters = [s.cluster for s in standings]
+    most = max(standings, key=lambda s: (clusters.count(s.cluster), len(s.config.voters), s.cluster), default=None)
+    return most.cluster if most is not None else ""
 
 
 def _doubt(one: Standing, standings: Sequence[Standing]) -> str:
