@@ -177,9 +177,6 @@ def _nested(schema: Obj, path: str, out: Errors, *, skip_any: bool = False) -> N
 def _complete(schema: Obj, path: str, out: Errors) -> None:
     """Check that what alternatives at the root speak of is specified outside them (complete.go)."""
     _same(schema, schema, path, path, out)
-    for name, below in children(schema):
-        if name.startswith(("items", "properties", "additionalProperties")):
-            _complete(below, f"{path}.{name}", out)
 
 
 def _same(nested: Obj, outer: Any, at: str, seen_at: str, out: Errors) -> None:
