@@ -41,6 +41,7 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "get": Entry("get", "List objects."),
         "describe": Entry("describe", "Show objects in detail."),
         "events": Entry("events", "List events."),
+        "bisect": Entry("bisect", "Find the first revision or commit that breaks an expectation."),
         "log": Entry("log", "List the revisions of the cluster."),
         "explain": Entry("explain", "Explain the fields of a kind."),
         "api-resources": Entry("api_resources", "List the kinds the API server has."),

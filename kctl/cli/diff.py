@@ -99,7 +99,8 @@ def compare_revisions(
     if found is None or paths:
         raise UsageError(f"{revisions!r}: give two revisions as A..B, or manifests with -f PATH")
     with open_reader(settings) as plane:
-        return revision_diff.show(plane, *found, output, secrets=secrets)
+        first, last = (past.revision_of(plane, text) for text in found)
+        return revision_diff.show(plane, first, last, output, secrets=secrets)
 
 
 def _coloured(line: str) -> str:

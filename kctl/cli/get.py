@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @click.option("--show-managed-fields", is_flag=True, help="Keep managedFields in documents.")
 @options.ignore_not_found
 @options.show_secrets
-@click.option("--at", type=int, metavar="REV", help="As it was at this revision (see kctl log).")
+@click.option("--at", metavar="REV|COMMIT", help="As it was at this revision (see kctl log).")
 @click.option("-w", "--watch", is_flag=True, help="Go on with what other processes change, until Ctrl-C.")
 @click.option("--watch-only", is_flag=True, help="Only what changes.")
 @click.option("--output-watch-events", is_flag=True, help="Say ADDED, MODIFIED or DELETED with each change.")
@@ -62,7 +62,7 @@ def command(
     show_managed_fields: bool,
     ignore_not_found: bool,
     show_secrets: bool,
-    at: int | None,
+    at: str | None,
     watch: bool,
     watch_only: bool,
     output_watch_events: bool,
@@ -152,14 +152,14 @@ def refuse_expression(output: str) -> None:
         raise UsageError(f"-o {form} and --watch cannot go together")
 
 
-def past_of(plane: ControlPlane, revision: int, is_watched: bool) -> ControlPlane:
+def past_of(plane: ControlPlane, place: str, is_watched: bool) -> ControlPlane:
     """Return the cluster as it was at a revision."""
     from kctl.api.errors import UsageError
     from kctl.cli import past
 
     if is_watched:
         raise UsageError("--at and --watch cannot go together: the past does not change")
-    return past.at(plane, revision)
+    return past.at(plane, past.revision_of(plane, place))
 
 
 def fetch(

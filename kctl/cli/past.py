@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from kctl.api.objects import Key, Obj
 from kctl.client.client import Listing
 
+MIN_COMMIT = 7
+HEX = frozenset("0123456789abcdef")
+
 if TYPE_CHECKING:
     from kctl.apiserver.server import APIServer
     from kctl.plane.plane import ControlPlane
@@ -32,12 +35,54 @@ def check(plane: ControlPlane, revision: int) -> int:
     return revision
 
 
-def parse_range(text: str) -> tuple[int, int] | None:
-    """Read ``3..7``; None when the text is no range of revisions."""
+def parse_range(text: str) -> tuple[str, str] | None:
+    """Read ``3..7`` or ``1a2b3c..main``; None when the text is no range."""
     first, dots, last = text.partition("..")
-    if not dots or not (first.isascii() and first.isdigit() and last.isascii() and last.isdigit()):
-        return None
-    return int(first), int(last)
+    return (first, last) if dots and _may_name(first) and _may_name(last) else None
+
+
+def _may_name(text: str) -> bool:
+    """Say whether a text can be a revision or the id of a commit."""
+    return bool(text) and set(text) <= HEX and (text.isdigit() or len(text) >= MIN_COMMIT)
+
+
+def revision_of(plane: ControlPlane, text: str) -> int:
+    """Return the revision that a number names, or the one at which the cluster was done with a commit.
+
+    A commit is named by its id or the beginning of it; of several syncs of it the last counts.
+    """
+    from kctl.api.errors import KctlError
+
+    if text.isascii() and text.isdigit() and (len(text) < MIN_COMMIT or int(text) <= plane.server.revision):
+        return int(text)
+    if not _may_name(text):
+        raise KctlError(f"{text!r} is neither a revision nor the id of a commit", hint='"kctl log" lists both')
+    found = {end.commit: end.revision for end in ends(plane) if end.commit.startswith(text)}
+    if len(found) > 1:
+        raise KctlError(f"{text} may be any of the commits {', '.join(sorted(found))}")
+    if not found:
+        raise KctlError(f"no revision is of a commit {text}", hint='"kctl log" lists those that were synced')
+    return next(iter(found.values()))
+
+
+class End(NamedTuple):
+    """A revision at which the control plane was done with what was written, and the commit that it was."""
+
+    revision: int
+    commit: str
+
+
+def ends(plane: ControlPlane) -> list[End]:
+    """Return where each thing that was asked for was carried out, oldest first."""
+    from kctl.cli import log
+
+    found: list[End] = []
+    for record in log.joined(log.records(plane, set())):
+        if record.cause in log.RUNS and found:
+            found[-1] = found[-1]._replace(revision=record.last)
+        else:
+            found.append(End(record.last, record.commit))
+    return found
 
 
 class Client:

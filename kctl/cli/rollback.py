@@ -18,7 +18,7 @@ SERVICES = "10.96.0.0/12"
 
 
 @click.command("rollback", short_help="Go back to an earlier revision.")
-@click.argument("revision", type=int, metavar="REV")
+@click.argument("place", metavar="REV|COMMIT")
 @options.dry_run
 @click.option("--prune-confirm", is_flag=True, help="Delete also Namespaces, CRDs and PVCs made since.")
 @options.timeout
@@ -27,7 +27,7 @@ SERVICES = "10.96.0.0/12"
 @click.pass_obj
 def command(
     settings: Settings,
-    revision: int,
+    place: str,
     dry_run: str,
     prune_confirm: bool,
     timeout: str,
@@ -36,14 +36,16 @@ def command(
 ) -> int:
     """Write everything that people wrote as it was at REV and run the control plane.
 
-    History is kept: the rollback is a new revision. --dry-run only says what would change.
+    Of a COMMIT that was synced, at the revision at which the cluster was done with it. History is kept: the rollback is a new revision. --dry-run only says what would change.
     """
+    from kctl.cli import past
     from kctl.cli.run import finish, run
     from kctl.cli.session import open_existing
     from kctl.plane.plane import parse_duration
 
     within = parse_duration(timeout)
     with open_existing(settings) as plane:
+        revision = past.revision_of(plane, place)
         if dry_run != "none":
             with plane.server.fork():
                 entries = rolled_back(plane, revision, confirmed=True)

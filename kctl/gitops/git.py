@@ -141,6 +141,14 @@ class Repository:
         subject = message.split(b"\n", 1)[0].decode("utf-8", "replace")
         return Commit(sha, author, rfc3339(float(time)), subject)
 
+    def between(self, first: str, last: str) -> list[str]:
+        """Return the commits from one to another along first parents, both with it; [last] when there is no way."""
+        listed = self.run("rev-list", "--reverse", "--first-parent", f"{first}..{last}", "--").decode().split()
+        if not listed:
+            return [last]
+        parents = self.run("rev-list", "--parents", "--max-count=1", listed[0], "--").decode().split()[1:]
+        return [first, *listed] if first in parents else [last]
+
     def tree_id(self, sha: str, folder: str = "") -> str:
         """Return the id of a folder's content in a commit, "" when it is not there."""
         steps = "/".join(_steps(folder))

@@ -153,7 +153,16 @@ def test_a_diff_of_what_is_no_range_is_an_error(web: Any, args: tuple[str, ...],
 
 
 @pytest.mark.parametrize(
-    ("text", "found"), [("1..2", (1, 2)), ("1...2", None), ("1", None), ("a..b", None), ("-1..2", None), ("..", None)]
+    ("text", "found"),
+    [
+        ("1..2", ("1", "2")),
+        ("0a1b2c3..12", ("0a1b2c3", "12")),
+        ("1...2", None),
+        ("1", None),
+        ("a..b", None),
+        ("-1..2", None),
+        ("..", None),
+    ],
 )
 def test_ranges(text: str, found: Any) -> None:
     assert past.parse_range(text) == found
