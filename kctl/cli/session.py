@@ -39,12 +39,24 @@ def open_existing(settings: Settings, *, remove: bool = False) -> ControlPlane:
     if not state.is_cluster(folder):
         raise state.NoCluster
     is_written = cluster_file(settings) is not None
-    plane = ControlPlane.for_cluster(folder, load_cluster(settings), seed=settings.seed, remove=remove and is_written)
+    cluster = load_cluster(settings)
+    plane = ControlPlane.for_cluster(folder, cluster, seed=settings.seed, remove=remove and is_written)
     say_standing(plane.store)
     if is_written:
-        for note in plane.shape_notes:
+        for note in (*plane.shape_notes, *_replica_notes(folder, cluster.replicas)):
             print(f"warning: {state.CLUSTER_FILE}: {note}", file=sys.stderr)
     return plane
+
+
+def _replica_notes(folder: Path | None, wanted: int) -> list[str]:
+    """Say that the log lies on another number of replicas than the shape wants: only people change that."""
+    from kctl.plane import stores
+
+    place = stores.placement(folder) if folder is not None else None
+    if place is None or len(place.directories) == wanted:
+        return []
+    verb = "add" if len(place.directories) < wanted else "remove"
+    return [f"it wants {wanted} replicas of the log, there are {len(place.directories)}: see kctl store member {verb}"]
 
 
 def open_reader(settings: Settings) -> ControlPlane:

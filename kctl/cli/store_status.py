@@ -143,23 +143,7 @@ def _shown(place: str) -> str:
 def problems(here: Here, *, full: bool) -> list[Problem]:
     """Return what is not as it was committed."""
     found = list(here.store.verify("full" if full else "rows"))
-    return found + (_schema_problems(here) + _sealed_problems(here.store) if full else [])
-
-
-def _schema_problems(here: Here) -> list[Problem]:
-    """Return where the tables of a replica are not those of its format."""
-    from kctl.api.errors import KctlError
-    from kctl.store import sql
-    from kctl.store.api import Problem
-
-    found = []
-    for directory in here.place.directories:
-        try:
-            texts = sql.differences(directory / LOG)
-        except KctlError:
-            continue  # a file that cannot be opened is named already
-        found += [Problem(str(directory), "schema", text) for text in texts]
-    return found
+    return found + (_sealed_problems(here.store) if full else [])
 
 
 def _sealed_problems(store: SealedStore) -> list[Problem]:

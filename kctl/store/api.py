@@ -110,7 +110,7 @@ class Problem(NamedTuple):
     """Something that is not as it was committed, or not as it should be.
 
     ``kind`` is ``missing``, ``unreadable``, ``foreign``, ``forgetful``, ``distrusted``, ``behind``,
-    ``pages``, ``entry``, ``row``, ``index``, ``sum``, ``state`` or ``meta``; ``place`` the replica's.
+    ``pages``, ``schema``, ``entry``, ``row``, ``index``, ``sum``, ``state`` or ``meta``; ``place`` the replica's.
     """
 
     place: str

@@ -1,8 +1,7 @@
 """What the admin commands ask of a replica, in SQLAlchemy Core against the tables of ``schema``.
 
-In: the file of one replica, opened read-only. Out: what fills it, and how its tables differ from
-those that this version makes. Importing SQLAlchemy costs 200 ms, so nothing here is on the way of a
-command that works with objects.
+In: the file of one replica, opened read-only. Out: what fills it. Importing SQLAlchemy costs 200 ms,
+so nothing here is on the way of a command that works with objects.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Integer, create_engine, func, inspect, literal_column, select
+from sqlalchemy import Connection, Integer, create_engine, func, literal_column, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
@@ -61,30 +60,3 @@ def usage(path: Path) -> list[Usage]:
             return [Usage(*row) for row in connection.execute(rows)]
         except SQLAlchemyError as error:
             raise Corrupt(f"{path} cannot be counted: {error}") from None
-
-
-def differences(path: Path) -> list[str]:
-    """Say how the tables and indexes of a file differ from the schema; an index that is gone is no hash's fault."""
-    found = []
-    with reading(path) as connection:
-        there = inspect(connection)
-        try:
-            names = set(there.get_table_names())
-        except SQLAlchemyError as error:
-            raise Corrupt(f"{path}: its tables cannot be listed: {error}") from None
-        for table in schema.metadata.sorted_tables:
-            if table.name not in names:
-                found.append(f"the table {table.name} is missing")
-                continue
-            columns = [column["name"] for column in there.get_columns(table.name)]
-            if columns != [column.name for column in table.columns]:
-                found.append(f"the table {table.name} has the columns {', '.join(columns)}")
-            indexes = {index["name"] for index in there.get_indexes(table.name)}
-            found += [
-                f"the index {name} is missing"
-                for name in sorted(str(index.name) for index in table.indexes)
-                if name not in indexes
-            ]
-        extra = sorted(names - {table.name for table in schema.metadata.sorted_tables})
-        found += [f"there is a table {name} that is not kctl's" for name in extra]
-    return found

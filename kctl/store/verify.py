@@ -14,6 +14,7 @@ from typing import Any
 
 from kctl.store import chain, facts, replica, rows, write
 from kctl.store.api import Level, Problem
+from kctl.store.ddl import DDL
 from kctl.store.errors import NONSENSE, Corrupt, StoreError
 from kctl.store.facts import Facts
 from kctl.store.listing import Listing
@@ -49,6 +50,26 @@ def verify(folder: str | os.PathLike[str], level: Level = "full") -> list[Proble
 def _pages(db: sqlite3.Connection, found: Facts) -> list[str]:
     lines = [row[0] for row in db.execute("PRAGMA integrity_check")]
     return [] if lines == ["ok"] else lines
+
+
+def _schema(db: sqlite3.Connection, found: Facts) -> list[str]:
+    """Compare what the file says its tables and indexes are with what they are made as."""
+    pattern = sqlite3.connect(":memory:")
+    try:
+        pattern.executescript(DDL)
+        want, have = _declared(pattern), _declared(db)
+    finally:
+        pattern.close()
+    changed = sorted(name for name in want if have.get(name) != want[name])
+    return [
+        *(f"the {want[name][0]} {name} is missing or another" for name in changed),
+        *(f"there is a {have[name][0]} {name} that is not kctl's" for name in sorted(have.keys() - want.keys())),
+    ]
+
+
+def _declared(db: sqlite3.Connection) -> dict[str, tuple[str, str, str]]:
+    declared = db.execute("SELECT name, type, tbl_name, ifnull(sql, '') FROM sqlite_master")
+    return {name: (kind, table, " ".join(sql.split())) for name, kind, table, sql in declared}
 
 
 def _tail(db: sqlite3.Connection, found: Facts) -> list[str]:
@@ -163,5 +184,5 @@ ROWS: list[tuple[str, Check]] = [("entry", _entries), ("row", _rows_and_states),
 CHECKS: dict[Level, list[tuple[str, Check]]] = {
     "tail": TAIL,
     "rows": ROWS,
-    "full": [("pages", _pages), *ROWS, ("index", _indexes)],
+    "full": [("pages", _pages), ("schema", _schema), *ROWS, ("index", _indexes)],
 }

@@ -77,6 +77,8 @@ def test_full_verification_names_an_index_that_is_gone(web: Any) -> None:
     db.close()
     assert web("store", "verify").code == 0
     assert "the index kv_key is missing" in web("store", "verify", "--full", code=1).out
+    web("store", "repair")
+    assert web("store", "verify", "--full").out.startswith("clean")
 
 
 def test_usage_counts_objects_and_the_states_kept_of_them(web: Any) -> None:

@@ -185,3 +185,11 @@ def test_documents_are_as_their_schema_says(three: Any) -> None:
         document = three("store", *args, "-o", "json").json()
         jsonschema.validate(document, {**schema, "$ref": "#/$defs/StoreChange"})
         assert document["action"] == (args[1] if args[0] == "member" else args[0])
+
+
+def test_another_number_of_replicas_in_kctl_yaml_is_said(one: Any) -> None:
+    one.write("kctl.yaml", "apiVersion: kctl.dev/v1\nkind: Cluster\nspec: {replicas: 3}\n")
+    said = "kctl.yaml: it wants 3 replicas of the log, there are 1: see kctl store member add"
+    assert said in one("label", "node", "node-1", "a=b").err
+    one("store", "member", "add", "r2", "r3")
+    assert "replicas of the log" not in one("label", "node", "node-2", "a=b").err

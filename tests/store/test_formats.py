@@ -7,7 +7,6 @@ three pods and a node, a request that can be retried, a deletion, a compaction t
 from __future__ import annotations
 
 import gzip
-import re
 import shutil
 import sqlite3
 from pathlib import Path
@@ -86,7 +85,6 @@ def test_an_older_log_goes_on_where_it_was(folder: Path) -> None:
     assert not store.verify("full")
     store.close()
     assert version(folder) == FORMAT
-    assert sql.differences(folder / "log.db") == []
 
 
 @pytest.mark.parametrize("number", [FORMAT + 1, 99])
@@ -111,7 +109,11 @@ def test_an_index_that_is_gone_and_a_table_too_many_are_named(folder: Path) -> N
     db = sqlite3.connect(folder / "log.db")
     db.executescript("DROP INDEX kv_key; CREATE TABLE mine (a); ALTER TABLE hint ADD COLUMN more;")
     db.close()
-    found = "\n".join(sql.differences(folder / "log.db"))
-    assert re.search("the index kv_key is missing", found)
-    assert re.search("there is a table mine that is not kctl's", found)
-    assert re.search("the table hint has the columns name, value, more", found)
+    store = open_store([folder])
+    found = [problem.message for problem in store.verify("full") if problem.kind == "schema"]
+    store.close()
+    assert sorted(found) == [
+        "the index kv_key is missing or another",
+        "the table hint is missing or another",
+        "there is a table mine that is not kctl's",
+    ]
