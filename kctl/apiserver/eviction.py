@@ -7,9 +7,10 @@ asking; otherwise the one matching PodDisruptionBudget must allow a disruption, 
 from __future__ import annotations
 
 from kctl.api.clock import rfc3339
-from kctl.api.errors import StatusError, internal, not_found
+from kctl.api.errors import StatusError, bad_request, forbidden, not_found
 from kctl.api.objects import Key, Obj, condition, dig, evolve, is_condition_true, with_condition
-from kctl.apiserver import delete
+from kctl.apiserver import delete, metadata, rules
+from kctl.apiserver.body import checked
 from kctl.apiserver.request import Options, Request
 from kctl.apiserver.server import APIServer
 
@@ -20,16 +21,30 @@ TARGET = {
     "message": "Eviction API: evicting",
 }
 BUDGETS = "poddisruptionbudgets.policy"
+BUDGET = "poddisruptionbudget.policy"
+"""The budget as upstream's refusals name it, in the singular."""
+MOST_DISRUPTED = 2000
+"""So many evictions a budget may have that its controller has not seen the end of (MaxDisruptedPodSize)."""
+TOO_MANY = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
 SUCCESS = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
 
 
 def handle(server: APIServer, request: Request) -> Obj:
     """Evict the pod the request names."""
-    body = request.body if isinstance(request.body, dict) else {}
-    grace = dig(body, "deleteOptions", "gracePeriodSeconds")
-    uid = dig(body, "deleteOptions", "preconditions", "uid", default="")
-    dry_run = request.options.dry_run or "All" in (dig(body, "deleteOptions", "dryRun", default=()) or ())
-    evict(server, request, Key(request.namespace, request.name), grace=grace, uid=uid, dry_run=dry_run)
+    kind = server.registry.subresource(request.kind, "eviction")
+    assert kind is not None  # noqa: S101 - the path led here
+    body = metadata.placed(request, rules.decode(request, kind, checked(request, kind)))
+    if body["metadata"].get("name") != request.name:
+        raise bad_request("name in URL does not match name in Eviction object")
+    sent: Obj = body.get("deleteOptions") or {}
+    conditions: Obj = sent.get("preconditions") or {}
+    options = Options(
+        grace=sent.get("gracePeriodSeconds"),
+        uid=conditions.get("uid") or "",
+        precondition_version=conditions.get("resourceVersion") or "",
+        dry_run=request.options.dry_run or "All" in (sent.get("dryRun") or ()),
+    )
+    _evict(server, request, Key(request.namespace, request.name), options)
     return dict(SUCCESS)
 
 
@@ -37,21 +52,22 @@ def evict(
     server: APIServer, request: Request, key: Key, *, grace: int | None, uid: str = "", dry_run: bool = False
 ) -> None:
     """Delete the pod; TooManyRequests while its budget allows no disruption."""
+    _evict(server, request, key, Options(grace=grace, uid=uid, dry_run=dry_run))
+
+
+def _evict(server: APIServer, request: Request, key: Key, options: Options) -> None:
     pod = server.storage.get("pods", key)
     if pod is None:
         raise not_found("pods", key.name)
-    options = Options(grace=grace, uid=uid, dry_run=dry_run)
     removal = request._replace(verb="delete", name=key.name, namespace=key.namespace, options=options, subresource="")
     delete.check_preconditions(removal, pod)
     if not ignores_budgets(pod):
         budgets = matching(server, pod)
         if len(budgets) > 1:
-            raise internal(
-                "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
-            )
+            raise StatusError(500, "", TOO_MANY)
         if budgets:
-            charge(server, budgets[0], pod, dry_run=dry_run)
-    if not dry_run:
+            charge(server, budgets[0], pod, dry_run=options.dry_run)
+    if not options.dry_run:
         mark(server, key, pod)
     delete.remove(server, removal, "pods", server.storage.get("pods", key) or pod)
 
@@ -99,14 +115,35 @@ def charge(server: APIServer, budget: Obj, pod: Obj, *, dry_run: bool) -> None:
     if (status.get("observedGeneration") or 0) < (budget["metadata"].get("generation") or 0):
         raise refused(name, f"The disruption budget {name} is still being processed by the server.", seconds=10)
     allowed = status.get("disruptionsAllowed") or 0
-    if allowed <= 0:
+    if allowed < 0:
+        raise forbidden(BUDGET, name, "pdb disruptions allowed is negative")
+    if len(status.get("disruptedPods") or ()) > MOST_DISRUPTED:
+        why = "DisruptedPods map too big - too many evictions not confirmed by PDB controller"
+        raise forbidden(BUDGET, name, why)
+    if not allowed:
         need, have = status.get("desiredHealthy") or 0, status.get("currentHealthy") or 0
         raise refused(name, f"The disruption budget {name} needs {need} healthy pods and has {have} currently")
     if dry_run:
         return
     disrupted = {**(status.get("disruptedPods") or {}), pod["metadata"]["name"]: rfc3339(server.clock.now())}
-    changed = evolve(budget, {"status": {"disruptionsAllowed": allowed - 1, "disruptedPods": disrupted}})
+    status = {**status, "disruptionsAllowed": allowed - 1, "disruptedPods": disrupted}
+    if allowed == 1:
+        status["conditions"] = _exhausted(budget, rfc3339(server.clock.now()))
+    changed = {**budget, "status": status}
     server.storage.put(BUDGETS, Key(budget["metadata"]["namespace"], name), changed)
+
+
+def _exhausted(budget: Obj, now: str) -> list[Obj]:
+    """Return the conditions of a budget that allows nothing any more, as UpdateDisruptionAllowedCondition."""
+    old = condition(budget, "DisruptionAllowed") or {}
+    same = old.get("status") == "False"
+    found: Obj = {"type": "DisruptionAllowed", "status": "False"}
+    seen = dig(budget, "status", "observedGeneration")
+    if seen:
+        found["observedGeneration"] = seen
+    since = old.get("lastTransitionTime") if same else None
+    found |= {"lastTransitionTime": since or now, "reason": "InsufficientPods", "message": ""}
+    return with_condition(dig(budget, "status", "conditions", default=()), found)
 
 
 def refused(name: str, why: str, *, seconds: int = 0) -> StatusError:
