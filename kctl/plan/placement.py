@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from kctl.api.health import Health
 from kctl.api.objects import Obj, dig
 from kctl.api.tolerations import first_match, no_execute
-from kctl.plan.health import Health
 
 
 def displaced(pod: Obj, nodes: Mapping[str, Obj]) -> Health | None:

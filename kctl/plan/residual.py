@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from kctl.api import health
 from kctl.api.objects import Obj, is_deleting, key_of
 from kctl.client.client import Client
 from kctl.gitops.applied import sets
 from kctl.gitops.intent import FINISHED
-from kctl.plan import health
 from kctl.plan.ownership import Owners, Ref, ref_of
 from kctl.plan.placement import displaced
 

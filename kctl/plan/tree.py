@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from kctl.api import health
 from kctl.api.objects import Key, Obj, controller_of, key_of, printed_name
 from kctl.client.client import Client
 from kctl.gitops import inventory
-from kctl.plan import health, residual
+from kctl.plan import residual
 from kctl.plan.ownership import ref_of
 
 CHILDREN = ("replicasets.apps", "jobs.batch", "pods")

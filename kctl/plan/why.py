@@ -6,11 +6,11 @@ what is below it, its events, and for a pod that has no node the scheduler's vie
 
 from __future__ import annotations
 
+from kctl.api import health
 from kctl.api.errors import StatusError
 from kctl.api.objects import Obj, controller_of, dig, key_of
 from kctl.client.client import Client
 from kctl.gitops.inventory import API_VERSION
-from kctl.plan import health
 from kctl.plan.ownership import ref_of
 from kctl.plan.tree import Family, node
 from kctl.plane.plane import ControlPlane

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from kctl.api import health
 from kctl.api.objects import Obj
-from kctl.plan import health
 
 
 def cron_job(*, suspend: bool = False, **status: Any) -> Obj:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kctl.plan import health
+from kctl.api import health
 
 
 def pod(node: str = "n1", deleting: bool = False, **status: Any) -> dict[str, Any]:
