@@ -136,14 +136,17 @@ def changed(server: APIServer, request: Request, old: Obj) -> Obj | None:
     """Write a pod's status in the way of another like it; None when there is none."""
     body: Obj = request.body
     found = _changes(server, request, old)
-    if not found or not _is_status_alone(body, old):
+    if found is None or not _is_status_alone(body, old):
         return None
-    for model in found:
+    of_template, of_owner = found
+    for model in of_template or of_owner:
         status = _fitting(model, body, old)
         if status is not UNLIKE:
             break
     else:
         return None
+    if not of_template:
+        of_template.append(model._replace(old=old, sent=body["status"], status=status))
     drawn = model.drawn
     if drawn.addresses:
         address = _element(status)
@@ -209,11 +212,15 @@ def learn_changed(server: APIServer, request: Request, old: Obj, made: Obj) -> N
         return
     drawn = outline(shape.of(schema.of(request.kind)), old, {**old, "status": request.body["status"]})
     if drawn is not None and (not drawn.addresses or drawn.addresses == (_element(status),)):
-        keep(found, Change(old, request.body["status"], status, drawn))
+        for models in found:
+            keep(models, Change(old, request.body["status"], status, drawn))
 
 
-def _changes(server: APIServer, request: Request, old: Obj) -> list[Change] | None:
-    """Return the models a change may be like; None where there are to be none."""
+def _changes(server: APIServer, request: Request, old: Obj) -> tuple[list[Change], list[Change]] | None:
+    """Return the models of a change's template and of its owner; None where there are to be none.
+
+    Models keep what they were made of, so nothing else gets the id of their containers meanwhile.
+    """
     options, body = request.options, request.body
     if options.dry_run or not isinstance(body, dict) or request.repeats is not None or "status" not in old:
         return None
@@ -222,5 +229,6 @@ def _changes(server: APIServer, request: Request, old: Obj) -> list[Change] | No
         return None
     owners, labels = meta.get("ownerReferences"), meta.get("labels") or {}
     owner = owners[0]["uid"] if owners else ""
-    key = (request.kind, request.namespace, request.manager, options.field_validation, owner, *labels.values())
-    return server.models.at(server.clock.now(), key)
+    key = (request.kind, request.namespace, request.manager, options.field_validation, *labels.values())
+    at, now, phase = server.models.at, server.clock.now(), old["status"].get("phase")
+    return at(now, (id(old["spec"]["containers"]), phase, *key)), at(now, (owner, phase, *key))
