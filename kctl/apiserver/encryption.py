@@ -71,6 +71,8 @@ class SealedStore:
     ) -> Head:
         """Append one entry, Secrets sealed."""
         if any(write.key.startswith(SEALED) for write in writes):
+            if self._sealer is not None:
+                self._sealer.check()
             writes = [self._sealed(write) for write in writes]
         return self.below.commit(expect, writes, revision=revision, now=now, cause=cause, request_id=request_id)
 

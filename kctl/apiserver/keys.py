@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import fcntl
 import json
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -91,26 +92,45 @@ def _read(entry: Mapping[str, Any]) -> EncryptionKey:
 
 def create(path: Path) -> Keys:
     """Make the file with a first key; of two processes that do so at once both get the first one's."""
-    partial = _written(path, (fresh(),))
+    return change(path, lambda keys: keys or (fresh(),))
+
+
+def change(path: Path, edit: Callable[[Keys], Keys]) -> Keys:
+    """Replace the keys of a file by what ``edit`` makes of them, one process after the other; return them.
+
+    The file is written whole or not at all; a symbolic link keeps pointing where it does.
+    """
+    path = path.resolve()
+    with _locked(path):
+        old = load(path)
+        new = edit(old)
+        if new != old or not path.exists():
+            _written(path, new).replace(path)
+            _sync(path.parent)
+        return new
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Keep other processes from changing the keys; the kernel lets go of the lock when its holder dies."""
     try:
-        with suppress(FileExistsError):
-            os.link(partial, path)
-        if not load(path):  # a file without any key: the last one was dropped
-            partial.replace(path.resolve())
+        descriptor = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise _not_written(path, error) from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
     finally:
-        partial.unlink(missing_ok=True)
-    _sync(path.parent)
-    return load(path)
+        os.close(descriptor)
 
 
-def replace(path: Path, keys: Keys) -> None:
-    """Write the file anew, whole or not at all; a symbolic link keeps pointing where it does."""
-    path = path.resolve()
-    partial = _written(path, keys)
-    partial.replace(path)
-    _sync(path.parent)
+def signature(path: Path) -> tuple[int, int, int]:
+    """Return what changes whenever the file is written anew."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0, 0
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def is_private(path: Path) -> bool:

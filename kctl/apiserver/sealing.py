@@ -40,17 +40,28 @@ class Sealer:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._keys: keyfile.Keys | None = None
+        self._signature = (0, 0, 0)
 
     @property
     def keys(self) -> keyfile.Keys:
         """Return the keys; KeysError when the file is damaged."""
         if self._keys is None:
+            self._signature = keyfile.signature(self.path)
             self._keys = keyfile.load(self.path)
         return self._keys
 
     def reload(self) -> None:
         """Read the file again when it is next needed."""
         self._keys = None
+
+    def check(self) -> None:
+        """Take in what other processes made of the file.
+
+        Asked before every write: a key that was dropped must not write again. It is dropped only after
+        entries that a writer with the old keys would have to know of, so its commit fails.
+        """
+        if self._signature != keyfile.signature(self.path):
+            self.reload()
 
     def create(self) -> None:
         """Make the file with a first key."""

@@ -86,9 +86,8 @@ def rotate(settings: Settings, forget: bool, yes: bool, output: str | None) -> N
     try:
         here.store.head()  # without a majority nothing begins
         file = _file(here)
-        old = keys.load(file)
         new = keys.fresh()
-        keys.replace(file, (new, *old))
+        old = keys.change(file, lambda held: (new, *held))[1:]
     finally:
         here.store.close()
     count = _rewrite(here.folder)
@@ -144,7 +143,7 @@ def drop(settings: Settings, name: str, accept_loss: bool, yes: bool) -> None:
         if now or past:
             ask(f"{now} objects that are encrypted with key {name} will be deleted, and the history forgotten", yes=yes)
             _delete(here.store, name)
-        keys.replace(_file(here), tuple(key for key in held if key.name != name))
+        keys.change(_file(here), lambda all_: tuple(key for key in all_ if key.name != name))
     finally:
         here.store.close()
     write(f"dropped key {name}" + (f" and {now} objects\n" if now else "\n"))
@@ -205,10 +204,15 @@ def _drop_unused(here: Here, kept: str) -> list[str]:
     """Take the keys out of the file that nothing is encrypted with any more; return their names."""
     from kctl.apiserver import keys
 
-    needed = {kept, *used(here.store, is_past=False), *used(here.store, is_past=True)}
-    held = keys.load(_file(here))
-    keys.replace(_file(here), tuple(key for key in held if key.name in needed))
-    return [key.name for key in held if key.name not in needed]
+    dropped: list[str] = []
+
+    def edit(held: keys.Keys) -> keys.Keys:
+        needed = {kept, held[0].name, *used(here.store, is_past=False), *used(here.store, is_past=True)}
+        dropped.extend(key.name for key in held if key.name not in needed)
+        return tuple(key for key in held if key.name in needed)
+
+    keys.change(_file(here), edit)
+    return dropped
 
 
 def _delete(store: SealedStore, name: str) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,10 @@ def put(store: SealedStore | MemoryStore, *pairs: tuple[str, bytes | None]) -> N
     head = store.head()
     writes = [Write(key, value, head.revision + n, head.revision + n) for n, (key, value) in enumerate(pairs, 1)]
     store.commit(head, writes, revision=head.revision + len(pairs), now=1.0)
+
+
+def put_keys(path: Path, keys: keyfile.Keys) -> None:
+    keyfile.change(path, lambda _: keys)
 
 
 def raw(store: MemoryStore, key: str) -> bytes:
@@ -89,11 +94,11 @@ def test_the_file_of_keys_is_private_and_made_once(below: MemoryStore, path: Pat
     put(second, (OTHER, SECRET))
     assert len(keyfile.load(path)) == 1
     assert keyfile.create(path) == keyfile.load(path) == first.sealer.keys
-    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+    assert sorted(entry.name for entry in path.parent.iterdir()) == [path.name, f"{path.name}.lock"]
 
 
 def test_a_file_whose_last_key_was_dropped_gets_a_new_one(below: MemoryStore, path: Path) -> None:
-    keyfile.replace(path, ())
+    put_keys(path, ())
     put(SealedStore(below, path), (DB, SECRET))
     assert key_name(raw(below, DB)) == keyfile.load(path)[0].name
 
@@ -101,11 +106,31 @@ def test_a_file_whose_last_key_was_dropped_gets_a_new_one(below: MemoryStore, pa
 def test_a_key_that_another_process_added_meanwhile_is_found(below: MemoryStore, path: Path) -> None:
     store = SealedStore(below, path)
     put(store, (DB, SECRET))
-    keyfile.replace(path, (keyfile.fresh(), *keyfile.load(path)))
+    put_keys(path, (keyfile.fresh(), *keyfile.load(path)))
     put(SealedStore(below, path), (OTHER, SECRET))
     found = store.get(OTHER)
     assert found is not None
     assert found.value == SECRET
+
+
+def test_a_key_that_was_dropped_meanwhile_writes_no_more(below: MemoryStore, path: Path) -> None:
+    store = SealedStore(below, path)
+    put(store, (DB, SECRET))
+    new = keyfile.fresh()
+    put_keys(path, (new,))
+    put(store, (OTHER, SECRET))
+    assert key_name(raw(below, OTHER)) == new.name
+
+
+def test_processes_that_add_keys_at_once_lose_none(path: Path) -> None:
+    def add(_: int) -> str:
+        key = keyfile.fresh()
+        keyfile.change(path, lambda held: (key, *held))
+        return key.name
+
+    with ThreadPoolExecutor(8) as pool:
+        names = set(pool.map(add, range(40)))
+    assert {key.name for key in keyfile.load(path)} == names
 
 
 def test_the_same_value_never_looks_the_same_twice(path: Path) -> None:
@@ -157,7 +182,7 @@ def test_a_lost_file_is_not_replaced_by_a_new_key(below: MemoryStore, path: Path
 def test_another_clusters_keys_are_said(below: MemoryStore, path: Path) -> None:
     put(SealedStore(below, path), (DB, SECRET))
     other = keyfile.fresh()
-    keyfile.replace(path, (other,))
+    put_keys(path, (other,))
     with pytest.raises(EncryptionError, match=rf"which is not in {path} \(it has {other.name}\)"):
         SealedStore(below, path).get(DB)
 
@@ -172,7 +197,7 @@ def test_a_damaged_file_of_keys_is_said(path: Path, text: str) -> None:
 
 
 def test_a_key_under_another_name_is_damage(path: Path) -> None:
-    keyfile.replace(path, (EncryptionKey(keyfile.fresh().name, keyfile.fresh().secret),))
+    put_keys(path, (EncryptionKey(keyfile.fresh().name, keyfile.fresh().secret),))
     with pytest.raises(KeysError, match="damaged"):
         keyfile.load(path)
 
@@ -181,7 +206,7 @@ def test_the_first_key_writes_and_every_key_reads(below: MemoryStore, path: Path
     put(SealedStore(below, path), (DB, SECRET))
     old = keyfile.load(path)
     new = keyfile.fresh()
-    keyfile.replace(path, (new, *old))
+    put_keys(path, (new, *old))
     store = SealedStore(below, path)
     put(store, (OTHER, SECRET))
     assert key_name(raw(below, DB)) == old[0].name
@@ -201,7 +226,7 @@ def test_what_was_written_in_clear_is_read_and_is_stale(below: MemoryStore, path
 
 def test_identity_in_the_first_place_writes_in_clear(below: MemoryStore, path: Path) -> None:
     put(SealedStore(below, path), (DB, SECRET))
-    keyfile.replace(path, (EncryptionKey(keyfile.IDENTITY, b""), *keyfile.load(path)))
+    put_keys(path, (EncryptionKey(keyfile.IDENTITY, b""), *keyfile.load(path)))
     store = SealedStore(below, path)
     put(store, (OTHER, SECRET))
     assert raw(below, OTHER) == SECRET
