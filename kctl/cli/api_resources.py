@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from kctl.cli import options
+from kctl.cli.session import Settings
+
+if TYPE_CHECKING:
+    from kctl.api.registry import Kind
+
+
+def preferred(settings: Settings) -> list[Kind]:
+    """Return every kind in the version that is preferred, with those of the cluster here when there is one."""
+    from kctl.api.registry import builtin
+    from kctl.cli.session import open_reader, state_folder
+    from kctl.plane import state
+
+    if state.is_cluster(state_folder(settings)):
+        with open_reader(settings) as plane:
+            known = plane.server.registry.all()
+    else:
+        known = builtin().all()
+    found: dict[tuple[str, str], Kind] = {}
+    for kind in known:  # in discovery's order: the preferred version of a group first
+        found.setdefault((kind.group, kind.plural), kind)
+    return [found[place] for place in sorted(found)]
 
 
 @click.command("api-resources", short_help="List the kinds the API server has.")
@@ -12,16 +35,18 @@ from kctl.cli import options
 @click.option("--namespaced", type=bool, default=None, metavar="BOOL", help="Only namespaced kinds, or only others.")
 @options.no_headers
 @options.output("wide", "name", "json", "yaml")
-def command(api_group: str | None, namespaced: bool | None, no_headers: bool, output: str | None) -> None:
+@click.pass_obj
+def command(
+    settings: Settings, api_group: str | None, namespaced: bool | None, no_headers: bool, output: str | None
+) -> None:
     """List every kind with its short names, group and scope, and whether kctl simulates it."""
     from kctl.api import register
-    from kctl.api.registry import builtin
     from kctl.cli import tables
     from kctl.cli.output import document, write
 
     kinds = [
         kind
-        for kind in sorted(builtin().all(), key=lambda kind: (kind.group, kind.plural, kind.version))
+        for kind in preferred(settings)
         if (api_group is None or kind.group == api_group) and (namespaced is None or kind.namespaced == namespaced)
     ]
     if output == "name":

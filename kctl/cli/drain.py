@@ -139,7 +139,9 @@ class Drainer:
             print(f"Warning: {selection.warning}", file=sys.stderr)
         if self.how.dry_run != "none":
             for pod in selection.pods:
-                click.echo(f"evicting pod {key_of(pod)}{writing.SUFFIX[self.how.dry_run]}")
+                click.echo(
+                    f"evicting pod {key_of(pod)}{writing.SUFFIX[self.how.dry_run]}", err=self.how.output is not None
+                )
             return
         self._evict_all(selection.pods)
 
@@ -193,7 +195,7 @@ class Drainer:
         for pod in pods:
             key = key_of(pod)
             if not self._by_delete:
-                said.line(f"evicting pod {key}")
+                (said.note if said.how.output else said.line)(f"evicting pod {key}")
             try:
                 if self._by_delete:
                     client.delete("pods", key, uid=pod["metadata"]["uid"], grace=self._grace)
