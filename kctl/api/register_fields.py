@@ -26,6 +26,14 @@ core.v1.PodSpec
   ~ resourceClaims: devices are not allocated; the pod is scheduled as if it had none
   ~ resources: pod-level resources do not count; those of the containers do
   ~ schedulingGroup: pods are scheduled one by one
+admissionregistration.v1.ValidatingAdmissionPolicy
+  . spec
+admissionregistration.v1.ValidatingAdmissionPolicyBinding
+  . spec
+admissionregistration.v1.MutatingAdmissionPolicy
+  . spec
+admissionregistration.v1.MutatingAdmissionPolicyBinding
+  . spec
 apiextensions.v1.CustomResourceDefinition
   = spec
 apiextensions.v1.CustomResourceDefinitionSpec

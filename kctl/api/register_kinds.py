@@ -58,12 +58,12 @@ KINDS = """
 ~ storageclasses.storage.k8s.io: nothing is provisioned
 ~ volumeattachments.storage.k8s.io: nothing is attached
 ~ volumeattributesclasses.storage.k8s.io: nothing is provisioned
-~ mutatingadmissionpolicies.admissionregistration.k8s.io: not evaluated
-~ mutatingadmissionpolicybindings.admissionregistration.k8s.io: not evaluated
-~ mutatingwebhookconfigurations.admissionregistration.k8s.io: webhooks are not called
-~ validatingadmissionpolicies.admissionregistration.k8s.io: not evaluated
-~ validatingadmissionpolicybindings.admissionregistration.k8s.io: not evaluated
-~ validatingwebhookconfigurations.admissionregistration.k8s.io: webhooks are not called
+= mutatingadmissionpolicies.admissionregistration.k8s.io
+= mutatingadmissionpolicybindings.admissionregistration.k8s.io
+~ mutatingwebhookconfigurations.admissionregistration.k8s.io: webhooks are not called; requests are treated by their failurePolicy
+= validatingadmissionpolicies.admissionregistration.k8s.io
+= validatingadmissionpolicybindings.admissionregistration.k8s.io
+~ validatingwebhookconfigurations.admissionregistration.k8s.io: webhooks are not called; requests are treated by their failurePolicy
 = customresourcedefinitions.apiextensions.k8s.io
 = priorityclasses.scheduling.k8s.io
 = leases.coordination.k8s.io

@@ -27,10 +27,11 @@ def create_many(server: APIServer, request: Request, template: Obj, metas: Seque
     first: Obj | None = None
     shape: list[object] = []
     alikes = 0
+    is_particular = server.admission.is_particular
     _check_room(server, request, template, metas)
     try:
         for meta in metas:
-            alike = first is not None and shape == [meta.get(field) for field in SHAPE]
+            alike = not is_particular and first is not None and shape == [meta.get(field) for field in SHAPE]
             if alike and first is not None and meta.get("name"):
                 out.append(_another(server, request, first, meta))
                 alikes += 1

@@ -56,6 +56,7 @@ def collection(server: APIServer, request: Request) -> Listing:
     current = server.storage.objects(resource)
     keys = [k for k in sorted(current) if not request.namespace or k.namespace == request.namespace]
     found = [current[k] for k in keys if matches is None or matches(current[k])]
+    server.admission.check_delete(request, None)
     out = []
     for obj in found:
         one = request._replace(name=obj["metadata"]["name"], namespace=obj["metadata"].get("namespace", ""))

@@ -17,6 +17,7 @@ from kctl.apiserver.server import APIServer
 TARGET = {
     "type": "DisruptionTarget",
     "status": "True",
+    "lastProbeTime": None,
     "reason": "EvictionByEvictionAPI",
     "message": "Eviction API: evicting",
 }
@@ -122,6 +123,8 @@ def charge(server: APIServer, budget: Obj, pod: Obj, *, dry_run: bool) -> None:
         raise forbidden(BUDGET, name, why)
     if not allowed:
         need, have = status.get("desiredHealthy") or 0, status.get("currentHealthy") or 0
+        if have > need:
+            raise refused(name, f"The disruption budget {name} does not allow evicting pods currently")
         raise refused(name, f"The disruption budget {name} needs {need} healthy pods and has {have} currently")
     if dry_run:
         return
@@ -129,7 +132,11 @@ def charge(server: APIServer, budget: Obj, pod: Obj, *, dry_run: bool) -> None:
     status = {**status, "disruptionsAllowed": allowed - 1, "disruptedPods": disrupted}
     if allowed == 1:
         status["conditions"] = _exhausted(budget, rfc3339(server.clock.now()))
+    from kctl.apiserver import rules
+
+    kind = server.registry.storage(BUDGETS)
     changed = {**budget, "status": status}
+    changed = rules.owned(kind, changed, budget, manager="kube-apiserver", now=server.clock.now(), subresource="status")
     server.storage.put(BUDGETS, Key(budget["metadata"]["namespace"], name), changed)
 
 

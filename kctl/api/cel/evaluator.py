@@ -120,6 +120,9 @@ class Compiler:
         if expr.optional:
             return _optional_select(operand, field, plain)
 
+        if isinstance(expr.operand, Ident) and expr.operand.name == "variables":
+            return _variable(operand, field)
+
         def select(variables: Variables, run: Run) -> Any:
             value = operand(variables, run)
             run.cost += 1
@@ -372,6 +375,20 @@ def _of_optional(value: Optional, field: str, plain: str) -> Optional:
         if name in inner:
             return Optional(inner[name])
     return NONE
+
+
+def _variable(operand: Code, name: str) -> Code:
+    """Return the closure of ``variables.name``: what others compute, when it is first needed."""
+
+    def variable(variables: Variables, run: Run) -> Any:
+        value = operand(variables, run)
+        run.cost += 1
+        if not isinstance(value, dict) or name not in value:
+            raise EvaluationError(f"no such key: {name}")
+        found = value[name]
+        return found.force(run) if type(found) is Lazy else found
+
+    return variable
 
 
 def _optional_select(operand: Code, field: str, plain: str) -> Code:

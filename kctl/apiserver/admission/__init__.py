@@ -17,6 +17,7 @@ from kctl.api.objects import Obj, key_of
 from kctl.apiserver.request import Request
 
 if TYPE_CHECKING:
+    from kctl.apiserver.admission.policies import Policy
     from kctl.apiserver.server import APIServer
     from kctl.apiserver.storage import Event
 
@@ -34,9 +35,25 @@ PLUGINS = {
     "PersistentVolumeClaimResize": "persistent_volume_claim_resize",
     "RuntimeClass": "runtime_class",
     "DefaultIngressClass": "default_ingress_class",
+    "MutatingAdmissionPolicy": "mutating_admission_policy",
+    "MutatingAdmissionWebhook": "mutating_admission_webhook",
+    "ValidatingAdmissionPolicy": "validating_admission_policy",
+    "ValidatingAdmissionWebhook": "validating_admission_webhook",
     "ResourceQuota": "resource_quota",
 }
 """Name and module of each plugin, in the order they run; all are on by default."""
+
+REINVOKING = "mutating_admission_policy"
+"""The plugin whose changes the others look at again."""
+OF_DELETIONS = ("validating_admission_policy", "validating_admission_webhook")
+"""The plugins that judge deletions too."""
+PARTICULAR = (
+    "validatingadmissionpolicybindings.admissionregistration.k8s.io",
+    "mutatingadmissionpolicybindings.admissionregistration.k8s.io",
+    "validatingwebhookconfigurations.admissionregistration.k8s.io",
+    "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+)
+"""What makes plugins look at each object on its own."""
 
 NOT_BUILT = frozenset(
     {
@@ -44,10 +61,6 @@ NOT_BUILT = frozenset(
         "CertificateSigning",
         "ClusterTrustBundleAttest",
         "CertificateSubjectRestriction",
-        "MutatingAdmissionPolicy",
-        "MutatingAdmissionWebhook",
-        "ValidatingAdmissionPolicy",
-        "ValidatingAdmissionWebhook",
         "AlwaysPullImages",
         "NodeRestriction",
         "PodNodeSelector",
@@ -84,8 +97,10 @@ class Admission:
                 known = ", ".join(sorted(PLUGINS))
                 raise UsageError(f'admission plugin "{name}" is unknown', hint=f"the plugins are {known}")
         self.names = tuple(name for name in PLUGINS if name in wanted or name not in disabled)
-        self._by_resource: dict[str, tuple[list[Any], list[Any]]] = {}
+        self._by_resource: dict[str, tuple[list[Any], list[Any], list[Any]]] = {}
         self._by_namespace: dict[str, dict[str, dict[str, Obj]]] = {}
+        self.compiled: dict[tuple[str, str], Policy] = {}
+        """Admission policies ready to be judged by; see :func:`policies.of`."""
 
     def enabled(self, name: str) -> bool:
         """Say whether the plugin of that name is on."""
@@ -117,9 +132,29 @@ class Admission:
 
     def mutate(self, request: Request, obj: Obj, old: Obj | None) -> Obj:
         """Return the object as the mutating plugins leave it; StatusError when one refuses."""
+        server = self._server
+        again = False
         for admit in self._steps(request.kind.resource)[0]:
+            before = obj
+            obj = admit(server, request, obj, old)
+            again = again or (obj is not before and admit.__module__.endswith(REINVOKING))
+        return self._again(request, obj, old) if again else obj
+
+    def _again(self, request: Request, obj: Obj, old: Obj | None) -> Obj:
+        """Let the plugins see what a policy made of an object, as upstream's reinvocation."""
+        from kctl.apiserver.admission import mutating_admission_policy
+
+        for admit in self._steps(request.kind.resource)[0]:
+            if admit is mutating_admission_policy.admit:
+                admit = mutating_admission_policy.admit_again
             obj = admit(self._server, request, obj, old)
         return obj
+
+    @property
+    def is_particular(self) -> bool:
+        """Say whether objects made alike may still be judged differently: policies or webhooks may look at names."""
+        objects = self._server.storage.objects
+        return any(objects(resource) for resource in PARTICULAR)
 
     def validate(self, request: Request, obj: Obj, old: Obj | None) -> None:
         """Let the validating plugins judge; StatusError when one refuses."""
@@ -132,14 +167,17 @@ class Admission:
             from kctl.apiserver.admission import namespace_lifecycle
 
             namespace_lifecycle.check_delete(self._server, request)
+        for validate in self._steps(request.kind.resource)[2]:
+            validate(self._server, request, None, old)
 
-    def _steps(self, resource: str) -> tuple[list[Any], list[Any]]:
+    def _steps(self, resource: str) -> tuple[list[Any], list[Any], list[Any]]:
         found = self._by_resource.get(resource)
         if found is None:
             modules = [self._module(name) for name in self.names if _concerns(name, resource)]
             mutating = [m.admit for m in modules if hasattr(m, "admit")]
             validating = [m.validate for m in modules if hasattr(m, "validate")]
-            found = self._by_resource[resource] = (mutating, validating)
+            of_deletions = [check for check in validating if check.__module__.endswith(OF_DELETIONS)]
+            found = self._by_resource[resource] = (mutating, validating, of_deletions)
         return found
 
     @staticmethod
