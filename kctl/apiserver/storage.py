@@ -24,10 +24,12 @@ from kctl.apiserver.packed import PACKED, PackedObjects
 
 if TYPE_CHECKING:
     from kctl.apiserver.encoding import Codec, Encoded
-    from kctl.store.api import Change, Head, Store, Write
+    from kctl.store.api import KV, Change, Head, Store, Write
 
 HISTORY_LIMIT = 2_000
 """Events kept for watches after a commit; older ones are read back from the store."""
+RELOADS = 20
+"""So often is read anew what other processes compact meanwhile."""
 
 
 class Event(NamedTuple):
@@ -290,11 +292,28 @@ class Storage:
             self._codec = Codec(self.store)
         return self._codec
 
+    def _stored(self, resource: str) -> list[KV]:
+        """Return what the store has of a resource at our head.
+
+        When another process compacted past it, that of the head it is now; HeadMoved when what was
+        written here since would be lost by that.
+        """
+        from kctl.store.errors import Compacted, HeadMoved
+
+        for _ in range(RELOADS):
+            try:
+                return self.store.list(f"/{resource}/", revision=self.head.revision).items
+            except Compacted:
+                if len(self._history) > self._mark or self._forks:
+                    raise HeadMoved(self.store.head()) from None
+                self.refresh()
+        raise HeadMoved(self.store.head())
+
     def _load(self, resource: str) -> Table:
         objects: dict[Key, Obj] | PackedObjects = PackedObjects(self.decode) if resource in PACKED else {}
         table = Table(objects)
         with uncollected():
-            for kv in self.store.list(f"/{resource}/", revision=self.head.revision).items:
+            for kv in self._stored(resource):
                 key = _key(kv.key)[1]
                 if isinstance(objects, PackedObjects):
                     objects.pack(key, kv.value)

@@ -302,3 +302,30 @@ def test_subscribers_always_know_what_the_storage_holds(steps: list[tuple[str, s
         assert known == {k.name: obj for k, obj in storage.objects(THINGS).items()}
     storage.commit()
     assert opened(store).objects(THINGS) == storage.objects(THINGS)
+
+
+def test_a_table_loads_although_another_process_compacted_meanwhile() -> None:
+    store = MemoryStore()
+    first, second = opened(store), opened(store)
+    write(first, "a", 1)
+    first.commit()
+    second.refresh()
+    write(first, "a", 2)
+    first.commit()
+    first.compact()
+    assert second.get(THINGS, key("a")) == first.get(THINGS, key("a"))
+    assert second.head == first.head
+
+
+def test_a_table_that_was_compacted_away_under_uncommitted_writes_is_a_lost_race() -> None:
+    store = MemoryStore()
+    first, second = opened(store), opened(store)
+    write(second, "b")
+    write(first, "a", 1)
+    first.commit()
+    first.compact()
+    with pytest.raises(HeadMoved):
+        second.objects("secrets")
+    second.refresh()
+    assert second.objects("secrets") == {}
+    assert list(second.objects(THINGS)) == [key("a")]
