@@ -14,22 +14,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from operator import attrgetter
 from struct import pack
 
 from kctl.store.api import Head, Write
 
 MODULUS = 1 << 256
+_revision = attrgetter("revision")
 KV_ENTRY, COMPACT_ENTRY, CONFIG_ENTRY = 0, 1, 2
 NO_OPS = blake2b(b"", digest_size=32).digest()
 
 
 def row_hash(revision: int, key: str, create_revision: int, prev: int, value: bytes | None) -> bytes:
     """Return the hash of one stored state; ``prev`` is the revision of the one it replaced."""
-    deleted = "D" if value is None else "V"
-    digest = blake2b(f"{revision}\0{create_revision}\0{prev}\0{deleted}{key}\0".encode(), digest_size=32)
-    if value is not None:
-        digest.update(value)
-    return digest.digest()
+    if value is None:
+        return blake2b(f"{revision}\0{create_revision}\0{prev}\0D{key}\0".encode(), digest_size=32).digest()
+    found = blake2b(f"{revision}\0{create_revision}\0{prev}\0V{key}\0".encode(), digest_size=32)
+    found.update(value)
+    return found.digest()
 
 
 def ops_hash(rows: Iterable[bytes]) -> bytes:
@@ -106,20 +108,18 @@ def in_order(expect: Head, writes: Sequence[Write], revision: int) -> list[Write
         raise ValueError(f"a commit cannot go back from revision {expect.revision} to {revision}")
     ordered = sorted(writes, key=_revision)
     below = expect.revision
-    for write in ordered:
-        if write.revision <= below:
-            raise ValueError(f"revision {write.revision} of {write.key} is not above {below}")
-        if not 0 < write.create_revision <= write.revision:
-            raise ValueError(f"create revision {write.create_revision} of {write.key} is not in 1..{write.revision}")
-        if write.key.count("/") < 2 or write.key[0] != "/" or "\0" in write.key:
-            raise ValueError(f"{write.key!r} is not a key: want /resource/namespace/name")
-        below = write.revision
+    keys = set()
+    for key, _, own, create in ordered:
+        if own <= below:
+            raise ValueError(f"revision {own} of {key} is not above {below}")
+        if not 0 < create <= own:
+            raise ValueError(f"create revision {create} of {key} is not in 1..{own}")
+        if key[:1] != "/" or key.count("/") < 2 or "\0" in key:
+            raise ValueError(f"{key!r} is not a key: want /resource/namespace/name")
+        below = own
+        keys.add(key)
     if below > revision:
         raise ValueError(f"revision {below} is above the batch's last revision {revision}")
-    if len({write.key for write in writes}) != len(ordered):
+    if len(keys) != len(ordered):
         raise ValueError("a key stands twice in one batch")
     return ordered
-
-
-def _revision(write: Write) -> int:
-    return write.revision

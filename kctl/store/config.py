@@ -36,8 +36,9 @@ class Config(NamedTuple):
 
     def has_quorum(self, replicas: Collection[str], last: int) -> bool:
         """Say whether these replicas may decide about a log that ends at entry ``last``."""
-        groups = [self.voters] if last > self.since else [self.voters, self.before]
-        return all(is_majority(replicas, voters) for voters in groups)
+        if not is_majority(replicas, self.voters):
+            return False
+        return last > self.since or is_majority(replicas, self.before)
 
     def takes_part(self, replica: str, last: int) -> bool:
         """Say whether a replica has a part in a turn over a log that ends at ``last``: who must agree, and learners."""
@@ -50,7 +51,11 @@ class Config(NamedTuple):
 
 def is_majority(replicas: Collection[str], voters: Collection[str]) -> bool:
     """Say whether more than half of the voters are among the replicas."""
-    return sum(voter in replicas for voter in voters) * 2 > len(voters)
+    found = 0
+    for voter in voters:
+        if voter in replicas:
+            found += 1
+    return found * 2 > len(voters)
 
 
 def first(places: Iterable[tuple[str, str]]) -> Config:

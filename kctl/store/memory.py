@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from kctl.api.clock import EPOCH
 from kctl.store import chain
-from kctl.store.api import KV, Change, Entry, Freshness, Head, Level, Member, Page, Problem, Watch, Write
+from kctl.store.api import KV, Change, Entry, Freshness, Head, Level, Member, Page, Problem, Retention, Watch, Write
 from kctl.store.errors import Compacted, FutureRevision, HeadMoved
 
 
@@ -28,8 +28,9 @@ class _Row(NamedTuple):
 class MemoryStore:
     """A Store that lives as long as the process."""
 
-    def __init__(self, *, cluster_id: str = "memory", now: float = EPOCH) -> None:
+    def __init__(self, *, cluster_id: str = "memory", now: float = EPOCH, retention: Retention | None = None) -> None:
         self.cluster_id = cluster_id
+        self._retention = retention
         self._head = Head(0, 0, 0, chain.genesis(cluster_id, now), now)
         self._entries = [Entry(0, 1, 0, 0, chain.CONFIG_ENTRY, now, "created", self._head.hash)]
         self._requests: dict[bytes, Head] = {}
@@ -39,6 +40,23 @@ class MemoryStore:
         self._keys: list[str] | None = []
         self._compacted = 0
         self._hints: dict[str, bytes] = {}
+
+    @classmethod
+    def restored(cls, source: Path, *, cluster_id: str) -> MemoryStore:
+        """Make a new log from a snapshot, as :func:`kctl.store.restore.restore` does in folders."""
+        from kctl.store import snapshot
+        from kctl.store.restore import beginning
+
+        header, items = snapshot.read(source)
+        cause = f"restored from revision {header.head.revision} of {header.cluster}"
+        head, entry, rows = beginning(header.head, items, cause, cluster_id)
+        store = cls(cluster_id=cluster_id, now=head.now)
+        for revision, key, _, create, _, digest, value in rows:
+            store._take(_Row(key, value, revision, create, digest))
+        index, first, last, term, kind, _, now, _, _, _, _, digest, _ = entry
+        store._head, store._compacted = head, head.revision
+        store._entries = [Entry(index, first, last, term, kind, now, cause, digest)]
+        return store
 
     def head(self) -> Head:
         """Return the end of the log."""
@@ -67,7 +85,22 @@ class MemoryStore:
         self._append(chain.KV_ENTRY, "", revision, now, cause, request_id, ops)
         if request_id:
             self._requests[request_id] = self._head
-        return self._head
+        return self._trimmed() if self._retention is not None else self._head
+
+    def _trimmed(self) -> Head:
+        """Compact what the retention gives up."""
+        from kctl.store.retention import due
+
+        assert self._retention is not None  # noqa: S101 - asked by who checked it
+        entries = self._entries
+        revision = due(
+            self._retention,
+            self._head,
+            self._compacted,
+            lambda: entries[0].now,
+            lambda at: max((entry.last for entry in entries if entry.now < at), default=0),
+        )
+        return self.compact(revision) if revision else self._head
 
     def _row(self, write: Write) -> _Row:
         states = self._states.get(write.key)

@@ -59,6 +59,7 @@ class Participant:
         self._written: tuple[int, Known] | None = None
         self._head_file: HeadFile | None = None
         self._rows = ROWS_A_CHECK
+        self._is_old = False
 
     # Reading
 
@@ -214,7 +215,7 @@ class Participant:
                 found = found._replace(config=entry.config, distrusts=found.distrusts & members)
         except sqlite3.Error as error:
             raise replica.explain(error, self.path) from error
-        if found is not known.facts:
+        if found is not known.facts or self._is_old:
             self._note(found)
         head = entry.tail.head
         standing = known.standing._replace(
@@ -286,7 +287,9 @@ class Participant:
         known = self.known
         try:
             facts_.write(self.writer, found)
-            replica.stamp(self.writer)
+            if self._is_old:
+                replica.stamp(self.writer)
+                self._is_old = False
         except sqlite3.Error as error:
             raise replica.explain(error, self.path) from error
         standing = known.standing._replace(
@@ -306,6 +309,7 @@ class Participant:
         self._check_identity()
         if self._writer is None:
             self._writer = replica.connect(self.path, write=True)
+            self._is_old = replica.is_old(self._writer)
             self._identity = replica.identity(self.path)
         return self._writer
 

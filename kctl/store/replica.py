@@ -36,6 +36,8 @@ APPLICATION_ID = 0x6B63746C  # "kctl"
 BUSY = 5.0
 CHECKPOINT_FRAMES = 1000
 FREE_PAGES = 1000
+CACHE = 32_000
+"""Kilobytes of pages that a connection keeps at most: enough that a list reads each page once."""
 MAX_PATH = 500
 """Bytes of a path that SQLite opens at most, its own suffixes left out."""
 
@@ -100,10 +102,14 @@ def begin_log(found: Facts, now: float) -> Fill:
     return fill
 
 
+def is_old(db: sqlite3.Connection) -> bool:
+    """Say whether a file is of an older format; its tables are the same."""
+    return bool(db.execute("PRAGMA user_version").fetchone()[0] != FORMAT)
+
+
 def stamp(db: sqlite3.Connection) -> None:
-    """Give a file of an older format the present one; its tables are the same."""
-    if db.execute("PRAGMA user_version").fetchone()[0] != FORMAT:
-        db.execute(f"PRAGMA user_version={FORMAT}")
+    """Give a file of an older format the present one, inside the open transaction."""
+    db.execute(f"PRAGMA user_version={FORMAT}")
 
 
 def _check_whole(fresh: Path, path: Path) -> None:
@@ -160,6 +166,7 @@ def _open(path: Path, query: str) -> sqlite3.Connection:
 
 def _settings(db: sqlite3.Connection, path: Path, *, write: bool) -> None:
     _check_format(db, path)
+    db.execute(f"PRAGMA cache_size={-CACHE}")
     if not write:
         return
     db.execute("PRAGMA synchronous=FULL")

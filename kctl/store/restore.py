@@ -127,7 +127,7 @@ def _make(places: Sequence[Path], old: Head, items: Sequence[KV], cause: str, cl
     cluster = cluster_id or os.urandom(16).hex()
     ids = [os.urandom(ID // 2).hex() for _ in places]
     members = config.first(zip(ids, map(str, places), strict=True))._replace(since=old.index + 1)
-    head, entry, kv = _beginning(old, items, cause, cluster)
+    head, entry, kv = beginning(old, items, cause, cluster)
     with ExitStack() as stack:
         for place in sorted(places, key=os.path.realpath):
             replica.prepare(place)
@@ -144,7 +144,7 @@ def _make(places: Sequence[Path], old: Head, items: Sequence[KV], cause: str, cl
     return head
 
 
-def _beginning(
+def beginning(
     old: Head, items: Iterable[KV], cause: str, cluster: str
 ) -> tuple[Head, tuple[Any, ...], list[tuple[Any, ...]]]:
     """Return head, entry and rows of a log that begins with a state."""

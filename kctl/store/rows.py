@@ -203,6 +203,16 @@ def hint(db: sqlite3.Connection, name: str) -> bytes | None:
     return found[0] if found else None
 
 
+def oldest(db: sqlite3.Connection) -> float:
+    """Return the time of the oldest entry that is left."""
+    return float(db.execute("SELECT now FROM entry ORDER BY idx LIMIT 1").fetchone()[0])
+
+
+def before(db: sqlite3.Connection, now: float) -> int:
+    """Return the last revision of the entries before a time, 0 when there are none."""
+    return int(db.execute("SELECT max(last_rev) FROM entry WHERE now < ?", (now,)).fetchone()[0] or 0)
+
+
 def kv_of(row: Row) -> KV:
     """Return the state that a row stores."""
     return KV(row[1], row[6] or b"", row[3], row[0])

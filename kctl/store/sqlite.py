@@ -36,7 +36,7 @@ from kctl.store.api import (
     Write,
 )
 from kctl.store.core import Turn
-from kctl.store.errors import FutureRevision, HeadMoved
+from kctl.store.errors import FutureRevision, HeadMoved, StoreError
 from kctl.store.filesystem import refuse_network
 from kctl.store.group import Group, Wrap
 from kctl.store.lock import WAIT
@@ -246,9 +246,20 @@ class SqliteStore:
         """Compact what the retention gives up, when there is half as much again as it keeps."""
         from kctl.store.retention import due
 
-        assert self._retention is not None  # noqa: S101 - asked by who checked it
-        revision = self.group.read(lambda one, known: due(self._retention, one.reader(), known))
-        return self.compact(revision) if revision else head
+        keep = self._retention
+        assert keep is not None  # noqa: S101 - asked by who checked it
+
+        def answer(one: Participant, known: Known) -> int:
+            db = one.reader()
+            return due(
+                keep, known.tail.head, known.facts.compacted, lambda: rows.oldest(db), lambda at: rows.before(db, at)
+            )
+
+        try:
+            revision = self.group.read(answer)
+            return self.compact(revision) if revision else head
+        except StoreError:
+            return head  # the entry is acknowledged; history is given up after a later one
 
 
 def _head(one: Participant, known: Known) -> Head:

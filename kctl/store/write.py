@@ -2,7 +2,8 @@
 
 In: a file and a batch. Out: a Prepared: the rows of every table and the new head. The states that
 a batch replaces are checked against their hashes and both indexes first, because their hashes
-go into the sums that all replicas will keep: damage must not spread by arithmetic.
+go into the sums that all replicas will keep: damage must not spread by arithmetic. A single
+replica has nobody to spread it to and is checked less: damage there shows in the next list.
 """
 
 from __future__ import annotations
@@ -13,12 +14,28 @@ from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from kctl.store import chain, rows
+from kctl.store import chain
 from kctl.store.api import Head, Write
 from kctl.store.config import Config
 from kctl.store.core import Peer
 from kctl.store.errors import Corrupt
 from kctl.store.rows import Tail
+
+NOTHING = (0, b"")
+_BEFORE = (
+    "SELECT wanted.value, live.rev, {newest}, kv.rev, kv.key, kv.del, kv.create_rev, kv.prev, kv.h, {value} "
+    "FROM {wanted} AS wanted LEFT JOIN live ON live.key = wanted.value LEFT JOIN kv ON kv.rev = live.rev"
+)
+_NEWEST = "(SELECT max(rev) FROM kv WHERE kv.key = wanted.value)"
+_WHOLE = {"newest": _NEWEST, "value": "kv.value"}
+_LIGHT = {"newest": f"CASE WHEN live.rev IS NULL THEN {_NEWEST} ELSE live.rev END", "value": "NULL"}
+_MANY, _ONE = "json_each(?)", "(SELECT ? AS value)"
+BEFORE = {
+    (True, True): _BEFORE.format(wanted=_ONE, **_WHOLE),
+    (True, False): _BEFORE.format(wanted=_ONE, **_LIGHT),
+    (False, True): _BEFORE.format(wanted=_MANY, **_WHOLE),
+    (False, False): _BEFORE.format(wanted=_MANY, **_LIGHT),
+}
 
 
 class Batch(NamedTuple):
@@ -51,33 +68,38 @@ def states(
     db: sqlite3.Connection, tail: Tail, term: int, writes: Sequence[Write], batch: Batch, peers: Sequence[Peer]
 ) -> Prepared:
     """Prepare an entry that writes states; ``writes`` are in order of revision."""
-    before = _before(db, [write.key for write in writes])
+    before = _before(db, [write.key for write in writes], is_whole=len(peers) > 1)
     kv: list[tuple[Any, ...]] = []
     current, gone, hashes = [], [], []
-    sums: dict[str, list[int]] = {}
-    row_hash, number = chain.row_hash, chain.number
+    counts: dict[str, int] = {}
+    totals: dict[str, int] = {}
+    row_hash, number = chain.row_hash, int.from_bytes
+    resource, stem, count, total = "", "", 0, 0
     for key, value, revision, create in writes:
-        prev, old = before.get(key) or (0, b"")
+        if not stem or not key.startswith(stem):
+            counts[resource], totals[resource] = count, total
+            resource = key[1 : key.index("/", 1)]
+            stem = f"/{resource}/"
+            count, total = counts.get(resource, 0), totals.get(resource, 0)
+        prev, old = before.get(key, NOTHING)
         h = row_hash(revision, key, create, prev, value)
         hashes.append(h)
-        resource = key[1 : key.index("/", 1)]
-        change = sums.get(resource)
-        if change is None:
-            change = sums[resource] = [0, 0]
         if prev:
-            change[0] -= 1
-            change[1] -= number(old)
+            count -= 1
+            total -= number(old, "big")
         if value is None:
             kv.append((revision, key, 1, create, prev, h, None))
             gone.append((key,))
         else:
             kv.append((revision, key, 0, create, prev, h, value))
-            change[0] += 1
-            change[1] += number(h)
+            count += 1
+            total += number(h, "big")
             current.append((key, revision))
-    total = number(tail.state) + sum(change[1] for change in sums.values())
-    prepared = _entry(tail, term, batch, chain.ops_hash(hashes), chain.digest(total), peers)
-    return prepared._replace(kv=kv, current=current, gone=gone, sums=_new_sums(db, sums))
+    counts[resource], totals[resource] = count, total
+    counts.pop("", None)
+    state = chain.digest(chain.number(tail.state) + sum(totals.values()))
+    prepared = _entry(tail, term, batch, chain.ops_hash(hashes), state, peers)
+    return prepared._replace(kv=kv, current=current, gone=gone, sums=_new_sums(db, counts, totals))
 
 
 def plain(tail: Tail, term: int, batch: Batch, peers: Sequence[Peer]) -> Prepared:
@@ -109,36 +131,31 @@ def _entry(tail: Tail, term: int, batch: Batch, ops: bytes, state: bytes, peers:
     return Prepared(old, Tail(Head(index, last, term, digest, now), state), (*row, blob), peers=known)
 
 
-def _before(db: sqlite3.Connection, keys: list[str]) -> dict[str, tuple[int, bytes] | None]:
+def _before(db: sqlite3.Connection, keys: list[str], *, is_whole: bool) -> dict[str, tuple[int, bytes]]:
     """Return revision and hash of the current states of keys; Corrupt when they or an index are damaged."""
+    found: dict[str, tuple[int, bytes]] = {}
     if not keys:
-        return {}
-    listed = json.dumps(keys, ensure_ascii=False)
-    query = (
-        f"SELECT {rows.COLUMNS}, live.key FROM json_each(?) AS wanted CROSS JOIN live ON live.key = wanted.value "  # noqa: S608
-        "LEFT JOIN kv ON kv.rev = live.rev"
-    )
-    found: dict[str, tuple[int, bytes] | None] = {}
-    for row in db.execute(query, (listed,)):
-        if row[0] is not None:
-            rows.check_row(row[:7])
-        if row[1] != row[7] or row[2]:
-            raise Corrupt(f"the index of current objects is damaged at {row[7]}")
-        found[row[1]] = (row[0], row[5])
-    newest = "SELECT wanted.value, (SELECT max(rev) FROM kv WHERE kv.key = wanted.value) FROM json_each(?) AS wanted"
-    for key, rev in db.execute(newest, (listed,)).fetchall():
-        have = found.get(key)
-        if rev == (have[0] if have else None):
-            continue
-        if have is not None or not db.execute("SELECT del FROM kv WHERE rev = ?", (rev,)).fetchone()[0]:
-            raise Corrupt(f"the index of current objects is damaged at {key}")
+        return found
+    is_one = len(keys) == 1
+    listed = db.execute(BEFORE[is_one, is_whole], keys if is_one else (json.dumps(keys, ensure_ascii=False),))
+    row_hash = chain.row_hash
+    for wanted, live, newest, rev, key, deleted, create, prev, h, value in listed:
+        if live is None:
+            if newest is not None and not db.execute("SELECT del FROM kv WHERE rev = ?", (newest,)).fetchone()[0]:
+                raise Corrupt(f"the index of current objects is damaged at {wanted}")
+        elif newest != live or key != wanted or deleted:
+            raise Corrupt(f"the index of current objects is damaged at {wanted}")
+        elif is_whole and row_hash(rev, key, create, prev, value) != h:
+            raise Corrupt(f"revision {rev} ({key}) of the log is damaged: its hash does not fit")
+        else:
+            found[wanted] = rev, h
     return found
 
 
-def _new_sums(db: sqlite3.Connection, changes: dict[str, list[int]]) -> list[tuple[str, int, bytes]]:
+def _new_sums(db: sqlite3.Connection, counts: dict[str, int], totals: dict[str, int]) -> list[tuple[str, int, bytes]]:
     out = []
-    for name in sorted(changes):
-        count, total = changes[name]
+    for name in sorted(counts):
+        count, total = counts[name], totals[name]
         old = db.execute("SELECT count, state FROM resource WHERE name = ?", (name,)).fetchone()
         if old is not None:
             count, total = count + old[0], total + chain.number(old[1])
@@ -148,14 +165,16 @@ def _new_sums(db: sqlite3.Connection, changes: dict[str, list[int]]) -> list[tup
 
 def apply(db: sqlite3.Connection, prepared: Prepared) -> None:
     """Write an entry and its rows inside the open transaction; compaction and facts are the caller's."""
-    if prepared.kv:
-        db.executemany("INSERT INTO kv VALUES (?, ?, ?, ?, ?, 0, ?, ?)", prepared.kv)
-    if prepared.current:
-        db.executemany("INSERT OR REPLACE INTO live VALUES (?, ?)", prepared.current)
-    if prepared.gone:
-        db.executemany("DELETE FROM live WHERE key = ?", prepared.gone)
-    if prepared.sums:
-        db.executemany("INSERT OR REPLACE INTO resource VALUES (?, ?, ?)", prepared.sums)
+    for statement, values in (
+        ("INSERT INTO kv VALUES (?, ?, ?, ?, ?, 0, ?, ?)", prepared.kv),
+        ("INSERT OR REPLACE INTO live VALUES (?, ?)", prepared.current),
+        ("DELETE FROM live WHERE key = ?", prepared.gone),
+        ("INSERT OR REPLACE INTO resource VALUES (?, ?, ?)", prepared.sums),
+    ):
+        if len(values) == 1:
+            db.execute(statement, values[0])
+        elif values:
+            db.executemany(statement, values)
     db.execute("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", prepared.entry)
 
 

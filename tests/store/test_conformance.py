@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from kctl.store.api import Change, Head, Store, Write
+from kctl.store.api import Change, Head, Retention, Store, Write
 from kctl.store.errors import Compacted, FutureRevision, HeadMoved
 from kctl.store.memory import MemoryStore
 from kctl.store.open import open_store
+from kctl.store.restore import restore
 
 BACKENDS = {
     "memory": lambda _path: MemoryStore(cluster_id="c1"),
@@ -283,3 +284,106 @@ def test_any_text_is_a_value_and_any_unicode_a_key(store):
     assert store.get("/pods/ns/ünïcode-☃").value == bytes(range(256))
     assert store.get("/pods/ns/").value == b""
     assert len(store.list("/pods/").items) == 2
+
+
+def test_a_watch_delivers_whole_entries_in_order_and_begins_anew_at_its_bookmark(store):
+    put(store, (A, b"1"), (C, b"2"))
+    watch = store.watch("/pods/default/", 0)
+    assert watch.poll() == ([Change(A, b"1", 1, 1)], 2)
+    assert watch.poll() is None
+    put(store, (C, b"3"))
+    assert watch.poll() == ([], 3)
+    put(store, (A, None), (B, b"4"))
+    put(store, (B, b"5"))
+    batch = watch.poll()
+    assert batch == ([Change(A, None, 4, 1), Change(B, b"4", 5, 5), Change(B, b"5", 6, 5)], 6)
+    assert store.watch("/pods/", 4).poll().changes == batch.changes[1:]
+
+
+def test_a_watch_may_start_at_the_compacted_revision_and_not_below(store):
+    for n in range(4):
+        put(store, (A, b"%d" % n))
+    late = store.watch("/pods/", 1)
+    store.compact(3)
+    assert [c.revision for c in store.watch("/pods/", 3).poll().changes] == [4]
+    with pytest.raises(Compacted):
+        store.watch("/pods/", 2)
+    with pytest.raises(Compacted):
+        late.poll()
+    with pytest.raises(FutureRevision):
+        store.watch("/pods/", 5)
+
+
+def test_a_healthy_store_is_fresh_whole_and_has_members_that_are_ok(store):
+    head = put(store, (A, b"1"))
+    fresh = store.freshness()
+    assert (fresh.head, fresh.is_confirmed, fresh.missing) == (head, True, ())
+    assert {(m.state, m.index, m.revision, m.lag) for m in store.members()} == {("ok", 1, 1, 0)}
+    assert [store.verify(level) for level in ("tail", "rows", "full")] == [[], [], []]
+
+
+def test_every_backend_writes_the_same_snapshot(store, tmp_path):
+    model = MemoryStore(cluster_id="c1")
+    for one in (store, model):
+        put(one, (A, b"1"), (C, bytes(range(256))), (B, "☃".encode()))
+        put(one, (B, None))
+    assert store.snapshot(tmp_path / "one") == model.snapshot(tmp_path / "two")
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+@pytest.mark.parametrize("name", sorted(BACKENDS))
+def test_a_snapshot_of_any_backend_is_restored_with_the_same_head(store, name, tmp_path):
+    put(store, (A, b"1"), (C, b"2"))
+    put(store, (A, b"3"))
+    old = store.snapshot(tmp_path / "snap")
+    places = {"memory": 0, "sqlite x1": 1, "sqlite x3": 3, "sqlite x5": 5}[name]
+    if places:
+        folders = [tmp_path / f"new{n}" for n in range(places)]
+        head = restore(tmp_path / "snap", folders, cluster_id="c2")
+        new = open_store(folders)
+    else:
+        new = MemoryStore.restored(tmp_path / "snap", cluster_id="c2")
+        head = new.head()
+    assert new.head() == head
+    assert head.revision > old.revision
+    assert new.compacted() == head.revision
+    assert new.cluster_id == "c2"
+    assert new.get(A) == (A, b"3", 1, 3)
+    assert values(new.list("/")) == {A: b"3", C: b"2"}
+    with pytest.raises(Compacted):
+        new.list("/", revision=old.revision)
+    assert put(new, (B, b"on"), (A, None)).revision == head.revision + 2
+    assert values(new.list("/", revision=head.revision)) == {A: b"3", C: b"2"}
+    assert new.verify("full") == []
+    new.close()
+
+
+def test_history_is_given_up_by_number(tmp_path, retained):
+    store = retained(Retention(10))
+    for n in range(40):
+        put(store, (A, b"%d" % n))
+        assert store.head().revision - store.compacted() < 15
+    assert store.head().revision == 40
+    assert store.get(A, revision=store.compacted()) is not None
+    store.close()
+
+
+def test_history_is_given_up_by_age(tmp_path, retained):
+    store = retained(Retention(1000, seconds=10))
+    for n in range(40):
+        put(store, (A, b"%d" % n))
+    assert 20 <= store.compacted() <= 30
+    store.close()
+
+
+@pytest.fixture(params=sorted(BACKENDS))
+def retained(request, tmp_path):
+    """Make a store with a retention."""
+
+    def make(retention):
+        if request.param == "memory":
+            return MemoryStore(cluster_id="c1", retention=retention)
+        count = int(request.param[-1])
+        return open_store([tmp_path / str(n) for n in range(count)], create=True, retention=retention)
+
+    return make
