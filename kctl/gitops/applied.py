@@ -11,7 +11,7 @@ from typing import NamedTuple
 from kctl.api.objects import Obj
 from kctl.client.client import Client
 from kctl.gitops import inventory
-from kctl.gitops.intent import INTENTS, RENDERED_SETS
+from kctl.gitops.intent import FINISHED, INTENTS, RENDERED_SETS, unhealthy
 from kctl.gitops.manifests import Manifest
 from kctl.gitops.positions import Place, Positions
 
@@ -24,6 +24,8 @@ class AppliedSet(NamedTuple):
     phase: str
     manifests: list[Manifest]
     results: list[Obj]
+    waits_for: tuple[str, ...] = ()
+    """What of its earlier waves is not healthy yet."""
 
 
 def sets(client: Client) -> list[AppliedSet]:
@@ -38,8 +40,13 @@ def sets(client: Client) -> list[AppliedSet]:
         phase = status.get("phase", "Pending") if is_current else "Pending"
         manifests = [_manifest(entry) for entry in rendered["spec"]["objects"]]
         results = status.get("results") or [] if is_current else []
-        found.append(AppliedSet(spec["set"], spec["fieldManager"], phase, manifests, results))
+        waits = () if phase in FINISHED else _waits(client, rendered["spec"]["objects"], len(results))
+        found.append(AppliedSet(spec["set"], spec["fieldManager"], phase, manifests, results, waits))
     return found
+
+
+def _waits(client: Client, objects: list[Obj], applied: int) -> tuple[str, ...]:
+    return tuple(unhealthy(objects, applied, lambda resource, key: inventory.read_at(client, resource, key)))
 
 
 def _manifest(entry: Obj) -> Manifest:

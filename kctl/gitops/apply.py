@@ -18,7 +18,7 @@ from kctl.api.objects import Key, Obj
 from kctl.api.registry import Kind
 from kctl.api.structural import Unknown
 from kctl.client.client import Client
-from kctl.gitops import applied, intent, inventory, order, refusals
+from kctl.gitops import applied, intent, inventory, order, refusals, waves
 from kctl.gitops.changes import Change, change_of
 from kctl.gitops.changes import pruned as pruned_change
 from kctl.gitops.inventory import Entry
@@ -49,6 +49,8 @@ class Plan(NamedTuple):
     prune: bool
     warnings: tuple[str, ...] = ()
     field_manager: str = inventory.MANAGER
+    waves: Sequence[int] = ()
+    """Of each stage the wave it belongs to."""
 
     @property
     def changes_anything(self) -> bool:
@@ -100,7 +102,11 @@ def plan(
     """
     resolved = resolve(manifests, registry, namespace=options.namespace)
     targets, unknown = refusals.pruned(resolved, validate=options.validate)
-    stages = order.stages(targets)
+    arranged = waves.arrange(targets)
+    if arranged.errors:
+        raise ManifestErrors(arranged.errors)
+    stages, numbers = order.staged(arranged.waves)
+    targets = [target for stage in stages for target in stage]
     trial = run_trial(client, stages, fork=fork, options=options)
     changes = trial.sorted_changes()
     gone = [
@@ -122,8 +128,9 @@ def plan(
         owned,
         options.force,
         options.prune,
-        tuple(map(str, sorted({*unknown, *trial.warnings}))),
+        tuple(map(str, sorted({*unknown, *arranged.remarks, *trial.warnings}))),
         options.field_manager,
+        numbers,
     )
 
 
@@ -137,7 +144,7 @@ def commit(client: Client, planned: Plan, *, source: Obj) -> str | None:
     is_listed = {entry.identity for entry in known} == {entry.identity for entry in planned.owned}
     if not planned.changes_anything and is_listed and pending is None:
         return None
-    rendered = intent.rendered_set(planned.stages)
+    rendered = intent.rendered_set(planned.stages, planned.waves)
     if pending is not None and pending["spec"]["renderedSet"] == rendered["metadata"]["name"] and not planned.pruned:
         return planned.set_name  # the same is under way already
     wish = intent.Wish(

@@ -12,13 +12,13 @@ There is one intent per set. Applying the set again replaces it and counts its `
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from typing import Any, ClassVar, NamedTuple
 
-from kctl.api import schema
+from kctl.api import health, schema
 from kctl.api.errors import StatusError
-from kctl.api.objects import Key, Obj, dig, is_condition_true, is_deleting, key_of
+from kctl.api.objects import Key, Obj, controller_of, dig, is_condition_true, is_deleting, key_of
 from kctl.api.registry import builtin
 from kctl.client.cache import Caches
 from kctl.client.client import Client
@@ -33,6 +33,10 @@ from kctl.runtime.controller import Controller, Decision, Watch, keys_of_self
 INTENTS = "intents.kctl.dev"
 RENDERED_SETS = "renderedsets.kctl.dev"
 FINISHED = ("Done", "Failed")
+WITH_HEALTH = tuple(
+    resource for resource in sorted(health.RULES) if resource not in (CRDS, "nodes", "replicasets.apps")
+)
+"""What a wave that is to be healthy is asked about."""
 BATCH = 500
 """So many objects are applied in one sync at most."""
 
@@ -50,13 +54,14 @@ class Wish(NamedTuple):
     """For each object, in order, whether applying it was found to change nothing."""
 
 
-def rendered_set(stages: Iterable[Sequence[Target]]) -> Obj:
-    """Return the rendered set of a plan; the same content has the same name."""
+def rendered_set(stages: Iterable[Sequence[Target]], waves: Sequence[int] = ()) -> Obj:
+    """Return the rendered set of a plan; the same content has the same name. ``waves``: one for each stage."""
     objects = [
         {
             "file": target.manifest.file,
             "line": target.manifest.line,
             "stage": number,
+            **({"wave": waves[number]} if waves and waves[number] else {}),
             "resource": target.resource,
             "object": target.object,
         }
@@ -170,6 +175,7 @@ class IntentController(Controller):
             Watch("namespaces", _keys_of_unfinished),
             Watch("serviceaccounts", _keys_of_default_account),
             Watch(CRDS, _keys_of_unfinished),
+            *(Watch(resource, _keys_of_waves) for resource in WITH_HEALTH),
         )
 
     def observe(self, caches: Caches, key: Key) -> Seen | None:
@@ -323,6 +329,7 @@ def _waits(caches: Caches, objects: Sequence[Obj], applied: int) -> Iterable[str
     """Yield what the next batch needs that is not ready yet."""
     if applied >= len(objects):
         return
+    yield from unhealthy(objects, applied, lambda resource, key: caches[resource].get(key))
     stage = objects[applied]["stage"]
     brought = [entry for entry in objects[:applied] if entry["stage"] < stage]
     batch = [entry for entry in objects[applied:] if entry["stage"] == stage]
@@ -344,6 +351,19 @@ def _waits(caches: Caches, objects: Sequence[Obj], applied: int) -> Iterable[str
             crd = caches[CRDS].get(Key("", name))
             if crd is None or not is_condition_true(crd, "Established"):
                 yield f"{CRDS}/{name}"
+
+
+def unhealthy(objects: Sequence[Obj], applied: int, find: Callable[[str, Key], Obj | None]) -> Iterator[str]:
+    """Yield the objects of earlier waves that the next one waits for, each with what is wrong with it."""
+    wave = objects[applied].get("wave", 0) if applied < len(objects) else 0
+    for entry in objects[:applied] if wave else ():
+        resource, key = entry["resource"], key_of(entry["object"])
+        if entry.get("wave", 0) == wave or resource not in WITH_HEALTH:
+            continue
+        found = find(resource, key)
+        state = health.of(resource, found) if found is not None else health.Health("InProgress", "NotFound")
+        if state.state not in ("Current", "Unknown"):
+            yield f"{resource}/{key.name} ({state.reason or state.state})"
 
 
 def _namespace_waits(caches: Caches, name: str, *, has_pods: bool) -> Iterable[str]:
@@ -368,3 +388,10 @@ def _keys_of_unfinished(old: Obj | None, new: Obj | None, caches: Caches) -> lis
 def _keys_of_default_account(old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
     obj = new or old or {}
     return _keys_of_unfinished(old, new, caches) if obj["metadata"]["name"] == "default" else []
+
+
+def _keys_of_waves(old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
+    """Wake the intents that wait for a wave to be healthy; pods of controllers are nobody's business here."""
+    if controller_of(new or old or {"metadata": {}}) is not None:
+        return []
+    return _keys_of_unfinished(old, new, caches)

@@ -22,7 +22,16 @@ RESOURCE = "inventories.kctl.dev"
 API_VERSION = "kctl.dev/v1"
 MANAGER = "kctl"
 PRUNE = "kctl.dev/prune"
-"""The annotation that keeps an object from being pruned: ``disabled``, or ``confirm``."""
+OPTIONS = "argocd.argoproj.io/sync-options"
+KEEP = (
+    (PRUNE, "disabled"),
+    (OPTIONS, "Prune=false"),
+    ("kustomize.toolkit.fluxcd.io/prune", "disabled"),
+    ("helm.sh/resource-policy", "keep"),
+)
+"""The annotations that keep an object from being pruned, ours and those of other tools."""
+ASK = ((PRUNE, "confirm"), (OPTIONS, "Prune=confirm"))
+"""The annotations that let an object be pruned only when that is confirmed."""
 GUARDED = ("namespaces", CRDS, "persistentvolumeclaims")
 AUTOMATIC = frozenset({("serviceaccounts", "default"), ("configmaps", "kube-root-ca.crt")})
 FLEETING = frozenset({"events", "events.events.k8s.io", "endpoints", "leases.coordination.k8s.io"})
@@ -164,15 +173,21 @@ def check_prune(
 
 def is_kept(client: Client, entry: Entry) -> bool:
     """Say whether an object's annotation forbids to prune it."""
-    return _annotated(client, entry) == "disabled"
+    return bool(_annotated(client, entry, KEEP))
 
 
 def _asks(client: Client, entry: Entry) -> str:
-    return f"{PRUNE}: confirm" if _annotated(client, entry) == "confirm" else ""
+    return _annotated(client, entry, ASK)
 
 
-def _annotated(client: Client, entry: Entry) -> str:
-    return str(dig(read_at(client, entry.resource, entry.key), "metadata", "annotations", PRUNE, default=""))
+def _annotated(client: Client, entry: Entry, wanted: Iterable[tuple[str, str]]) -> str:
+    """Return which of these annotations an object has, "" when none."""
+    live = read_at(client, entry.resource, entry.key)
+    given: Obj = dig(live, "metadata", "annotations", default={})
+    for name, value in wanted:
+        if value in [word.strip() for word in str(given.get(name, "")).split(",")]:
+            return f"{name}: {value}"
+    return ""
 
 
 def _content(client: Client, kinds: Sequence[Kind], entry: Entry) -> str:

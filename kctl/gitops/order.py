@@ -66,6 +66,27 @@ def stages(targets: Iterable[Target]) -> list[list[Target]]:
     return [[target for index, target in enumerate(ordered) if depth[index] == level] for level in levels]
 
 
+def staged(waves: Sequence[Sequence[Target]]) -> tuple[list[list[Target]], list[int]]:
+    """Return the stages of all waves, and of each stage the wave it belongs to.
+
+    What the API server needs for an object of a wave comes with that wave at the latest.
+    """
+    wave_of = {id(target): number for number, wave in enumerate(waves) for target in wave}
+    targets = [target for wave in waves for target in wave]
+    gates = _gates(targets)
+    for target in targets:
+        for gate in _gates_of(target):
+            needed = targets[gates[gate]] if gate in gates else target
+            wave_of[id(needed)] = min(wave_of[id(needed)], wave_of[id(target)])
+    found: list[list[Target]] = []
+    numbers: list[int] = []
+    for number in range(len(waves)):
+        part = stages(target for target in targets if wave_of[id(target)] == number)
+        found += part
+        numbers += [number] * len(part)
+    return found, numbers
+
+
 def sort_key(target: Target) -> tuple[int, str, str, str, str]:
     """Order by kind, then namespace and name."""
     kind = target.object["kind"]

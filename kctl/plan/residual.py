@@ -129,7 +129,8 @@ def _intents(client: Client) -> list[tuple[Ref, Ref, str, str]]:
     for applied in sets(client):
         source = Ref("", f"intent.kctl.dev/{applied.name}")
         if applied.phase not in FINISHED:
-            found.append((source, source, "NotApplied", "the set has not been carried out to its end yet"))
+            why = f": the next wave waits for {', '.join(applied.waits_for)}" if applied.waits_for else ""
+            found.append((source, source, "NotApplied", f"the set has not been carried out to its end yet{why}"))
         for result in applied.results:
             if result["change"] == "failed":
                 ref = ref_of({**result, "metadata": {"namespace": result["namespace"], "name": result["name"]}})
