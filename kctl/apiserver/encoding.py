@@ -13,6 +13,7 @@ Not here: revisions, and what may be read. Values of resources that may be seale
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from json.encoder import encode_basestring
@@ -43,8 +44,10 @@ REPEATED = frozenset(
     }
 )
 """What components make in numbers; what people write is kept as it is."""
+MIN_ALIKE = 32
+"""So many objects of one form are many; fewer are kept as they are, for people to read."""
 MIN_CLOSE, MIN_WIDE = 4, 8
-"""So many objects make a template worth it: of one owner, of different ones."""
+"""Of many, so many make a template worth it: of one owner, of different ones."""
 SAMPLES = 8
 """So many are compared to find where they differ; those that differ elsewhere are compared once more."""
 MAX_TEMPLATES = 6
@@ -167,6 +170,7 @@ class Codec:
         left = _members(batch)
         if left:
             left = self._by_known(left, values)
+        left = self._many(left)
         for field, least in (("close", MIN_CLOSE), ("wide", MIN_WIDE)):
             groups: dict[Family, list[Member]] = {}
             for member in left:
@@ -209,6 +213,20 @@ class Codec:
                 left.append(member)
         return left
 
+    def _many(self, members: list[Member]) -> list[Member]:
+        """Return those that are one of many; the others are remembered until they are."""
+        counts = Counter(member.wide for member in members)
+        families, waiting = self._families or {}, self._waiting
+        many = {
+            wide
+            for wide, count in counts.items()
+            if wide in families or count + len(waiting.get(wide, ())) >= MIN_ALIKE
+        }
+        for member in members:
+            if member.wide not in many:
+                self._wait(member)
+        return [member for member in members if member.wide in many]
+
     def _by_new(
         self,
         family: Family,
@@ -246,7 +264,7 @@ class Codec:
     def _wait(self, member: Member) -> None:
         """Remember an object until there are enough of its family."""
         waiting = self._waiting.setdefault(member.wide, [])
-        if len(waiting) < MIN_WIDE:
+        if len(waiting) < MIN_ALIKE:
             waiting.append(member.object)
 
     def _known_families(self) -> Families:
@@ -291,6 +309,7 @@ def _members(batch: Batch) -> list[Member]:
 def _enlist(families: Families, name: str, template: Template) -> None:
     is_wide = "ownerReferences" in template.places.get("metadata", {})
     wide = wide_family(template.example)
+    families.setdefault(wide, [])  # also that it is known is known
     families.setdefault(wide if is_wide else (controller_uid(template.example), wide), []).append((name, template))
 
 

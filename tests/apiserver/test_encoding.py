@@ -20,6 +20,11 @@ from kctl.store.sqlite import SqliteStore
 PODS = "pods"
 
 
+@pytest.fixture(autouse=True)
+def eight_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoding, "MIN_ALIKE", 8)
+
+
 def pod(n: int, *, owner: str = "web", node: str = "", phase: str = "Pending") -> Obj:
     """Return a pod that is much like the others of its owner."""
     reference = {
@@ -103,12 +108,26 @@ def test_what_many_pods_share_is_stored_once_and_read_back_to_the_byte() -> None
 def test_few_objects_are_stored_as_they_are() -> None:
     store = MemoryStore()
     storage = opened(store)
-    for n in range(encoding.MIN_CLOSE - 1):
+    for n in range(encoding.MIN_ALIKE - 1):
         put(storage, pod(n))
     storage.commit()
     assert templates(store) == []
     assert not is_packed(store, "/pods/ns/web-0")
-    assert store.head().revision == storage.revision == encoding.MIN_CLOSE - 1
+    assert store.head().revision == storage.revision == encoding.MIN_ALIKE - 1
+
+
+def test_of_many_those_of_one_owner_share_more() -> None:
+    store = MemoryStore()
+    storage = opened(store)
+    for n in range(10):
+        for owner in ("web", "api"):
+            put(storage, pod(n, owner=owner))
+    put(storage, pod(0, owner="lone"))
+    storage.commit()
+    assert len(templates(store)) == 2
+    sizes = {kv.key: len(kv.value) for kv in store.list("/pods/").items}
+    assert sizes["/pods/ns/web-1"] * 4 < sizes["/pods/ns/lone-0"]
+    assert state(opened(store)) == state(storage)
 
 
 def test_objects_that_come_one_at_a_time_share_once_there_are_enough() -> None:
