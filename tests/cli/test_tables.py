@@ -51,3 +51,53 @@ def test_flow_schemas_are_listed_in_the_order_they_are_tried() -> None:
     items = [named("late", spec={"matchingPrecedence": 9}), named("early", spec={"matchingPrecedence": 1})]
     text = tables.objects(printers.of("flowschemas.flowcontrol.apiserver.k8s.io"), items, EPOCH, show_headers=False)
     assert [line.split()[0] for line in text.splitlines()] == ["early", "late"]
+
+
+MORE = "CONTAINERS IMAGES SELECTOR"
+WHO = "USERS GROUPS SERVICEACCOUNTS"
+COLUMNS = [
+    ("apiservices.apiregistration.k8s.io", "NAME SERVICE AVAILABLE AGE", ""),
+    ("clusterrolebindings.rbac.authorization.k8s.io", "NAME ROLE AGE", WHO),
+    ("clusterroles.rbac.authorization.k8s.io", "NAME CREATED_AT", ""),
+    ("configmaps", "NAME DATA AGE", ""),
+    ("cronjobs.batch", "NAME SCHEDULE TIMEZONE SUSPEND ACTIVE LAST_SCHEDULE AGE", MORE),
+    ("customresourcedefinitions.apiextensions.k8s.io", "NAME CREATED_AT", ""),
+    ("daemonsets.apps", "NAME DESIRED CURRENT READY UP-TO-DATE AVAILABLE NODE_SELECTOR AGE", MORE),
+    ("deployments.apps", "NAME READY UP-TO-DATE AVAILABLE AGE", MORE),
+    ("endpoints", "NAME ENDPOINTS AGE", ""),
+    ("endpointslices.discovery.k8s.io", "NAME ADDRESSTYPE PORTS ENDPOINTS AGE", ""),
+    ("horizontalpodautoscalers.autoscaling", "NAME REFERENCE TARGETS MINPODS MAXPODS REPLICAS AGE", ""),
+    ("ingresses.networking.k8s.io", "NAME CLASS HOSTS ADDRESS PORTS AGE", ""),
+    ("jobs.batch", "NAME STATUS COMPLETIONS DURATION AGE", MORE),
+    ("namespaces", "NAME STATUS AGE", ""),
+    ("networkpolicies.networking.k8s.io", "NAME POD-SELECTOR AGE", ""),
+    (
+        "nodes",
+        "NAME STATUS ROLES AGE VERSION",
+        "INTERNAL-IP EXTERNAL-IP OS-IMAGE KERNEL-VERSION CONTAINER-RUNTIME",
+    ),
+    (
+        "persistentvolumeclaims",
+        "NAME STATUS VOLUME CAPACITY ACCESS_MODES STORAGECLASS VOLUMEATTRIBUTESCLASS AGE",
+        "VOLUMEMODE",
+    ),
+    ("poddisruptionbudgets.policy", "NAME MIN_AVAILABLE MAX_UNAVAILABLE ALLOWED_DISRUPTIONS AGE", ""),
+    ("pods", "NAME READY STATUS RESTARTS AGE", "IP NODE NOMINATED_NODE READINESS_GATES"),
+    ("replicasets.apps", "NAME DESIRED CURRENT READY AGE", MORE),
+    ("rolebindings.rbac.authorization.k8s.io", "NAME ROLE AGE", WHO),
+    ("roles.rbac.authorization.k8s.io", "NAME CREATED_AT", ""),
+    ("secrets", "NAME TYPE DATA AGE", ""),
+    ("serviceaccounts", "NAME SECRETS AGE", ""),
+    ("services", "NAME TYPE CLUSTER-IP EXTERNAL-IP PORT(S) AGE", "SELECTOR"),
+    ("statefulsets.apps", "NAME READY AGE", "CONTAINERS IMAGES"),
+]
+"""What kubectl 1.36 prints of the kinds that repositories hold, and what -o wide adds; ``_`` is a space."""
+
+
+@pytest.mark.parametrize(("resource", "plain", "wide"), COLUMNS, ids=[case[0] for case in COLUMNS])
+def test_the_columns_of_a_kind_are_kubectls(resource: str, plain: str, wide: str) -> None:
+    def heads(*, wide: bool) -> list[str]:
+        return [column.name.upper() for column in printers.of(resource).columns if wide or column.priority == 0]
+
+    assert heads(wide=False) == [name.replace("_", " ") for name in plain.split()]
+    assert heads(wide=True) == [name.replace("_", " ") for name in f"{plain} {wide}".split()]
