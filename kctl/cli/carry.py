@@ -94,16 +94,23 @@ Set = tuple[Sequence["Manifest"], Job]
 
 def plan(plane: ControlPlane, manifests: Sequence[Manifest], job: Job) -> Plan:
     """Return what the apply would do; ManifestErrors with everything that is refused."""
+    from kctl.api.errors import KctlError
     from kctl.gitops import apply
+    from kctl.store.errors import HeadMoved
 
-    return apply.plan(
-        plane.client,
-        manifests,
-        set_name=job.set_name,
-        registry=plane.server.registry,
-        fork=plane.server.fork,
-        options=job.options,
-    )
+    for _ in range(ATTEMPTS):
+        try:
+            return apply.plan(
+                plane.client,
+                manifests,
+                set_name=job.set_name,
+                registry=plane.server.registry,
+                fork=plane.server.fork,
+                options=job.options,
+            )
+        except HeadMoved:  # another process compacted what was about to be read
+            plane.refresh()
+    raise KctlError("other processes keep writing to this cluster", hint="run it again")
 
 
 def carry_out(opened: Opened, manifests: Sequence[Manifest], job: Job, how: How) -> int:
