@@ -13,6 +13,7 @@ from kctl.api import errors
 from kctl.api.objects import Obj
 from kctl.api.validation import environment, formats, probes, resources, security
 from kctl.api.validation.meta import Errors, formatted
+from kctl.api.validation.mounted_paths import inside, no_backsteps
 
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 PROTOCOLS = ("SCTP", "TCP", "UDP")
@@ -225,25 +226,12 @@ def _sub_path(mount: Obj, listed: str, at: str, out: Errors) -> None:
     """Check subPath and subPathExpr; upstream reports the first without an index."""
     sub, expression = mount.get("subPath") or "", mount.get("subPathExpr") or ""
     if sub:
-        inside(sub, f"{listed}.subPath", out, check_dots_first=False)
+        inside(sub, f"{listed}.subPath", out)
     if expression:
         if sub:
             text = "subPathExpr and subPath are mutually exclusive"
             out.append(errors.invalid(f"{at}.subPathExpr", expression, text))
-        inside(expression, f"{listed}.subPathExpr", out, check_dots_first=False)
-
-
-def inside(path: str, at: str, out: Errors, *, check_dots_first: bool = True) -> None:
-    """Check that a path is relative and does not lead out, as validateLocalDescendingPath."""
-    if path.startswith("/"):
-        out.append(errors.invalid(at, path, "must be a relative path"))
-    no_backsteps(path, at, out)
-
-
-def no_backsteps(path: str, at: str, out: Errors) -> None:
-    """Refuse ``..`` as a part of a path."""
-    if ".." in path.split("/"):
-        out.append(errors.invalid(at, path, "must not contain '..'"))
+        inside(expression, f"{listed}.subPathExpr", out)
 
 
 def _propagation(mount: Obj, container: Obj, at: str, out: Errors) -> None:

@@ -13,6 +13,7 @@ from kctl.api import errors, quantity
 from kctl.api.objects import Obj
 from kctl.api.validation import formats
 from kctl.api.validation.meta import Errors, formatted
+from kctl.api.validation.mounted_paths import local_path
 
 SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
 ENV_FIELDS = (
@@ -71,9 +72,7 @@ def _value_from(value: Obj, at: str, out: Errors) -> None:
         if name in given:
             _key_ref(source[name], f"{here}.{name}", out)
     if "fileKeyRef" in given:
-        for name in ("volumeName", "path", "key"):
-            if not source["fileKeyRef"].get(name):
-                out.append(errors.required(f"{here}.fileKeyRef.{name}"))
+        _file_key(source["fileKeyRef"], f"{here}.fileKeyRef", out)
     if not given:
         text = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
         out.append(errors.invalid(here, "", text))
@@ -81,6 +80,14 @@ def _value_from(value: Obj, at: str, out: Errors) -> None:
         out.append(errors.invalid(here, "", "may not be specified when `value` is not empty"))
     elif len(given) > 1:
         out.append(errors.invalid(here, "", "may not have more than one field specified at a time"))
+
+
+def _file_key(value: Obj, at: str, out: Errors) -> None:
+    """Check a reference to a variable in a file of a volume."""
+    for name in ("volumeName", "path", "key"):
+        if not value.get(name):
+            out.append(errors.required(f"{at}.{name}"))
+    local_path(value.get("path") or "", f"{at}.path", out)
 
 
 def _key_ref(value: Obj, at: str, out: Errors) -> None:
@@ -101,6 +108,10 @@ def field_ref(value: Obj, allowed: Sequence[str], at: str, out: Errors, *, downw
     path = value.get("fieldPath") or ""
     if not path:
         out.append(errors.required(f"{at}.fieldPath"))
+        return
+    if value["apiVersion"] != "v1":
+        text = f"error converting fieldPath: unsupported pod version: {value['apiVersion']}"
+        out.append(errors.invalid(f"{at}.fieldPath", path, text))
         return
     subscript = re.fullmatch(r"(.*)\['(.*)'\]", path)
     if subscript:

@@ -6,17 +6,19 @@ In comes ``spec.volumes``; complaints are appended as ValidateVolumes and valida
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from kctl.api import errors, quantity
 from kctl.api.objects import Obj
-from kctl.api.validation import environment, formats
-from kctl.api.validation.containers import inside, no_backsteps
+from kctl.api.validation import environment, formats, meta, tree_volumes
 from kctl.api.validation.meta import Errors, formatted
+from kctl.api.validation.mounted_paths import local_path, no_backsteps
+from kctl.api.validation.tree_volumes import Rule
 
 FILE_MODE = "must be a number between 0 and 0777 (octal), both inclusive"
 HOST_PATH_TYPES = ("BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket")
+TOO_LONG_TOGETHER = "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified."
 MORE_THAN_ONE = "may not specify more than 1 volume type"
 
 
@@ -51,17 +53,11 @@ def _source(value: Obj, at: str, out: Errors) -> None:
             RULES[name](value[name], f"{at}.{name}", out)
     if not given:
         out.append(errors.required(at, "must specify a volume type"))
-
-
-def _needs(*names: str) -> Callable[[Obj, str, Errors], None]:
-    """Return the rule that these fields must be set."""
-
-    def rule(value: Obj, at: str, out: Errors) -> None:
-        for name in names:
-            if not value.get(name):
-                out.append(errors.required(f"{at}.{name}"))
-
-    return rule
+    iscsi = value.get("iscsi") or {}
+    if iscsi.get("initiatorName") is not None:
+        name = value.get("name") or ""
+        if formats.size(f"{name}:{iscsi.get('targetPortal') or ''}") > 64:
+            out.append(errors.invalid(f"{at}.name", name, TOO_LONG_TOGETHER))
 
 
 def _empty_dir(value: Obj, at: str, out: Errors) -> None:
@@ -97,9 +93,7 @@ def _key_to_path(value: Obj, at: str, out: Errors) -> None:
     path = value.get("path") or ""
     if not path:
         out.append(errors.required(f"{at}.path"))
-    inside(path, f"{at}.path", out)
-    if path.startswith("..") and ".." not in path.split("/"):
-        out.append(errors.invalid(f"{at}.path", path, "must not start with '..'"))
+    local_path(path, f"{at}.path", out)
     _mode(value, "mode", at, out)
 
 
@@ -133,7 +127,7 @@ def _downward_file(value: Obj, at: str, out: Errors) -> None:
     path = value.get("path") or ""
     if not path:
         out.append(errors.required(f"{at}.path"))
-    inside(path, f"{at}.path", out)
+    local_path(path, f"{at}.path", out)
     field, resource = value.get("fieldRef"), value.get("resourceFieldRef")
     if field is not None:
         environment.field_ref(field, environment.VOLUME_FIELDS, f"{at}.fieldRef", out, downward=True)
@@ -208,7 +202,7 @@ def _token(value: Obj, at: str, out: Errors) -> None:
     if not path:
         out.append(errors.required(f"{at}.path"))
     else:
-        inside(path, f"{at}.path", out)
+        local_path(path, f"{at}.path", out)
 
 
 def _ephemeral(value: Obj, at: str, out: Errors) -> None:
@@ -219,7 +213,23 @@ def _ephemeral(value: Obj, at: str, out: Errors) -> None:
         return
     from kctl.api.validation import storage
 
+    _claim_metadata(template.get("metadata") or {}, f"{at}.volumeClaimTemplate.metadata", out)
     storage.claim_spec(template.get("spec") or {}, f"{at}.volumeClaimTemplate.spec", out)
+
+
+METADATA = (
+    *("name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp"),
+    *("deletionTimestamp", "deletionGracePeriodSeconds", "ownerReferences", "finalizers", "managedFields"),
+)
+
+
+def _claim_metadata(value: Obj, at: str, out: Errors) -> None:
+    """Check that a claim's template has labels and annotations alone."""
+    meta.check_annotations(value.get("annotations"), f"{at}.annotations", out)
+    meta.labels(value.get("labels"), f"{at}.labels", out)
+    for name in METADATA:
+        if value.get(name):
+            out.append(errors.forbidden_field(f"{at}.{name}", "cannot be set for an ephemeral volume"))
 
 
 def _csi(value: Obj, at: str, out: Errors) -> None:
@@ -231,6 +241,11 @@ def _csi(value: Obj, at: str, out: Errors) -> None:
         out.append(errors.too_long(f"{at}.driver", driver, 63))
     else:
         formatted(formats.dns_subdomain, driver.lower(), f"{at}.driver", out)
+    secret = value.get("nodePublishSecretRef")
+    if secret is not None and not secret.get("name"):
+        out.append(errors.required(f"{at}.nodePublishSecretRef.name"))
+    elif secret is not None:
+        formatted(formats.dns_subdomain, secret["name"], f"{at}.nodePublishSecretRef.name", out)
 
 
 def _image(value: Obj, at: str, out: Errors) -> None:
@@ -248,54 +263,31 @@ def _claim(value: Obj, at: str, out: Errors) -> None:
         out.append(errors.required(f"{at}.claimName"))
 
 
-def nfs(value: Obj, at: str, out: Errors) -> None:
-    """Check an NFS share."""
-    if not value.get("server"):
-        out.append(errors.required(f"{at}.server"))
-    path = value.get("path") or ""
-    if not path:
-        out.append(errors.required(f"{at}.path"))
-    elif not path.startswith("/"):
-        out.append(errors.invalid(f"{at}.path", path, "must be an absolute path"))
-
-
-RULES: dict[str, Callable[[Obj, str, Errors], None]] = {
+OWN: dict[str, Rule] = {
     "emptyDir": _empty_dir,
     "hostPath": host_path,
-    "gitRepo": _needs("repository"),
-    "gcePersistentDisk": _needs("pdName"),
-    "awsElasticBlockStore": _needs("volumeID"),
     "secret": _secret,
-    "nfs": nfs,
-    "iscsi": _needs("targetPortal", "iqn"),
-    "glusterfs": _needs("endpoints", "path"),
-    "flocker": _needs(),
     "persistentVolumeClaim": _claim,
-    "rbd": _needs("monitors", "image"),
-    "cinder": _needs("volumeID"),
-    "cephfs": _needs("monitors"),
-    "quobyte": _needs("registry", "volume"),
     "downwardAPI": _downward,
-    "fc": _needs(),
-    "flexVolume": _needs("driver"),
     "configMap": _config_map,
-    "azureFile": _needs("secretName", "shareName"),
-    "vsphereVolume": _needs("volumePath"),
-    "photonPersistentDisk": _needs("pdID"),
-    "portworxVolume": _needs("volumeID"),
-    "azureDisk": _needs("diskName", "diskURI"),
-    "storageos": _needs(),
     "projected": _projected,
-    "scaleIO": _needs("gateway", "system", "volumeName"),
     "csi": _csi,
     "ephemeral": _ephemeral,
     "image": _image,
 }
-PROJECTIONS: dict[str, Callable[[Obj, str, Errors], None]] = {
+ORDER = (
+    *("emptyDir", "hostPath", "gitRepo", "gcePersistentDisk", "awsElasticBlockStore", "secret", "nfs", "iscsi"),
+    *("glusterfs", "flocker", "persistentVolumeClaim", "rbd", "cinder", "cephfs", "quobyte", "downwardAPI", "fc"),
+    *("flexVolume", "configMap", "azureFile", "vsphereVolume", "photonPersistentDisk", "portworxVolume"),
+    *("azureDisk", "storageos", "projected", "scaleIO", "csi", "ephemeral", "image"),
+)
+RULES: dict[str, Rule] = {name: OWN.get(name) or tree_volumes.OF_PODS[name] for name in ORDER}
+"""The rule of each source, in the order upstream looks for them."""
+PROJECTIONS: dict[str, Rule] = {
     "secret": _projected_keys,
     "configMap": _projected_keys,
     "downwardAPI": _projected_downward,
     "serviceAccountToken": _token,
-    "clusterTrustBundle": _needs("path"),
-    "podCertificate": _needs("signerName", "keyType"),
+    "clusterTrustBundle": tree_volumes.needs("path"),
+    "podCertificate": tree_volumes.needs("signerName", "keyType"),
 }
