@@ -208,7 +208,7 @@ def _profile(latencies: Mapping[str, Any], errors: list[FieldError]) -> Profile:
 
 
 def _history(given: Any, errors: list[FieldError]) -> History:
-    """Read ``{revisions: 10000, commands: 20, age: 720h}``."""
+    """Read ``{revisions: 5000, commands: 20, age: 720h}``."""
     if not isinstance(given, dict):
         errors.append(invalid("spec.history", given, "must be a map"))
         return History()

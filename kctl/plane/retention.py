@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 FOLLOWS = ("converge", "advance")
 """Entries that belong to the command before them."""
-KEPT = 10_000
+KEPT = 5_000
 COMMANDS = 20
 
 
