@@ -12,12 +12,11 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from kctl.store import core, replica
 from kctl.store.api import Consistency
 from kctl.store.core import NotDurable
-from kctl.store.crew import Crew
 from kctl.store.errors import (
     NONSENSE,
     Corrupt,
@@ -32,7 +31,10 @@ from kctl.store.errors import (
 from kctl.store.lock import pause
 from kctl.store.participant import Known, Participant
 from kctl.store.replica import HEAD
-from kctl.store.turn import Evaluate, Taking, one_after_the_other
+from kctl.store.turn import Evaluate, Taking, Together, one_after_the_other
+
+if TYPE_CHECKING:
+    from kctl.store.crew import Crew
 
 T = TypeVar("T")
 Wrap = Callable[[Participant], Any]
@@ -61,7 +63,7 @@ class Group:
             self.add(folder)
         self.consistency = consistency
         self._wrap = wrap
-        self._crew = Crew()
+        self._crew: Crew | None = None
         self._single: tuple[Known, Seen] | None = None
         self._damaged: dict[str, str] = {}
 
@@ -77,7 +79,8 @@ class Group:
 
     def close(self) -> None:
         """Close all files."""
-        self._crew.close()
+        if self._crew is not None:
+            self._crew.close()
         for participant in self.participants:
             participant.close()
 
@@ -220,7 +223,7 @@ class Group:
                 raise failed[0][1]
             absent = [(place, error.message) for place, error in failed]
             replicas = held if self._wrap is None else [self._wrap(participant) for participant in held]
-            together = self._crew if len(held) > 1 else one_after_the_other
+            together = self._together() if len(held) > 1 else one_after_the_other
             taking: Taking[Any] = Taking(replicas, absent, together)
             try:
                 return taking.run(evaluate)
@@ -262,6 +265,13 @@ class Group:
             return error
         finally:
             participant.rest()
+
+    def _together(self) -> Together:
+        if self._crew is None:
+            from kctl.store.crew import Crew
+
+            self._crew = Crew()
+        return self._crew
 
     def settle(self) -> core.Turn:
         """Bring every replica that can be counted to one log; return how the turn stood."""

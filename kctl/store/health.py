@@ -6,6 +6,8 @@ not answer comes from the configuration the others agree on.
 
 from __future__ import annotations
 
+import os
+
 from kctl.store import core
 from kctl.store.api import Level, Member, Problem
 from kctl.store.errors import Corrupt, NoStore, ReadOnlyStore, StoreError, Unreadable, WrongFormat
@@ -91,6 +93,8 @@ def _member(participant: Participant, known: Known, newest: Known, doubt: core.D
         state, why = "foreign", "it is not a member"
     elif doubt is not None:
         state, why = doubt.kind, doubt.why
+    elif not os.access(participant.path, os.W_OK) or not os.access(participant.folder, os.W_OK):
+        state, why = "readonly", "it cannot be written"
     elif known.standing.at != newest.standing.at:
         state, why = "behind", f"it is {lag} entries behind"
     size = participant.size()
