@@ -162,6 +162,7 @@ for _below in (
     store_members.repair,
     store_members.restore,
     store_members.recover,
+    store_members.attach,
     store_members.member,
     store_keys.group,
 ):

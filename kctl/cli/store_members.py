@@ -156,6 +156,37 @@ def replace(settings: Settings, replica: str, directory: str, yes: bool, output:
     _say("replace", [f"{new}: {name} takes the place of {old.place}"], output)
 
 
+@click.command("attach", short_help="Use a log that lies in other directories.")
+@click.argument("directories", nargs=-1, required=True, type=DIRECTORY, metavar="DIR...")
+@OUTPUT
+@click.pass_obj
+def attach(settings: Settings, directories: tuple[str, ...], output: str | None) -> None:
+    """Make the log whose replicas lie in the DIRs the one of this directory, which must have none.
+
+    For when the state folder is gone and the replicas, elsewhere, are not, or when their disks were
+    moved. Never let two machines use the same replicas: their locks are not each other's.
+    """
+    from kctl.api.errors import Refused
+    from kctl.cli.session import shown, state_folder
+    from kctl.plane import state, stores
+    from kctl.store.open import open_store
+
+    folder = state_folder(settings) or Path.cwd() / state.STATE
+    if state.is_cluster(folder):
+        raise Refused(
+            f"{shown(folder)} holds a cluster already", hint="remove the folder, or name another with --state"
+        )
+    found = [Path(directory) for directory in directories]
+    store = open_store(found)
+    try:
+        head = store.head()
+        state.create(folder)
+        stores.keep(folder, stores.Placement(tuple(found), store.cluster_id))
+    finally:
+        store.close()
+    _say("attach", [f"{shown(folder)} uses the log in {_places(found)}, revision {head.revision}"], output)
+
+
 @click.command("restore", short_help="Begin anew from a snapshot.")
 @click.argument("file", type=click.Path(dir_okay=False))
 @click.option(

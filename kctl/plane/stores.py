@@ -67,7 +67,9 @@ def choose(folder: Path, directories: Sequence[Path]) -> Placement:
     """Write down where the replicas of a new cluster will lie; of two who do, both get the first one's."""
     for directory in directories:
         if (directory / LOG).exists():
-            raise Refused(f"{directory} holds a log already", hint="name another directory, or remove it")
+            raise Refused(
+                f"{directory} holds a log already", hint='"kctl store attach" uses it; or name another directory'
+            )
     partial = _written(folder, Placement(tuple(directories)))
     with suppress(FileExistsError):
         os.link(partial, folder / state.REPLICAS)

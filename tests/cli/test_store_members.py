@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -193,3 +194,33 @@ def test_another_number_of_replicas_in_kctl_yaml_is_said(one: Any) -> None:
     assert said in one("label", "node", "node-1", "a=b").err
     one("store", "member", "add", "r2", "r3")
     assert "replicas of the log" not in one("label", "node", "node-2", "a=b").err
+
+
+def test_a_state_folder_that_is_gone_finds_its_replicas_again(kctl: Any) -> None:
+    kctl.write("secret.yaml", SECRET)
+    places = [word for name in "abc" for word in ("--replica", f"disks/{name}")]
+    kctl("init", *places)
+    kctl("apply", "-f", "secret.yaml")
+    keys = (kctl.folder / ".kctl" / "encryption-keys.json").read_bytes()
+    shutil.rmtree(kctl.folder / ".kctl")
+    assert "kctl store attach" in kctl("init", *places, code=4).err
+    shutil.rmtree(kctl.folder / ".kctl", ignore_errors=True)
+    assert "1 of 3 replicas" in kctl("store", "attach", "disks/a", code=1).err
+    assert not (kctl.folder / ".kctl").exists()
+    kctl("store", "attach", "disks/a", "disks/b", "disks/c")
+    (kctl.folder / ".kctl" / "encryption-keys.json").write_bytes(keys)
+    assert "holds a cluster already" in kctl("store", "attach", "disks/a", code=4).err
+    assert members(kctl) == dict.fromkeys("abc", ("voter", "ok"))
+    sound(kctl)
+
+
+def test_a_directory_with_its_replicas_can_be_moved(three: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    moved = three.folder.rename(three.folder.with_name("moved"))
+    monkeypatch.chdir(moved)
+    found = three("store", "status", "-o", "json").json()
+    assert [member["place"] for member in found["members"]] == [str(moved / ".kctl" / f"store-{n}") for n in (1, 2, 3)]
+    sound(three)
+    shutil.rmtree(moved / ".kctl" / "store-2")
+    assert re.search(r"\.kctl/store-2 +missing", three("store", "status", code=3).out)
+    three("store", "repair")
+    sound(three)
