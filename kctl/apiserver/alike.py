@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kctl.api import names, schema
-from kctl.api.likeness import OF_SPECS, OF_STATUSES, UNLIKE, Free, fitted, is_like
+from kctl.api.likeness import OF_STATUSES, UNLIKE, Free, fitted, is_like
 from kctl.api.objects import Key, Obj
 from kctl.api.patch import shape
 from kctl.api.patch.outline import Drawn, outline
@@ -33,8 +33,8 @@ OF_EVENTS: Free = {
     "reportingInstance": None,
 }
 """What differs between Events alike."""
-OWN = frozenset(("name", "uid", "creationTimestamp", "resourceVersion", "managedFields"))
-"""Metadata that each pod has of its own, and that no update changes."""
+WRITTEN = frozenset(("resourceVersion", "managedFields"))
+"""Metadata that every write changes."""
 VARIANTS = 4
 """So many models are kept of what is keyed alike; the last one that served is tried first."""
 
@@ -174,30 +174,18 @@ def _is_status_alone(body: Obj, old: Obj) -> bool:
 
 
 def _fitting(model: Change, body: Obj, old: Obj) -> Any:
-    """Return what the pipeline would make of the body's status, UNLIKE when the model does not tell."""
-    was = model.old
-    if (
-        _same_metadata(was["metadata"], old["metadata"])
-        and is_like(was["spec"], old["spec"], OF_SPECS)
-        and is_like(was["status"], old["status"], OF_STATUSES)
-    ):
-        return fitted(model.sent, model.status, body["status"], OF_STATUSES)
-    return UNLIKE
+    """Return what the pipeline would make of the body's status, UNLIKE when the model does not tell.
+
+    Of the pod as it is only the status matters: the rest stays, and was found valid when it was written.
+    """
+    if not is_like(model.old["status"], old["status"], OF_STATUSES):
+        return UNLIKE
+    return fitted(model.sent, model.status, body["status"], OF_STATUSES)
 
 
 def _element(status: Obj) -> str:
     """Return the path element of the pod's address."""
     return 'k:{"ip":"' + str(status.get("podIP")) + '"}'
-
-
-def _same_metadata(one: Obj, other: Obj) -> bool:
-    if len(one) != len(other):
-        return False
-    for name, value in one.items():
-        given = other.get(name)
-        if given is not value and given != value and name not in OWN:
-            return False
-    return True
 
 
 def learn_changed(server: APIServer, request: Request, old: Obj, made: Obj) -> None:
@@ -206,9 +194,9 @@ def learn_changed(server: APIServer, request: Request, old: Obj, made: Obj) -> N
     if found is None or made is old or not _is_status_alone(request.body, old):
         return
     status, before, after = made["status"], old["metadata"], made["metadata"]
-    if made["spec"] is not old["spec"] or not _same_metadata(before, after):
+    if made["spec"] is not old["spec"] or before.keys() != after.keys():
         return
-    if any(before.get(name) != after.get(name) for name in ("name", "uid", "creationTimestamp")):
+    if any(value != after[name] for name, value in before.items() if name not in WRITTEN):
         return
     drawn = outline(shape.of(schema.of(request.kind)), old, {**old, "status": request.body["status"]})
     if drawn is not None and (not drawn.addresses or drawn.addresses == (_element(status),)):
@@ -227,8 +215,8 @@ def _changes(server: APIServer, request: Request, old: Obj) -> tuple[list[Change
     meta = old["metadata"]
     if "deletionTimestamp" in meta or not isinstance(body.get("status"), dict):
         return None
-    owners, labels = meta.get("ownerReferences"), meta.get("labels") or {}
+    owners = meta.get("ownerReferences")
     owner = owners[0]["uid"] if owners else ""
-    key = (request.kind, request.namespace, request.manager, options.field_validation, *labels.values())
+    key = (request.kind, request.namespace, request.manager, options.field_validation)
     at, now, phase = server.models.at, server.clock.now(), old["status"].get("phase")
     return at(now, (id(old["spec"]["containers"]), phase, *key)), at(now, (owner, phase, *key))

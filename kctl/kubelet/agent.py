@@ -58,20 +58,21 @@ class Kubelet(Controller):
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
         self._lives = Lives(profile)
+        self._references = references.Named()
         self._written: dict[Key, Obj] = {}
         """Pods as this kubelet has just written them, until it hears of that."""
         self.watches = (
             Watch("pods", self._keys_of_pod, META | SPEC | STATUS),
             Watch("nodes", _node_keys),
-            Watch("configmaps", _reference_keys("configmaps")),
-            Watch("secrets", _reference_keys("secrets")),
+            Watch("configmaps", self._reference_keys("configmaps")),
+            Watch("secrets", self._reference_keys("secrets")),
         )
 
     def prepare(self, caches: Caches) -> None:
         """Register what kubelets keep in memory."""
         pods = caches["pods"]
         facts.prepare(pods, self.profile)
-        _references(pods)
+        self._waiting_for(pods)
         _refused(pods)
 
     def observe(self, caches: Caches, key: Key) -> Seen | None:
@@ -89,7 +90,7 @@ class Kubelet(Controller):
         namespace = key_of(pod).namespace
         objects = {
             reference: caches[reference.resource].get(Key(namespace, reference.name))
-            for reference in references.named(pod["spec"])
+            for reference in self._references.of(pod["spec"])
         }
         pods = caches["pods"]
         images = facts.image_fold(pods, self.profile).get(node["metadata"]["name"])
@@ -138,9 +139,29 @@ class Kubelet(Controller):
                 return [other for other in keys if other != key]
         return keys
 
+    def _waiting_for(self, pods: Cache) -> Index:
+        """Return the index of the pods that have yet to start by what they name."""
 
-def _references(pods: Cache) -> Index:
-    return pods.index(REFERENCES, _references_of, on=SPEC | STATUS)
+        def values(pod: Obj) -> Iterable[tuple[str, str, str]]:
+            if ((pod.get("status") or {}).get("phase") or "Pending") != "Pending" or not pod["spec"].get("nodeName"):
+                return ()
+            namespace = pod["metadata"].get("namespace") or ""
+            return [(reference.resource, namespace, reference.name) for reference in self._references.of(pod["spec"])]
+
+        return pods.index(REFERENCES, values, on=SPEC | STATUS)
+
+    def _reference_keys(self, resource: str) -> KeysOf:
+        """Wake the pods that wait for a ConfigMap or Secret."""
+
+        def keys(old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
+            obj = new or old
+            if obj is None:
+                return []
+            key = key_of(obj)
+            found = self._waiting_for(caches["pods"]).get((resource, key.namespace, key.name))
+            return [key_of(pod) for pod in found]
+
+        return keys
 
 
 def _refused(pods: Cache) -> Index:
@@ -191,27 +212,6 @@ def _node_keys(old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
         return []
     found = by_node(caches["pods"]).get(new["metadata"]["name"])
     return [key_of(pod) for pod in found if not is_settled(pod)]
-
-
-def _reference_keys(resource: str) -> KeysOf:
-    def keys(old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
-        obj = new or old
-        if obj is None:
-            return []
-        key = key_of(obj)
-        found = _references(caches["pods"]).get((resource, key.namespace, key.name))
-        return [key_of(pod) for pod in found]
-
-    return keys
-
-
-def _references_of(pod: Obj) -> Iterable[tuple[str, str, str]]:
-    """Return what a bound pod that has yet to start names."""
-    phase = (pod.get("status") or {}).get("phase") or "Pending"
-    if phase != "Pending" or not pod["spec"].get("nodeName"):
-        return ()
-    namespace = key_of(pod).namespace
-    return [(reference.resource, namespace, reference.name) for reference in references.named(pod["spec"])]
 
 
 def _refused_on(pod: Obj) -> Iterable[str]:
