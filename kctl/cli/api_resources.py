@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from kctl.api.registry import Kind
 
 
+def _words(text: str) -> set[str]:
+    return {word for word in text.split(",") if word}
+
+
 def preferred(settings: Settings) -> list[Kind]:
     """Return every kind in the version that is preferred, with those of the cluster here when there is one."""
     from kctl.api.registry import builtin
@@ -33,11 +37,21 @@ def preferred(settings: Settings) -> list[Kind]:
 @click.command("api-resources", short_help="List the kinds the API server has.")
 @click.option("--api-group", default=None, metavar="GROUP", help='Only this group; "" is the core group.')
 @click.option("--namespaced", type=bool, default=None, metavar="BOOL", help="Only namespaced kinds, or only others.")
+@click.option("--verbs", default="", metavar="VERB,...", help="Only kinds that have all these verbs.")
+@click.option("--categories", default="", metavar="NAME,...", help="Only kinds in all these categories.")
+@click.option("--sort-by", type=click.Choice(("name", "kind")), help="Instead of by group and name.")
 @options.no_headers
 @options.output("wide", "name", "json", "yaml")
 @click.pass_obj
 def command(
-    settings: Settings, api_group: str | None, namespaced: bool | None, no_headers: bool, output: str | None
+    settings: Settings,
+    api_group: str | None,
+    namespaced: bool | None,
+    verbs: str,
+    categories: str,
+    sort_by: str | None,
+    no_headers: bool,
+    output: str | None,
 ) -> None:
     """List every kind with its short names, group and scope, and whether kctl simulates it."""
     from kctl.api import register
@@ -47,8 +61,13 @@ def command(
     kinds = [
         kind
         for kind in preferred(settings)
-        if (api_group is None or kind.group == api_group) and (namespaced is None or kind.namespaced == namespaced)
+        if (api_group is None or kind.group == api_group)
+        and (namespaced is None or kind.namespaced == namespaced)
+        and _words(verbs) <= {*kind.verbs}
+        and _words(categories) <= {*kind.categories}
     ]
+    if sort_by:
+        kinds.sort(key=lambda kind: kind.plural if sort_by == "name" else kind.kind)
     if output == "name":
         write("".join(f"{kind.resource}\n" for kind in kinds))
         return

@@ -24,6 +24,9 @@ SERVICE_NAME = "kubernetes.io/service-name"
 @options.namespace
 @options.all_namespaces
 @options.selector
+@click.option(
+    "--show-events", type=bool, is_flag=False, flag_value=True, default=True, help="With their events (default)."
+)
 @options.show_secrets
 @options.output("json", "yaml")
 @click.pass_obj
@@ -37,6 +40,7 @@ def command(
     namespace: str | None,
     all_namespaces: bool,
     selector: str,
+    show_events: bool,
     show_secrets: bool,
     output: str | None,
 ) -> int:
@@ -57,7 +61,8 @@ def command(
             failures += errors
             for item in items:
                 shown = presentable(item, secrets=show_secrets)
-                found.append((selection.kind.resource, shown, why.events(plane.client, item)))
+                events = why.events(plane.client, item) if show_events else []
+                found.append((selection.kind.resource, shown, events))
         if output:
             entries = [{"object": obj, "events": events} for _, obj, events in found]
             write(document({"apiVersion": "kctl.dev/v1", "kind": "Descriptions", "items": entries}, output))

@@ -88,6 +88,7 @@ class Shape(NamedTuple):
     with_events: bool = False
     label_columns: tuple[str, ...] = ()
     with_kind: bool = False
+    subresource: str = ""
 
 
 class Rows:

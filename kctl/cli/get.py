@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 @options.selector
 @click.option("--field-selector", default="", metavar="SELECTOR", help="Only objects with these fields.")
 @options.output("wide", "json", "yaml", "name", expressions=("jsonpath=", "custom-columns="))
+@click.option("--subresource", default="", metavar="NAME", help="This part of the objects named: status, scale.")
+@click.option("--raw", default="", metavar="PATH", help="What the API server answers at a path.")
 @options.no_headers
 @click.option("--show-labels", is_flag=True, help="Add a column with all labels.")
 @click.option("-L", "--label-columns", multiple=True, metavar="LABEL,...", help="Add a column for each label.")
@@ -42,71 +44,99 @@ if TYPE_CHECKING:
 @click.option("--watch-only", is_flag=True, help="Only what changes.")
 @click.option("--output-watch-events", is_flag=True, help="Say ADDED, MODIFIED or DELETED with each change.")
 @click.pass_obj
-def command(
-    settings: Settings,
-    resources: tuple[str, ...],
-    paths: tuple[str, ...],
-    recursive: bool,
-    kustomize: str | None,
-    ignore_not_manifest: bool,
-    namespace: str | None,
-    all_namespaces: bool,
-    selector: str,
-    field_selector: str,
-    output: str | None,
-    no_headers: bool,
-    show_labels: bool,
-    label_columns: tuple[str, ...],
-    show_kind: bool,
-    sort_by: str,
-    show_managed_fields: bool,
-    ignore_not_found: bool,
-    show_secrets: bool,
-    at: str | None,
-    watch: bool,
-    watch_only: bool,
-    output_watch_events: bool,
-) -> int:
+def command(settings: Settings, /, resources: tuple[str, ...], **given: Any) -> int:
     """List objects of a kind, several kinds, or a category such as all."""
-    from kctl.cli import following, sorting
     from kctl.cli.session import open_reader
     from kctl.cli.targets import Choice
 
-    options.refuse_kustomize(kustomize)
-    choice = Choice(paths, recursive, None, ignore_not_manifest, namespace)
-    if (watch or watch_only) and output is not None:
-        refuse_expression(output)
+    asked = Asked(**{name: given.pop(name) for name in Asked._fields})
+    options.refuse_kustomize(given["kustomize"])
+    choice = Choice(given["paths"], given["recursive"], None, given["ignore_not_manifest"], asked.namespace)
+    if asked.is_watched and asked.output is not None:
+        refuse_expression(asked.output)
     with open_reader(settings) as opened:
-        plane = opened if at is None else past_of(opened, at, watch or watch_only)
-        scope = "" if all_namespaces else namespace or "default"
-        chosen = selections(plane, resources, choice, scope)
-        found: list[tuple[Kind, list[Obj]]] = []
-        failures = []
-        for selection, where in chosen:
-            items, errors = fetch(plane, selection, where, selector, field_selector)
-            found.append((selection.kind, sorting.by_path(items, sort_by) if sort_by else items))
-            failures += [error for error in errors if not (ignore_not_found and "NotFound" in error)]
-        labels = tuple(label for given in label_columns for label in given.split(",") if label)
-        shape = following.Shape(
-            output,
-            all_namespaces,
-            show_labels,
-            show_secrets,
-            show_managed_fields,
-            output_watch_events,
-            labels,
-            show_kind,
+        if given["raw"]:
+            return _raw(opened, given["raw"], asked.show_secrets)
+        plane = opened if given["at"] is None else past_of(opened, given["at"], asked.is_watched)
+        return _show(plane, selections(plane, resources, choice, asked.scope), asked)
+
+
+class Asked(NamedTuple):
+    """The options that say what to list and how to show it, under their names on the command line."""
+
+    namespace: str | None
+    all_namespaces: bool
+    selector: str
+    field_selector: str
+    subresource: str
+    output: str | None
+    no_headers: bool
+    show_labels: bool
+    label_columns: tuple[str, ...]
+    show_kind: bool
+    sort_by: str
+    show_managed_fields: bool
+    ignore_not_found: bool
+    show_secrets: bool
+    watch: bool
+    watch_only: bool
+    output_watch_events: bool
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether to go on with what changes."""
+        return self.watch or self.watch_only
+
+    @property
+    def scope(self) -> str:
+        """The namespace to list, "" for all."""
+        return "" if self.all_namespaces else self.namespace or "default"
+
+    @property
+    def shape(self) -> Shape:
+        """How objects are shown."""
+        from kctl.cli.following import Shape
+
+        return Shape(
+            self.output,
+            self.all_namespaces,
+            self.show_labels,
+            self.show_secrets,
+            self.show_managed_fields,
+            self.output_watch_events,
+            tuple(label for given in self.label_columns for label in given.split(",") if label),
+            self.show_kind,
+            self.subresource,
         )
-        if not watch_only:
-            is_single = len(chosen) == 1 and len(chosen[0][0].names) == 1
-            _print(plane, found, shape, is_single=is_single, show_headers=not no_headers)
-        is_empty = not any(items for _, items in found)
-        if is_empty and not failures and output is None and not ignore_not_found:
-            is_global = all_namespaces or not chosen[0][0].kind.namespaced
-            print("No resources found" + ("" if is_global else f" in {scope} namespace."), file=sys.stderr)
-        if (watch or watch_only) and not failures:
-            listed = [(*one, items) for one, (_, items) in zip(chosen, found, strict=True)]
-            following.show_changes(plane, listed, selector, field_selector, shape)
+
+
+def _raw(plane: ControlPlane, path: str, secrets: bool) -> int:
+    from kctl.cli import output, raw
+
+    output.write(raw.get(plane, path, secrets=secrets))
+    return 0
+
+
+def _show(plane: ControlPlane, chosen: list[tuple[Selection, str]], asked: Asked) -> int:
+    """Print what was chosen, then what changes where that is wanted; return the exit code."""
+    from kctl.cli import following, sorting
+
+    found: list[tuple[Kind, list[Obj]]] = []
+    failures = []
+    for selection, where in chosen:
+        items, errors = fetch(plane, selection, where, asked.selector, asked.field_selector, asked.subresource)
+        found.append((selection.kind, sorting.by_path(items, asked.sort_by) if asked.sort_by else items))
+        failures += [error for error in errors if not (asked.ignore_not_found and "NotFound" in error)]
+    if not asked.watch_only:
+        is_single = len(chosen) == 1 and len(chosen[0][0].names) == 1
+        _print(plane, found, asked.shape, is_single=is_single, show_headers=not asked.no_headers)
+    is_empty = not any(items for _, items in found)
+    if is_empty and not failures and asked.output is None and not asked.ignore_not_found:
+        is_global = asked.all_namespaces or not chosen[0][0].kind.namespaced
+        print("No resources found" + ("" if is_global else f" in {asked.scope} namespace."), file=sys.stderr)
+    if asked.is_watched and not failures:
+        listed = [(*one, items) for one, (_, items) in zip(chosen, found, strict=True)]
+        following.show_changes(plane, listed, asked.selector, asked.field_selector, asked.shape)
     for failure in failures:
         print(failure, file=sys.stderr)
     return 1 if failures else 0
@@ -163,23 +193,36 @@ def past_of(plane: ControlPlane, place: str, is_watched: bool) -> ControlPlane:
 
 
 def fetch(
-    plane: ControlPlane, selection: Selection, scope: str, labels: str, fields: str
+    plane: ControlPlane, selection: Selection, scope: str, labels: str, fields: str, subresource: str = ""
 ) -> tuple[list[Obj], list[str]]:
     """Return the objects of a selection, and a line for each that is not there."""
-    from kctl.api.errors import StatusError
+    from kctl.api.errors import StatusError, UsageError
 
     kind = selection.kind
     namespace = scope if kind.namespaced else ""
     if not selection.names:
+        if subresource:
+            raise UsageError("subresource can only be used when a single resource is specified")
         listing = plane.client.list(kind.resource, namespace, label_selector=labels, field_selector=fields)
         return list(listing.items), []
     items, errors = [], []
     for name in selection.names:
         try:
-            items.append(plane.client.get(kind.resource, namespace or ("default" if kind.namespaced else ""), name))
+            where = namespace or ("default" if kind.namespaced else "")
+            items.append(_get(plane, kind, where, name, subresource))
         except StatusError as error:
             errors.append(f"Error from server ({error.reason}): {error.message}")
     return items, errors
+
+
+def _get(plane: ControlPlane, kind: Kind, namespace: str, name: str, subresource: str) -> Obj:
+    if not subresource:
+        return plane.client.get(kind.resource, namespace, name)
+    from kctl.apiserver.request import Request
+
+    found = plane.server.handle(Request("get", kind, namespace, name, subresource))
+    assert isinstance(found, dict)  # noqa: S101 - a get of one object
+    return found
 
 
 def _print(
@@ -215,7 +258,7 @@ def _tables(
     for kind, items in found:
         if items:
             yield tables.objects(
-                printer_of(plane.server, kind),
+                printer_of(plane.server, kind, shape.subresource),
                 items,
                 plane.now,
                 wide=shape.output == "wide",

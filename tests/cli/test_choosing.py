@@ -148,3 +148,52 @@ def test_what_nothing_measures_is_not_shown(kctl: Any) -> None:
     ran = kctl("top", "pods", code=1)
     assert ran.err.splitlines()[0] == "error: Metrics API not available"
     assert "kctl describe nodes" in ran.err
+
+
+def test_a_part_of_an_object_is_shown_as_what_it_is(web: Any) -> None:
+    out = web("get", "deploy/web", "--subresource=scale").out
+    assert [line.split() for line in out.splitlines()] == [
+        ["NAME", "DESIRED", "AVAILABLE", "AGE"],
+        ["web", "3", "3", "3s"],
+    ]
+    scale = web.get("deploy", "web", "--subresource=scale")
+    assert (scale["kind"], scale["spec"]) == ("Scale", {"replicas": 3})
+    many = web("get", "deploy", "--subresource=scale", code=2)
+    assert many.err == "error: subresource can only be used when a single resource is specified\n"
+    none = web("get", "deploy", "web", "--subresource=nope", code=1)
+    assert none.err == "Error from server (NotFound): the server could not find the requested resource\n"
+
+
+def test_what_the_server_answers_is_shown_as_it_is_but_for_secrets(web: Any) -> None:
+    import json
+
+    web("create", "secret", "generic", "s", "--from-literal=password=hunter2")
+    path = "/api/v1/namespaces/default/secrets"
+    for one in (path, f"{path}/s"):
+        body = json.loads(web("get", "--raw", one).out)
+        (secret,) = body.get("items", [body])
+        assert secret["data"] == {"password": "***"}
+        assert "aHVudGVyMg==" in web("get", "--raw", one, "--show-secrets").out
+    assert json.loads(web("get", "--raw", "/version").out)["minor"] == "36"
+    assert web("get", "--raw", "/healthz").out == "ok"
+    gone = web("get", "--raw", f"{path}/none", code=1)
+    assert gone.err == 'Error from server (NotFound): secrets "none" not found\n'
+    assert "takes a path" in web("get", "--raw", "pods", code=1).err
+
+
+def test_descriptions_come_without_events_where_they_are_not_wanted(web: Any) -> None:
+    assert "ScalingReplicaSet" in web("describe", "deploy", "web").out
+    quiet = web("describe", "deploy", "web", "--show-events=false").out
+    assert "ScalingReplicaSet" not in quiet
+
+
+def test_kinds_are_listed_once_and_by_what_they_have(kctl: Any) -> None:
+    names = kctl("api-resources", "-o", "name").out.split()
+    assert len(names) == len(set(names))
+    asked = kctl("api-resources", "--verbs=create,list", "--categories=all", "--sort-by=kind", "-o", "json").json()
+    kinds = [found["kind"] for found in asked["resources"]]
+    assert kinds == sorted(kinds)
+    assert {"Pod", "Deployment", "HorizontalPodAutoscaler"} <= set(kinds)
+    (autoscaler,) = [found for found in asked["resources"] if found["kind"] == "HorizontalPodAutoscaler"]
+    assert autoscaler["apiVersion"] == "autoscaling/v2"
+    assert "Binding" not in kinds
