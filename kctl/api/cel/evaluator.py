@@ -8,23 +8,21 @@ their operands.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from kctl.api.cel import library
 from kctl.api.cel.ast import Call, Const, Expr, Fold, Ident, ListExpr, MapExpr, Select, StructExpr
 from kctl.api.cel.errors import CostExceeded, EvaluationError
 from kctl.api.cel.names import unescape
+from kctl.api.cel.operators import SPECIAL
+from kctl.api.cel.running import Code, Failed, Lazy, Run, Variables
 from kctl.api.cel.values import (
     NONE,
     Instance,
     Optional,
     TypeValue,
-    UniqueList,
-    cost_size,
     key_of,
     no_overload,
-    type_name,
     value_of_key,
 )
 
@@ -53,26 +51,6 @@ TYPES = {
     "kubernetes.Semver": "kubernetes.Semver",
 }
 """Names that stand for types."""
-Variables = Mapping[str, Any]
-
-
-class Run:
-    """One evaluation: what it has cost, and what it may."""
-
-    __slots__ = ("cost", "limit")
-
-    def __init__(self, limit: int) -> None:
-        self.cost = 0
-        self.limit = limit
-
-    def spend(self, amount: int) -> None:
-        """Count a cost; CostExceeded beyond the limit."""
-        self.cost += amount
-        if self.cost > self.limit:
-            raise CostExceeded
-
-
-Code = Callable[[Variables, Run], Any]
 
 
 class Compiler:
@@ -258,40 +236,6 @@ class Compiler:
         return fold
 
 
-class Failed:
-    """An accumulator that could not be computed; a later step may still decide."""
-
-    __slots__ = ("error",)
-
-    def __init__(self, error: EvaluationError) -> None:
-        self.error = error
-
-
-class Lazy:
-    """A variable that is computed when first used, and then known."""
-
-    __slots__ = ("_code", "_error", "_value", "_variables", "cost", "is_known")
-
-    def __init__(self, code: Code, variables: Variables) -> None:
-        self._code = code
-        self._variables = variables
-        self.is_known = False
-        self._value: Any = None
-        self._error: EvaluationError | None = None
-
-    def force(self, run: Run) -> Any:
-        """Return the value, computing it now if nobody has; an error is given again to everybody."""
-        if not self.is_known:
-            self.is_known = True
-            try:
-                self._value = self._code(self._variables, run)
-            except EvaluationError as error:
-                self._error = error
-        if self._error is not None:
-            raise self._error
-        return self._value
-
-
 def _absorbs(expr: Fold) -> bool:
     """Say whether the fold is one of ``all`` and ``exists``, whose logic may do without an item."""
     return isinstance(expr.step, Call) and expr.step.function in ("_&&_", "_||_")
@@ -403,7 +347,6 @@ def _optional_select(operand: Code, field: str, plain: str) -> Code:
 def _test(operand: Code, field: str, plain: str, *, optional: bool) -> Code:
     def test(variables: Variables, run: Run) -> Any:
         value = operand(variables, run)
-        run.cost += 1
         if type(value) is Optional:
             return _of_optional(value, field, plain).has_value
         if optional:
@@ -436,144 +379,3 @@ def _call(name: str, args: list[Code]) -> Code:
         return value
 
     return call
-
-
-# operators that do not evaluate all
-
-
-def _logical(compiler: Compiler, expr: Call) -> Code:
-    """Return the closure of ``&&`` or ``||``: whichever side decides, decides."""
-    left, right = (compiler.code(arg) for arg in expr.args)
-    decides = expr.function == "_||_"
-
-    def logical(variables: Variables, run: Run) -> Any:
-        error: EvaluationError | None = None
-        first: Any = None
-        try:
-            first = left(variables, run)
-            if first is decides:
-                return decides
-            if type(first) is Failed:
-                error = first.error
-        except EvaluationError as found:
-            error = found
-        try:
-            second = right(variables, run)
-            if second is decides:
-                return decides
-        except EvaluationError as found:
-            raise error or found from None
-        if error is not None:
-            raise error
-        if type(first) is not bool or type(second) is not bool:
-            raise no_overload()
-        return not decides
-
-    return logical
-
-
-def _conditional(compiler: Compiler, expr: Call) -> Code:
-    condition, then, otherwise = (compiler.code(arg) for arg in expr.args)
-
-    def conditional(variables: Variables, run: Run) -> Any:
-        found = condition(variables, run)
-        if found is True:
-            return then(variables, run)
-        if found is False:
-            return otherwise(variables, run)
-        raise no_overload()
-
-    return conditional
-
-
-def _not(compiler: Compiler, expr: Call) -> Code:
-    operand = compiler.code(expr.args[0])
-
-    def negated(variables: Variables, run: Run) -> Any:
-        value = operand(variables, run)
-        run.cost += 1
-        if type(value) is Failed:
-            return value
-        if type(value) is not bool:
-            raise no_overload()
-        return not value
-
-    return negated
-
-
-def _not_strictly_false(compiler: Compiler, expr: Call) -> Code:
-    operand = compiler.code(expr.args[0])
-
-    def condition(variables: Variables, run: Run) -> Any:
-        run.cost += 1
-        return operand(variables, run) is not False
-
-    return condition
-
-
-def _index(compiler: Compiler, expr: Call) -> Code:
-    operand, index = (compiler.code(arg) for arg in expr.args)
-
-    def at(variables: Variables, run: Run) -> Any:
-        value, key = operand(variables, run), index(variables, run)
-        run.spend(1)
-        if type(value) is Optional:
-            return _optional_item(value, key)
-        return _item(value, key)
-
-    return at
-
-
-def _optional_index(compiler: Compiler, expr: Call) -> Code:
-    operand, index = (compiler.code(arg) for arg in expr.args)
-
-    def at(variables: Variables, run: Run) -> Any:
-        value, key = operand(variables, run), index(variables, run)
-        run.spend(1)
-        return _optional_item(value if type(value) is Optional else Optional(value), key)
-
-    return at
-
-
-def _item(value: Any, key: Any) -> Any:
-    if isinstance(value, list):
-        at = _position(key)
-        if not 0 <= at < len(value):
-            raise EvaluationError(f"index out of bounds: {at}")
-        return value[at]
-    if isinstance(value, dict):
-        try:
-            return value[key_of(key)]
-        except KeyError:
-            raise EvaluationError(f"no such key: {library.shown(key)}") from None
-    raise no_overload()
-
-
-def _position(key: Any) -> int:
-    if type(key) is bool or not isinstance(key, int | float) or key != int(key):
-        raise EvaluationError(f"unsupported index type '{type_name(key)}' in list")
-    return int(key)
-
-
-def _optional_item(value: Optional, key: Any) -> Optional:
-    if not value.has_value:
-        return NONE
-    try:
-        return Optional(_item(value.value, key))
-    except EvaluationError as error:
-        if str(error).startswith(("no such key", "index out of bounds")):
-            return NONE
-        raise
-
-
-SPECIAL: dict[str, Callable[[Compiler, Call], Code]] = {
-    "_&&_": _logical,
-    "_||_": _logical,
-    "_?_:_": _conditional,
-    "!_": _not,
-    "@not_strictly_false": _not_strictly_false,
-    "_[_]": _index,
-    "_[?_]": _optional_index,
-}
-
-__all__ = ["Code", "Compiler", "Lazy", "Run", "UniqueList", "cost_size"]

@@ -163,4 +163,6 @@ def _once(args: list[Any], result: Any) -> int:
     return cost_size(args[0])
 
 
-COSTS: dict[str, Callable[[list[Any], Any], int]] = dict.fromkeys(("isSorted", "min", "max", "sum", "indexOf", "lastIndexOf", "distinct", "flatten", "reverse", "sort"), _once)
+COSTS: dict[str, Callable[[list[Any], Any], int]] = dict.fromkeys(
+    ("isSorted", "min", "max", "sum", "indexOf", "lastIndexOf", "distinct", "flatten", "reverse", "sort"), _once
+)

@@ -11,7 +11,8 @@ from typing import Any
 
 from kctl.api.cel import parser
 from kctl.api.cel.ast import Expr
-from kctl.api.cel.evaluator import Code, Compiler, Lazy, Run, Variables
+from kctl.api.cel.evaluator import Compiler
+from kctl.api.cel.running import Code, Lazy, Run, Variables
 
 PER_CALL = 1_000_000
 """What one expression may cost (apis/cel PerCallLimit)."""

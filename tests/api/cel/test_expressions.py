@@ -31,10 +31,10 @@ VALUES = [
     (r"'\u00e9\x41\101'", "éAA"),
     ("b'abc' + b'd'", b"abcd"),
     ("[1, 2] + [3]", [1, 2, 3]),
-    ("1 == 1.0 && 1u == 1 && !(1 == '1')", True),
+    ("dyn(1) == 1.0 && dyn(1u) == 1 && !(dyn(1) == '1')", True),
     ("1 < 1.5 && 2u > 1.5", True),
-    ("[1, 2] == [1.0, 2u]", True),
-    ("{1: 'x'}[1.0]", "x"),
+    ("[dyn(1), 2] == [dyn(1.0), dyn(2u)]", True),
+    ("{1: 'x'}[dyn(1.0)]", "x"),
     ("'b' in {'a': 1, 'b': 2} && 2 in [1, 2]", True),
     ("true ? 1 : 1 / 0", 1),
     ("true || 1 / 0 > 0", True),
@@ -83,7 +83,10 @@ VALUES = [
     ("[3, 1, 2].max() + [3, 1, 2].min() + [3, 1, 2].sum() + [3, 1].indexOf(1)", 11),
     ("[1, 2, 2].isSorted() && ![2, 1].isSorted()", True),
     ("sets.contains([1, 2], [2]) && sets.equivalent([1, 2], [2, 1]) && sets.intersects([1], [1, 2])", True),
-    ("quantity('1.5Gi').isGreaterThan(quantity('1Gi')) && quantity('500m').add(quantity('500m')).asInteger() == 1", True),
+    (
+        "quantity('1.5Gi').isGreaterThan(quantity('1Gi')) && quantity('500m').add(quantity('500m')).asInteger() == 1",
+        True,
+    ),
     ("isQuantity('1x') || isURL('::') || isIP('1.2.3') || isCIDR('10.0.0.0') || isSemver('1.2')", False),
     ("url('https://u@h.x:80/a?b=c').getHostname() + url('https://h:80/').getPort()", "h.x80"),
     ("ip('::1').isLoopback() && ip('10.0.0.1').family() == 4 && ip.isCanonical('::1')", True),
@@ -162,9 +165,7 @@ def test_an_expression_that_costs_too_much_is_stopped() -> None:
         program.compile("l.all(a, l.all(b, a + b >= 0))", {"l": None}).run({"l": items})
 
 
-def test_a_deep_expression_is_refused_and_not_recursed_into() -> None:
-    for text in ("(" * 5000 + "1" + ")" * 5000, "[" * 5000, "-" * 5000 + "x", "!" * 300 + "true"):
-        try:
-            program.compile(text, {"x": None})
-        except CompileError as error:
-            assert "recursion" in str(error) or "Syntax" in str(error)
+@pytest.mark.parametrize("text", ["(" * 5000 + "1" + ")" * 5000, "[" * 5000, "[" * 300 + "]" * 300])
+def test_a_deep_expression_is_refused_and_not_recursed_into(text: str) -> None:
+    with pytest.raises(CompileError, match="recursion"):
+        program.compile(text, {"x": None})
