@@ -1,8 +1,9 @@
-"""``python -m tests.benchmarks [--smoke | --profile SCENARIO]``: CPU and memory of whole commands.
+"""``python -m tests.benchmarks [--smoke | --large | --profile SCENARIO]``: CPU and memory of whole commands.
 
-The smoke run takes the best of a few small commands. The full run adds the large scenarios, once each;
-``--profile`` says where the time of one of them goes. Seconds depend on the machine, so a budget
-fails only when it is missed by :data:`SLACK`.
+The smoke run takes the best of a few small commands. The full run adds single requests, the large
+scenarios, once each, and says where the time of the largest commands goes; ``--large`` leaves out the
+small ones, ``--profile`` only profiles one scenario. Seconds depend on the machine, so a budget fails only
+when it is missed by :data:`SLACK`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT.parent / "shared" / "corpus" / "microservices-demo"
 KCTL = [sys.executable, "-m", "kctl"]
 SLACK = 2.5
+PROFILED = ("mixed", "fleet", "giant")
+"""The scenarios of which the full run says where their time goes."""
 
 
 class Cost(NamedTuple):
@@ -134,6 +137,7 @@ def run_requests() -> None:
 
 def run_profile(scenario: Scenario) -> None:
     """Print where the time goes when a scenario is applied."""
+    print(f"\nwhere the time of this goes: {scenario.name}", flush=True)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         prepare(scenario, folder)
@@ -145,16 +149,20 @@ def main() -> None:
     """Run the benchmarks."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
     parser.add_argument("--smoke", action="store_true", help="few rounds; fail when a budget is missed by far")
+    parser.add_argument("--large", action="store_true", help="only the large scenarios, and their profiles")
     parser.add_argument("--profile", choices=sorted(SCENARIOS), help="say where the time of a scenario goes")
     options = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if options.profile:
         run_profile(SCENARIOS[options.profile])
         raise SystemExit(0)
-    kept = run(3 if options.smoke else 10)
+    kept = options.large or run(3 if options.smoke else 10)
     if not options.smoke:
-        run_requests()
+        if not options.large:
+            run_requests()
         run_large()
+        for name in PROFILED:
+            run_profile(SCENARIOS[name])
     if options.smoke and not kept:
         raise SystemExit(1)
 
