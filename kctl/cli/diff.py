@@ -12,6 +12,8 @@ from kctl.cli.session import Settings
 
 if TYPE_CHECKING:
     from kctl.api.structural import Unknown
+    from kctl.gitops.changes import Change
+    from kctl.plane.plane import ControlPlane
 
 
 @click.command("diff", short_help="Show what apply would change, or what has drifted since.")
@@ -23,7 +25,17 @@ if TYPE_CHECKING:
 @options.field_manager
 @options.validate
 @options.show_secrets
-@options.output("json", "yaml", "name")
+@click.option(
+    "--ignore",
+    "ignored",
+    multiple=True,
+    metavar="[TYPE[/NAME]:]POINTER",
+    help="Leave a field out, may be repeated: deployments.apps/web:/spec/replicas.",
+)
+@click.option(
+    "--ignore-manager", "managers", multiple=True, metavar="NAME", help="Leave out what this field manager owns."
+)
+@options.output("json", "yaml", "name", "markdown")
 @click.pass_obj
 def command(
     settings: Settings,
@@ -38,19 +50,22 @@ def command(
     field_manager: str,
     validate: Unknown,
     show_secrets: bool,
+    ignored: tuple[str, ...],
+    managers: tuple[str, ...],
     output: str | None,
 ) -> int:
     """Compare the manifests in PATH with the cluster, or two revisions; nothing is written.
 
     Without either, compare what was last applied with what is. PATH needs no cluster: without
     one, the manifests are compared with an empty cluster of the shape in kctl.yaml. Exit code 0 when
-    nothing differs, 1 when something does, 2 on errors.
+    nothing differs, 1 when something does, 2 on errors. KUBECTL_EXTERNAL_DIFF names a program to show
+    the differences; ignoreDifferences in kctl.yaml, in Argo CD's form, what they leave out.
     """
     from kctl.cli import carry
     from kctl.cli.manifests import load, set_name
-    from kctl.cli.output import document, warn, write
+    from kctl.cli.output import warn
     from kctl.cli.session import open_for_diff, open_reader
-    from kctl.gitops import apply, unified
+    from kctl.gitops import apply
 
     options.refuse_kustomize(kustomize)
     if revisions is not None:
@@ -75,16 +90,55 @@ def command(
             changes = planned.changes
         else:
             changes = apply.drift(plane.client, registry=plane.server.registry, fork=plane.server.fork, options=how)
-    differing = [change for change in changes if change.change != "unchanged"]
+        changes = _without(settings, plane, changes, ignored, managers, secrets=show_secrets)
+    return _tell([change for change in changes if change.change != "unchanged"], output, secrets=show_secrets)
+
+
+def _tell(differing: list[Change], output: str | None, *, secrets: bool) -> int:
+    """Print the changes and return the exit code."""
+    import os
+
+    from kctl.cli import external_diff, markdown
+    from kctl.cli.output import document, write
+    from kctl.gitops import unified
+
     if output in ("json", "yaml"):
-        entries = [change.data() for change in differing]
+        entries = [{**change.data(), "patch": unified.patch(change, secrets=secrets)} for change in differing]
         write(document({"apiVersion": "kctl.dev/v1", "kind": "Diff", "objects": entries}, output))
     elif output == "name":
         write("".join(f"{change.object}\n" for change in differing))
+    elif output == "markdown":
+        write(markdown.changes([change.data() for change in differing], title="kctl diff"))
+    elif differing and (command := os.environ.get(external_diff.VARIABLE)):
+        return external_diff.run(command, differing, secrets=secrets)
     else:
-        lines = (line for change in differing for line in unified.lines(change, secrets=show_secrets))
+        lines = (line for change in differing for line in unified.lines(change, secrets=secrets))
         write("".join(map(_coloured, lines)))
     return 1 if differing else 0
+
+
+def _without(
+    settings: Settings,
+    plane: ControlPlane,
+    changes: list[Change],
+    ignored: tuple[str, ...],
+    managers: tuple[str, ...],
+    *,
+    secrets: bool,
+) -> list[Change]:
+    """Return the changes without what the flags and ``kctl.yaml`` leave out."""
+    from kctl.cli.session import cluster_file, load_cluster
+
+    is_written = cluster_file(settings) is not None
+    if not (ignored or managers or is_written):
+        return changes
+    from kctl.gitops import ignoring
+
+    rules = [ignoring.of_text(text, plane.server.registry) for text in ignored]
+    rules += [ignoring.Rule(managers=managers)] if managers else []
+    rules += load_cluster(settings).ignored if is_written else ()
+    registry = plane.server.registry
+    return [ignoring.without(change, rules, registry, secrets=secrets) for change in changes]
 
 
 def compare_revisions(

@@ -34,6 +34,14 @@ def text(report: Obj, *, title: str, show_diff: bool = True) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def changes(entries: Sequence[Obj], *, title: str) -> str:
+    """Return what differs of some objects."""
+    parts = [f"## {_plain(title)}: {len(entries)} objects differ", "\n".join(_intent(entries, entries))]
+    if any(entry.get("fields") for entry in entries):
+        parts.append(_fields(entries))
+    return "\n\n".join(parts) + "\n"
+
+
 def _verdict(report: Obj) -> str:
     from click import unstyle
 
@@ -52,7 +60,7 @@ def _heading(title: str, lines: Iterable[str]) -> str:
 def _intent(intent: Sequence[Obj], changed: Sequence[Obj]) -> list[str]:
     unchanged = len(intent) - len(changed)
     if not changed:
-        return [f"Nothing changes ({unchanged} unchanged)."]
+        return [f"Nothing changes ({unchanged} unchanged)."] if intent else ["Nothing differs."]
     rows = [
         f"| {_plain(layers.in_namespace(entry['namespace'], entry['object']))} | {entry['change']} | {_place(entry)} |"
         for entry in changed

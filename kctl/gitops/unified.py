@@ -15,14 +15,37 @@ def lines(change: Change, *, secrets: bool = False) -> Iterator[str]:
 
     A Secret's values are masked unless ``secrets``.
     """
+    before, after = texts(change, secrets=secrets)
+    name = name_of(change)
+    yield from unified_diff(
+        before.splitlines(keepends=True), after.splitlines(keepends=True), f"live/{name}", f"merged/{name}"
+    )
+
+
+def texts(change: Change, *, secrets: bool = False) -> tuple[str, str]:
+    """Return the object as it is and as it would become, as YAML."""
     before, after = comparable(change.before), comparable(change.after)
     if not secrets:
         before, after = masked(before, after)
-    name = f"{change.api_version.replace('/', '.')}.{change.kind}.{change.namespace}.{change.name}"
-    yield from unified_diff(_lines(before), _lines(after), f"live/{name}", f"merged/{name}")
+    return _text(before), _text(after)
 
 
-def _lines(obj: Obj) -> list[str]:
+def patch(change: Change, *, secrets: bool = False) -> list[Obj]:
+    """Return the JSON patch that makes the object what it would become; none where it comes or goes."""
+    from kctl.api.patch import jsonpatch
+
+    before, after = comparable(change.before), comparable(change.after)
+    if not secrets:
+        before, after = masked(before, after)
+    return jsonpatch.between(before, after) if before and after else []
+
+
+def name_of(change: Change) -> str:
+    """Return the name kubectl gives to the file of an object."""
+    return f"{change.api_version.replace('/', '.')}.{change.kind}.{change.namespace}.{change.name}"
+
+
+def _text(obj: Obj) -> str:
     from kctl.gitops.yaml import dump
 
-    return dump(obj).splitlines(keepends=True) if obj else []
+    return dump(obj) if obj else ""

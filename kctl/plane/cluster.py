@@ -8,7 +8,7 @@ is found in one pass and named by its field.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kctl.api import durations, quantity
 from kctl.api.errors import FieldError, KctlError, UsageError, invalid, not_supported, required
@@ -16,12 +16,26 @@ from kctl.api.objects import Obj
 from kctl.plane.retention import History
 from kctl.runtime.profile import Profile
 
+if TYPE_CHECKING:
+    from kctl.gitops.ignoring import Rule
+
 API_VERSION = "kctl.dev/v1"
 KIND = "Cluster"
 MANAGED_LABEL = "kctl.dev/cluster-shape"
 CLOUDS = ("local", "none", "aws", "gcp", "azure")
 MAX_NODES = 15_000
-SPEC_FIELDS = ("cloud", "history", "kubernetes", "latencies", "nodeGroups", "nodes", "nodeType", "region", "replicas")
+SPEC_FIELDS = (
+    "cloud",
+    "history",
+    "ignoreDifferences",
+    "kubernetes",
+    "latencies",
+    "nodeGroups",
+    "nodes",
+    "nodeType",
+    "region",
+    "replicas",
+)
 GROUP_FIELDS = ("count", "labels", "name", "pods", "taints", "type", "zones")
 
 
@@ -58,6 +72,8 @@ class Cluster(NamedTuple):
     replicas: int
     profile: Profile
     history: History = History()
+    ignored: tuple[Rule, ...] = ()
+    """What a diff leaves out."""
 
 
 def zones_of(region: str) -> tuple[str, ...]:
@@ -118,9 +134,16 @@ def parse(manifest: Mapping[str, Any]) -> Cluster:
     groups = _groups(spec, region, errors)
     profile = _profile(spec.get("latencies") or {}, errors)
     history = _history(spec.get("history") or {}, errors)
+    ignored = _ignored(spec["ignoreDifferences"], errors) if "ignoreDifferences" in spec else ()
     if errors:
         raise ClusterError(errors)
-    return Cluster(groups, cloud, region, kubernetes, replicas, profile, history)
+    return Cluster(groups, cloud, region, kubernetes, replicas, profile, history, ignored)
+
+
+def _ignored(listed: Any, errors: list[FieldError]) -> tuple[Rule, ...]:
+    from kctl.gitops import ignoring
+
+    return ignoring.of_data(listed, "spec.ignoreDifferences", errors)
 
 
 def _groups(spec: Mapping[str, Any], region: str, errors: list[FieldError]) -> tuple[NodeGroup, ...]:

@@ -44,6 +44,14 @@ def patch(target: Any, operations: Any) -> Any:
         raise _rejected() from error  # the library meets a scalar where a path goes on
 
 
+def between(before: Any, after: Any) -> list[Any]:
+    """Return the operations that make one value of another, as ``kubectl patch --type json`` takes them."""
+    import jsonpatch as library
+
+    found: list[Any] = library.make_patch(before, after).patch
+    return found
+
+
 def _with_indexes(operation: Any, target: Any) -> Any:
     """Return the operation with list indexes as the library wants them.
 
