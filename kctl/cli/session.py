@@ -70,15 +70,23 @@ def open_reader(settings: Settings) -> ControlPlane:
     if not state.is_cluster(folder):
         raise state.NoCluster
     store = open_store(folder, create=False, consistency="serializable")
-    say_standing(store)
+    say_standing(store, folder)
     plane = ControlPlane(store, folder, Shape(seed=settings.seed))
     plane.is_reading = True
     return plane
 
 
-def say_standing(store: Store) -> None:
-    """Say on stderr which replicas are missing, and without a majority how old is what can be read."""
+def say_standing(store: Store, folder: Path | None = None) -> None:
+    """Say on stderr which replicas are missing, and without a majority how old is what can be read.
+
+    With the state folder also that the log is older than what was seen of it.
+    """
+    from kctl.plane import stores
+
     fresh = store.freshness()
+    old = stores.forgotten(folder, store.cluster_id, fresh.head) if folder is not None and fresh.is_confirmed else None
+    if old is not None:
+        print(f"warning: {old.message}", file=sys.stderr)
     if not fresh.missing:
         return
     missing = "; ".join(about(place, why) for place, why in fresh.missing)

@@ -26,7 +26,7 @@ def data(here: Here) -> Obj:
     """Return the status of the log as the document ``-o json`` prints."""
     from kctl.api.clock import rfc3339
     from kctl.apiserver import keys
-    from kctl.plane import state
+    from kctl.plane import state, stores
 
     store = here.store
     members = sorted(store.members(), key=lambda member: member.place)
@@ -34,13 +34,15 @@ def data(here: Here) -> Obj:
     fresh = store.freshness()
     places = {member.id: store_placement.place_of(_path(member)) for member in members}
     found = store_placement.survival([places[member.id] for member in voters])
+    old = stores.forgotten(here.folder, store.cluster_id, fresh.head)
+    notes = [f"warning: {old.message}", *([f"hint: {old.hint}"] if old.hint else [])] if old else []
     file = state.key_file(here.folder)
     names = [key.name for key in keys.load(file)]
     return {
         "apiVersion": API_VERSION,
         "kind": "StoreStatus",
         "cluster": store.cluster_id,
-        "state": _state(members),
+        "state": "degraded" if old and _state(members) == "healthy" else _state(members),
         "revision": fresh.head.revision,
         "index": fresh.head.index,
         "term": fresh.head.term,
@@ -50,7 +52,7 @@ def data(here: Here) -> Obj:
         "usable": sum(member.state in USABLE for member in voters),
         "members": [_member(member, places[member.id]) for member in members],
         "survives": found._asdict(),
-        "notes": store_placement.sentences([places[member.id] for member in voters]),
+        "notes": notes + store_placement.sentences([places[member.id] for member in voters]),
         "encryption": {"file": str(file), "keys": names, "private": keys.is_private(file)},
     }
 
@@ -122,7 +124,8 @@ def _summary(found: Obj) -> list[str]:
         lines.append("healthy" if count == 1 else f"healthy: {usable}")
     elif found["state"] == "degraded":
         more = found["usable"] - found["quorum"]
-        lines.append(f'degraded: {usable}, {more} more may be lost; "kctl store repair" brings the others back')
+        rest = '; "kctl store repair" brings the others back' if found["usable"] < count else ""
+        lines.append(f"degraded: {usable}, {more} more may be lost{rest}")
     else:
         lines.append(f"no quorum: {usable}; reads are served from the newest replica, writes are refused")
     return lines

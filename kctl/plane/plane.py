@@ -17,7 +17,7 @@ from kctl.api.clock import EPOCH, FixedClock
 from kctl.api.errors import KctlError, StatusError, UsageError
 from kctl.api.objects import Key, Obj
 from kctl.plane import cluster as clusters
-from kctl.plane import retention
+from kctl.plane import retention, stores
 from kctl.plane import shape as shapes
 from kctl.plane.retention import History
 from kctl.plane.stores import open_store
@@ -211,6 +211,8 @@ class ControlPlane:
         """Let go of the store. What was committed is durable; what was not is dropped."""
         if self._converger is not None:
             self._converger.drop()
+        if self.folder is not None and self._is_shared and not self.is_reading:
+            stores.remember(self.folder, self.store.cluster_id, self.server.storage.head)
         self.store.close()
 
     @property
@@ -287,8 +289,11 @@ class ControlPlane:
         """Make what every cluster has, and the nodes of the shape, durable; two that do it at once agree."""
         from kctl.store.errors import HeadMoved
 
-        cause = "shape" if self.store.head().index else "init"
         try:
+            head = self.store.head()
+            cause = "shape" if head.index else "init"
+            if self.folder is not None and (error := stores.forgotten(self.folder, self.store.cluster_id, head)):
+                raise error
             for _ in range(RETRIES):
                 if cluster is not None:
                     self.shape_notes = self.shape_nodes(cluster, remove=remove)

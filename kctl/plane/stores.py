@@ -22,9 +22,11 @@ from kctl.api.errors import KctlError, Refused
 from kctl.plane import state
 
 if TYPE_CHECKING:
-    from kctl.store.api import Consistency, Store
+    from kctl.store.api import Consistency, Head, Store
 
 LOG = "log.db"
+SEEN = "seen"
+"""The end of the log as a command of this state folder last left it."""
 
 
 class Placement(NamedTuple):
@@ -150,3 +152,29 @@ def open_store(
     if create and not place.cluster and (folder / state.REPLICAS).exists():
         keep(folder, place._replace(cluster=store.cluster_id))
     return SealedStore(store, state.key_file(folder))
+
+
+def remember(folder: Path, cluster: str, head: Head) -> None:
+    """Note beside the replicas where the log ends, so that older copies of all of them are recognised.
+
+    Not made durable: after a power cut it may be behind the log, which is no harm, never ahead.
+    """
+    from kctl.store.sidecar import HeadFile
+
+    note = HeadFile(folder / SEEN, cluster)
+    said = note.read()
+    with suppress(KctlError, OSError):
+        if said is None or said.index < head.index:
+            note.write(head)
+    note.close()
+
+
+def forgotten(folder: Path, cluster: str, head: Head) -> KctlError | None:
+    """Return the error of a log that ends before what was noted, None when it goes on from there."""
+    from kctl.store.errors import RolledBack
+    from kctl.store.sidecar import HeadFile
+
+    said = HeadFile(folder / SEEN, cluster).read()
+    if said is None or said.index < head.index or (said.index, said.hash) == (head.index, head.hash):
+        return None
+    return RolledBack(head.revision, said.revision, folder / SEEN)

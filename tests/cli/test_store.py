@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -230,3 +231,19 @@ def test_history_is_forgotten_as_kctl_yaml_says_and_that_is_said(kctl: Any) -> N
     assert "has been compacted" in kctl("log").err
     assert "the oldest that can be read is" in kctl("get", "configmaps", "--at", "2", code=1).err
     assert kctl("get", "configmap", "a", "-o", "jsonpath={.data.n}").out == "39"
+
+
+def test_an_older_copy_of_the_only_replica_is_recognised(web: Any) -> None:
+    store = web.folder / ".kctl" / "store"
+    shutil.copytree(store, web.folder / "old")
+    latest = web("store", "status", "-o", "json").json()["revision"] + 1
+    web("label", "node", "node-1", "a=b")
+    shutil.rmtree(store)
+    shutil.move(web.folder / "old", store)
+    said = f"the log ends at revision {latest - 1}, but revision {latest} was acknowledged"
+    assert said in web("label", "node", "node-1", "c=d", code=1).err
+    assert f"warning: {said}" in web("get", "nodes").err
+    assert said in web("store", "status", code=3).out
+    (web.folder / ".kctl" / "seen").unlink()  # as the hint says: the loss is accepted
+    web("label", "node", "node-1", "c=d")
+    assert web("store", "status").code == 0
