@@ -18,7 +18,7 @@ from kctl.api.objects import Key, Obj
 from kctl.api.registry import Kind
 from kctl.api.structural import Unknown
 from kctl.client.client import Client
-from kctl.gitops import applied, intent, inventory, order, refusals, waves
+from kctl.gitops import applied, autoscaled, intent, inventory, order, refusals, waves
 from kctl.gitops.changes import Change, change_of
 from kctl.gitops.changes import pruned as pruned_change
 from kctl.gitops.inventory import Entry
@@ -102,6 +102,7 @@ def plan(
     """
     resolved = resolve(manifests, registry, namespace=options.namespace)
     targets, unknown = refusals.pruned(resolved, validate=options.validate)
+    targets, left = autoscaled.released(client, targets, options.field_manager)
     arranged = waves.arrange(targets)
     if arranged.errors:
         raise ManifestErrors(arranged.errors)
@@ -128,7 +129,7 @@ def plan(
         owned,
         options.force,
         options.prune,
-        tuple(map(str, sorted({*unknown, *arranged.remarks, *trial.warnings}))),
+        tuple(map(str, sorted({*unknown, *left, *arranged.remarks, *trial.warnings}))),
         options.field_manager,
         numbers,
     )

@@ -469,3 +469,30 @@ def test_carrying_out_writes_only_what_the_plan_changes(cluster: Cluster) -> Non
     assert wish["spec"]["unchanged"] == [[0, 1], [2, 3]]
     assert [result["change"] for result in wish["status"]["results"]] == ["unchanged", "configured", "unchanged"]
     assert cluster.client.get("configmaps", "shop", "settings") != before["settings"]
+
+
+AUTOSCALER = """\
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: web}
+spec:
+  maxReplicas: 9
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}
+"""
+
+
+def test_replicas_that_an_autoscaler_has_set_are_left_to_it(cluster: Cluster) -> None:
+    both = f"{DEPLOYMENT}---\n{AUTOSCALER}"
+    cluster.run(both)
+    assert cluster.plan(both).warnings == ()
+    scale = {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "web"}, "spec": {"replicas": 5}}
+    path = "/apis/apps/v1/namespaces/default/deployments/web/scale?fieldManager=horizontal-pod-autoscaler"
+    assert cluster.plane.request("PUT", path, body=scale).status == 200
+    planned = cluster.plan(both)
+    assert [str(warning) for warning in planned.warnings] == [
+        'x.yaml:6: deployments.apps "web": spec.replicas: left to the HorizontalPodAutoscaler web'
+    ]
+    assert cluster.client.get("deployments.apps", "default", "web")["spec"]["replicas"] == 5
+    cluster.run(both)
+    assert cluster.client.get("deployments.apps", "default", "web")["spec"]["replicas"] == 5
+    assert set(changes(cluster.plan(both)).values()) == {"unchanged"}
