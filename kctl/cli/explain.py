@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kctl.cli.session import Settings
+
 if TYPE_CHECKING:
-    from kctl.api.registry import Kind
+    from kctl.api.registry import Kind, Registry
     from kctl.api.schema import Node
 
 WIDTH = 76
@@ -20,13 +22,14 @@ NAMED_TYPES = {"quantity": "Quantity", "int-or-string": "IntOrString"}
 @click.argument("what", metavar="TYPE[.FIELD...]")
 @click.option("--recursive", is_flag=True, help="All fields below, without their descriptions.")
 @click.option("--api-version", default="", metavar="GROUP/VERSION", help="The kind in this version.")
-def command(what: str, recursive: bool, api_version: str) -> int:
+@click.pass_obj
+def command(settings: Settings, what: str, recursive: bool, api_version: str) -> int:
     """Explain a kind, or a field of it: kctl explain pods.spec.containers."""
     from kctl.api import schema
     from kctl.api.errors import KctlError
     from kctl.cli.output import write
 
-    kind, fields = find(what, api_version)
+    kind, fields = find(what, api_version, custom=settings)
     node = schema.of(kind)
     if node is None:
         raise KctlError(f"{kind.kind} of {kind.api_version} has no schema: its fields are kept as they are")
@@ -34,25 +37,51 @@ def command(what: str, recursive: bool, api_version: str) -> int:
     return 0
 
 
-def find(what: str, api_version: str) -> tuple[Kind, list[str]]:
-    """Return the kind and the path of fields below it; UsageError for no such kind."""
+def find(what: str, api_version: str, *, custom: Settings | None = None) -> tuple[Kind, list[str]]:
+    """Return the kind and the path of fields below it; UsageError for no such kind.
+
+    What is not built in is looked for in the cluster that ``custom`` leads to, if there is one.
+    """
     from kctl.api.errors import UsageError
     from kctl.api.registry import builtin
 
     registry = builtin()
     parts = [part for part in what.split(".") if part]
-    for count in range(len(parts), 0, -1):  # "deployments.apps.spec": the longest name that is a kind
-        kind = registry.find(".".join(parts[:count]))
-        if kind is not None:
-            break
-    else:
+    found = _longest(registry, parts)
+    if found is None and custom is not None:
+        registry = _of_cluster(custom)
+        found = _longest(registry, parts)
+    if found is None:
         raise UsageError(f'the server doesn\'t have a resource type "{parts[0] if parts else what}"')
+    kind, count = found
     if api_version:
         other = registry.by_kind(api_version, kind.kind)
         if other is None:
             raise UsageError(f'couldn\'t find resource for "{api_version}, Resource={kind.plural}"')
         kind = other
     return kind, parts[count:]
+
+
+def _longest(registry: Registry, parts: list[str]) -> tuple[Kind, int] | None:
+    """Return the kind that most of the words name (``deployments.apps.spec``), and how many they are."""
+    for count in range(len(parts), 0, -1):
+        kind = registry.find(".".join(parts[:count]))
+        if kind is not None:
+            return kind, count
+    return None
+
+
+def _of_cluster(settings: Settings) -> Registry:
+    from kctl.api.registry import builtin
+    from kctl.cli.session import open_reader, state_folder
+    from kctl.plane import state
+
+    if not state.is_cluster(state_folder(settings)):
+        return builtin()
+    with open_reader(settings) as plane:
+        registry = plane.server.registry
+        registry.all()  # read while the cluster is open
+        return registry
 
 
 def text(kind: Kind, node: Node, fields: Sequence[str], *, recursive: bool = False) -> str:

@@ -79,7 +79,9 @@ class CustomNode(Node):
             for name, child in (self._source.get("properties") or {}).items()
             if isinstance(child, dict)
         }
-        return str(self._source.get("description") or ""), {**(IMPLICIT if self._children else {}), **fields}
+        if not self._children:  # what is inside is described where it is named
+            return "", fields
+        return str(self._source.get("description") or ""), {**IMPLICIT, **fields}
 
 
 class _Nobody:
