@@ -10,6 +10,7 @@ import os
 
 from kctl.store import core
 from kctl.store.api import Level, Member, Problem
+from kctl.store.config import Config
 from kctl.store.errors import Corrupt, NoStore, ReadOnlyStore, StoreError, Unreadable, WrongFormat
 from kctl.store.group import Group
 from kctl.store.participant import Known, Participant
@@ -48,20 +49,26 @@ def _members(group: Group, looks: Looks, failed: list[tuple[str, StoreError]]) -
     taken = {member.place for member in found.values()}
     for name in config.members:
         if name not in found:
-            found[name] = _lost(name, config.place(name), errors, strangers, taken)
+            found[name] = _lost(name, config, errors, strangers, taken)
             taken.add(found[name].place)
     roles = {name: "learner" if name in config.learners else "voter" for name in config.members}
     mine = [found[name]._replace(role=roles[name]) for name in config.members]
     return mine + [stranger for stranger in strangers if stranger.place not in taken]
 
 
-def _lost(name: str, place: str, errors: dict[str, StoreError], strangers: list[Member], taken: set[str]) -> Member:
-    """Describe a member that does not answer: by the place it was last seen, or the only one left."""
+def _lost(name: str, config: Config, errors: dict[str, StoreError], strangers: list[Member], taken: set[str]) -> Member:
+    """Describe a member that does not answer: by the place it was last seen, or the only one left.
+
+    Folders may have been moved since; a place that holds something else stands for the member whose it was.
+    """
+    place = config.place(name)
+    known = {config.place(member) for member in config.members}
+    there = [s for s in strangers if s.place not in taken and (s.place == place or s.place not in known)]
     where = place if place in errors else next((p for p in sorted(errors) if p not in taken), place)
-    for stranger in strangers:
-        if stranger.place == place:
-            return stranger._replace(id=name, role="voter")
     error = errors.get(where)
+    for stranger in sorted(there, key=lambda s: s.place != place):
+        if stranger.place == place or error is None:
+            return stranger._replace(id=name, role="voter")
     if error is None:
         return Member(name, where, "voter", "missing", "no folder that was named holds it")
     return Member(name, where, "voter", _state_of(error), error.message)

@@ -19,6 +19,7 @@ from kctl.store import chain, rows
 from kctl.store.api import KV, Page
 from kctl.store.errors import Corrupt
 from kctl.store.rows import COLUMNS, Row, Tail, check_row, kv_of
+from kctl.store.write import Sums, sums_of
 
 LAST_KEY = "\U0010ffff"
 # S608 below: the texts put together are constants, never input.
@@ -36,7 +37,7 @@ class Listing:
 
     def __init__(self) -> None:
         self._hash = b""
-        self._sums: dict[str, tuple[int, bytes]] = {}
+        self._sums: Sums = {}
         self._whole: dict[str, list[Place]] = {}
         self._past: tuple[bytes, int, str, list[Place]] | None = None
 
@@ -64,13 +65,10 @@ class Listing:
         found, more = _cut(self._past[3], prefix, limit, after)
         return Page(_fetch(db, found), at, more)
 
-    def sums(self, db: sqlite3.Connection, tail: Tail) -> dict[str, tuple[int, bytes]]:
+    def sums(self, db: sqlite3.Connection, tail: Tail) -> Sums:
         """Return count and sum per resource; Corrupt when they do not add up to the state."""
         if self._hash != tail.head.hash:
-            sums = {name: (count, state) for name, count, state in db.execute("SELECT * FROM resource")}
-            total = sum(chain.number(state) for _, state in sums.values())
-            if chain.digest(total) != tail.state:
-                raise Corrupt("the sums per resource are damaged: they do not add up to the log's state")
+            sums = sums_of(db, tail)
             self._sums, self._whole, self._hash = sums, {}, tail.head.hash
         return self._sums
 

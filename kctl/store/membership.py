@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +140,19 @@ def _with(config: Config, name: str, folder: Path, voters: tuple[str, ...], lear
 
 
 def _change(group: Group, edit: Edit, cause: str) -> Config:
-    """Append the entry that makes a new configuration; return it."""
+    """Append the entry that makes a new configuration; return it.
+
+    A second one that changes nothing shows that the first is settled: from then on the members
+    before it need not agree any more, one of whom may be lost.
+    """
+    made = _append(group, edit, cause)
+    if made.before != made.voters:
+        with suppress(StoreError):  # the change is acknowledged; the next entry settles it as well
+            made = _append(group, lambda config, _: config, cause)
+    return made
+
+
+def _append(group: Group, edit: Edit, cause: str) -> Config:
     made: list[Config] = []
 
     def evaluate(leader: Any, turn: Turn) -> Proposal[Prepared]:

@@ -60,6 +60,7 @@ class Participant:
         self._head_file: HeadFile | None = None
         self._rows = ROWS_A_CHECK
         self._is_old = False
+        self._sums: tuple[bytes, write.Sums] = (b"", {})
 
     # Reading
 
@@ -177,6 +178,17 @@ class Participant:
             raise Corrupt(f"{self.path} is not open to be written")
         return self._written[1]
 
+    def sums(self) -> write.Sums:
+        """Return the sums per resource in the open transaction; checked once, then kept up with what is appended."""
+        tail = self.known.tail
+        if self._sums[0] != tail.head.hash:
+            with self.explained():
+                found = write.sums_of(self.writer, tail)
+                if not self._is_alone:
+                    write.check_counts(self.writer, found)
+                self._sums = (tail.head.hash, found)
+        return self._sums[1]
+
     def promise(self, term: int) -> None:
         """Write the promise and commit the open transaction with it."""
         self._note(self.known.facts._replace(promised=term))
@@ -218,6 +230,9 @@ class Participant:
         if found is not known.facts or self._is_old:
             self._note(found)
         head = entry.tail.head
+        if self._sums[0] == entry.before.hash:
+            self._sums[1].update((name, (count, state)) for name, count, state in entry.sums)
+            self._sums = (head.hash, self._sums[1])
         standing = known.standing._replace(
             last=head.index, hash=head.hash, config=found.config, distrusts=found.distrusts, peers=entry.peers
         )

@@ -29,9 +29,13 @@ def repair(group: Group) -> list[str]:
     group.settle()
     done += [f"{place}: caught up" for place in behind]
     rotten = _rotten(group)
+    config = group.read(lambda _, known: known.facts.config)
     for member in health.members(group):
         state = "damaged" if member.place in rotten else member.state
         if state not in REBUILT:
+            continue
+        if member.id not in config.members:
+            done.append(f"{member.place}: left alone, because it belongs to no member ({member.why})")
             continue
         target = group.at(member.place)
         if target is None:
@@ -82,6 +86,7 @@ def _alone(group: Group) -> list[str]:
         finally:
             one.rest()
         one.rebuilt()
+        replica.drain(one.path)
         replica.put_in_place(one.path)
         HeadFile(one.folder / HEAD, known.facts.cluster).write(known.tail.head)
     group.forgive()

@@ -90,6 +90,25 @@ def put_in_place(path: Path) -> None:
     sync_folder(path.parent)
 
 
+def drain(path: Path) -> None:
+    """Move all of the write-ahead log into the file, so that the file alone is the log; Locked when somebody reads it.
+
+    Before the only replica is put in place anew: between taking away the old write-ahead log and
+    the rename, the old file must still have everything.
+    """
+    try:
+        db = _open(path, "?mode=rw")
+        try:
+            db.execute("PRAGMA synchronous=FULL")
+            busy = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        finally:
+            db.close()
+    except sqlite3.Error as error:
+        raise explain(error, path) from error
+    if busy:
+        raise Locked(f"{path} is being read by another process", hint="wait for it, or end it, and run the command again")
+
+
 def begin_log(found: Facts, now: float) -> Fill:
     """Return what fills the file of a new log: entry 0, which names the cluster."""
 
@@ -171,6 +190,7 @@ def _settings(db: sqlite3.Connection, path: Path, *, write: bool) -> None:
         return
     db.execute("PRAGMA synchronous=FULL")
     db.execute("PRAGMA wal_autocheckpoint=0")
+    db.execute("PRAGMA secure_delete=ON")  # what is forgotten leaves no bytes; not the default of every build
     mode, level = db.execute("PRAGMA journal_mode").fetchone()[0], db.execute("PRAGMA synchronous").fetchone()[0]
     if mode != "wal" or level != 2:
         raise WrongFormat(f"{path} cannot be written durably: journal_mode={mode}, synchronous={level}")

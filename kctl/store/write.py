@@ -38,6 +38,10 @@ BEFORE = {
 }
 
 
+Sums = dict[str, tuple[int, bytes]]
+"""Count and sum of the hashes of the live rows, by resource."""
+
+
 class Batch(NamedTuple):
     """What an entry says besides its rows."""
 
@@ -65,9 +69,15 @@ class Prepared(NamedTuple):
 
 
 def states(
-    db: sqlite3.Connection, tail: Tail, term: int, writes: Sequence[Write], batch: Batch, peers: Sequence[Peer]
+    db: sqlite3.Connection,
+    tail: Tail,
+    sums: Sums,
+    term: int,
+    writes: Sequence[Write],
+    batch: Batch,
+    peers: Sequence[Peer],
 ) -> Prepared:
-    """Prepare an entry that writes states; ``writes`` are in order of revision."""
+    """Prepare an entry that writes states; ``writes`` are in order of revision, ``sums`` those of the tail."""
     before = _before(db, [write.key for write in writes], is_whole=len(peers) > 1)
     kv: list[tuple[Any, ...]] = []
     current, gone, hashes = [], [], []
@@ -99,7 +109,7 @@ def states(
     counts.pop("", None)
     state = chain.digest(chain.number(tail.state) + sum(totals.values()))
     prepared = _entry(tail, term, batch, chain.ops_hash(hashes), state, peers)
-    return prepared._replace(kv=kv, current=current, gone=gone, sums=_new_sums(db, counts, totals))
+    return prepared._replace(kv=kv, current=current, gone=gone, sums=_new_sums(sums, counts, totals))
 
 
 def plain(tail: Tail, term: int, batch: Batch, peers: Sequence[Peer]) -> Prepared:
@@ -152,15 +162,26 @@ def _before(db: sqlite3.Connection, keys: list[str], *, is_whole: bool) -> dict[
     return found
 
 
-def _new_sums(db: sqlite3.Connection, counts: dict[str, int], totals: dict[str, int]) -> list[tuple[str, int, bytes]]:
+def _new_sums(sums: Sums, counts: dict[str, int], totals: dict[str, int]) -> list[tuple[str, int, bytes]]:
     out = []
     for name in sorted(counts):
-        count, total = counts[name], totals[name]
-        old = db.execute("SELECT count, state FROM resource WHERE name = ?", (name,)).fetchone()
-        if old is not None:
-            count, total = count + old[0], total + chain.number(old[1])
-        out.append((name, count, chain.digest(total)))
+        count, state = sums.get(name, (0, b""))
+        out.append((name, count + counts[name], chain.digest(chain.number(state) + totals[name])))
     return out
+
+
+def sums_of(db: sqlite3.Connection, tail: Tail) -> Sums:
+    """Return count and sum per resource; Corrupt when they do not add up to the state of the tail."""
+    sums = {name: (count, state) for name, count, state in db.execute("SELECT * FROM resource")}
+    if chain.digest(sum(chain.number(state) for _, state in sums.values())) != tail.state:
+        raise Corrupt("the sums per resource are damaged: they do not add up to the log's state")
+    return sums
+
+
+def check_counts(db: sqlite3.Connection, sums: Sums) -> None:
+    """Raise Corrupt when the counts, which no hash covers, are not those of the live rows."""
+    if db.execute("SELECT count(*) FROM live").fetchone()[0] != sum(count for count, _ in sums.values()):
+        raise Corrupt("the counts per resource are damaged: they are not those of the current objects")
 
 
 def apply(db: sqlite3.Connection, prepared: Prepared) -> None:

@@ -269,6 +269,7 @@ def test_no_flipped_bit_of_any_replica_changes_what_is_read(folders):
         "UPDATE kv SET h = zeroblob(32) WHERE rev = 2",
         "DELETE FROM live WHERE key = '/pods/ns/p2'",
         "UPDATE resource SET state = zeroblob(32)",
+        "UPDATE resource SET count = 7",
         "UPDATE entry SET cause = 'forged' WHERE idx = 2",
         "UPDATE meta SET v = '7' WHERE k = 'promised'",
         "UPDATE meta SET v = '3' WHERE k = 'compacted'",
