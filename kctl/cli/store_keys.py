@@ -39,6 +39,7 @@ def group() -> None:
 @click.pass_obj
 def list_keys(settings: Settings, output: str | None) -> None:
     """List the keys, the one that writes first, and how many values each is needed for."""
+    from kctl.apiserver.keys import IDENTITY
     from kctl.cli import tables
     from kctl.cli.output import document, write
 
@@ -53,8 +54,8 @@ def list_keys(settings: Settings, output: str | None) -> None:
         {
             "name": name,
             "role": ("writes" if name == held[0] else "reads") if name in held else "missing",
-            "values": now.get(name, 0),
-            "history": past.get(name, 0),
+            "values": now.get("" if name == IDENTITY else name, 0),
+            "history": past.get("" if name == IDENTITY else name, 0),
         }
         for name in names
     ]
@@ -151,7 +152,7 @@ def drop(settings: Settings, name: str, accept_loss: bool, yes: bool) -> None:
 
 def used(store: SealedStore, *, is_past: bool) -> dict[str, int]:
     """Return how many values each key is needed for, "" for those in clear: now, or in the history alone."""
-    from kctl.apiserver.encryption import SEALED
+    from kctl.apiserver.encryption import SEALED, must_seal
     from kctl.apiserver.sealing import key_name
 
     now = {(kv.key, kv.mod_revision): kv.value for prefix in SEALED for kv in store.below.list(prefix).items}
@@ -165,8 +166,10 @@ def used(store: SealedStore, *, is_past: bool) -> dict[str, int]:
                 values[change.key, change.revision] = change.value
         values = {place: value for place, value in values.items() if place not in now}
     counts: dict[str, int] = {}
-    for value in values.values():
-        counts[key_name(value)] = counts.get(key_name(value), 0) + 1
+    for (place, _), value in values.items():
+        name = key_name(value)
+        if name or must_seal(place, value):
+            counts[name] = counts.get(name, 0) + 1
     return counts
 
 

@@ -247,3 +247,16 @@ def test_an_older_copy_of_the_only_replica_is_recognised(web: Any) -> None:
     (web.folder / ".kctl" / "seen").unlink()  # as the hint says: the loss is accepted
     web("label", "node", "node-1", "c=d")
     assert web("store", "status").code == 0
+
+
+def test_what_was_written_in_clear_is_encrypted_by_a_rotation_and_leaves_no_bytes(kctl: Any) -> None:
+    file = kctl.write(".kctl/encryption-keys.json", '{"keys":[{"name":"identity"}]}')
+    kctl.write("secret.yaml", SECRET)
+    kctl("apply", "-f", "secret.yaml")
+    log = kctl.folder / ".kctl" / "store" / "log.db"
+    assert b"aHVudGVyMg" in log.read_bytes()
+    assert keys(kctl) == [("identity", "writes", 3, 0)]
+    kctl("store", "key", "rotate", "--forget", "--yes")
+    assert "identity" not in file.read_text()
+    assert not any(b"aHVudGVyMg" in path.read_bytes() for path in log.parent.iterdir())
+    assert kctl(*PASSWORD).out == "aHVudGVyMg=="
