@@ -90,6 +90,27 @@ def put_in_place(path: Path) -> None:
     sync_folder(path.parent)
 
 
+def drain(path: Path) -> None:
+    """Move all of the write-ahead log into the file, so that the file alone is the log; Locked when somebody reads it.
+
+    Before the only replica is put in place anew: between taking away the old write-ahead log and
+    the rename, the old file must still have everything.
+    """
+    try:
+        db = _open(path, "?mode=rw")
+        try:
+            db.execute("PRAGMA synchronous=FULL")
+            busy = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        finally:
+            db.close()
+    except sqlite3.Error as error:
+        raise explain(error, path) from error
+    if busy:
+        raise Locked(
+            f"{path} is being read by another process", hint="wait for it, or end it, and run the command again"
+        )
+
+
 def begin_log(found: Facts, now: float) -> Fill:
     """Return what fills the file of a new log: entry 0, which names the cluster."""
 
