@@ -62,12 +62,12 @@ def command(
             for item in items:
                 shown = presentable(item, secrets=show_secrets)
                 events = why.events(plane.client, item) if show_events else []
-                found.append((selection.kind.resource, shown, events))
+                found.append((selection.kind.resource, item, shown, events))
         if output:
-            entries = [{"object": obj, "events": events} for _, obj, events in found]
+            entries = [{"object": shown, "events": events} for _, _, shown, events in found]
             write(document({"apiVersion": "kctl.dev/v1", "kind": "Descriptions", "items": entries}, output))
         else:
-            write("\n\n".join(_text(plane, resource, obj, events) for resource, obj, events in found))
+            write("\n\n".join(_text(plane, resource, item, shown, events) for resource, item, shown, events in found))
     for failure in failures:
         print(failure, file=sys.stderr)
     if not found and not failures:
@@ -75,8 +75,11 @@ def command(
     return 1 if failures else 0
 
 
-def _text(plane: ControlPlane, resource: str, obj: Obj, events: Sequence[Obj]) -> str:
-    """Return the description of one object, with what kubectl looks up for its kind."""
+def _text(plane: ControlPlane, resource: str, item: Obj, obj: Obj, events: Sequence[Obj]) -> str:
+    """Return the description of one object, with what kubectl looks up for its kind.
+
+    ``obj`` is what may be shown of ``item``: of a Secret, whose values are masked, the sizes are told.
+    """
     client, now, key = plane.client, plane.now, key_of(obj)
     if resource == "pods":
         from kctl.cli.describing import pods
@@ -104,6 +107,44 @@ def _text(plane: ControlPlane, resource: str, obj: Obj, events: Sequence[Obj]) -
             found for found in client.list("replicasets.apps", key.namespace).items if controller_uid(found) == uid
         ]
         return deployments.describe(obj, now, events, replicasets=owned)
+    text = _of_workload(plane, resource, obj, events) or _of_data(plane, resource, item, events)
+    if text:
+        return text
     from kctl.cli.describing import other
 
     return other.describe(obj, now, events)
+
+
+def _of_workload(plane: ControlPlane, resource: str, obj: Obj, events: Sequence[Obj]) -> str:
+    from kctl.cli.describing import workloads
+
+    if resource == "jobs.batch":
+        return workloads.job(obj, plane.now, events)
+    if resource == "cronjobs.batch":
+        return workloads.cron_job(obj, plane.now, events)
+    describe = {
+        "replicasets.apps": workloads.replica_set,
+        "daemonsets.apps": workloads.daemon_set,
+        "statefulsets.apps": workloads.stateful_set,
+    }.get(resource)
+    if describe is None:
+        return ""
+    uid = obj["metadata"]["uid"]
+    owned = [found for found in plane.client.list("pods", key_of(obj).namespace).items if controller_uid(found) == uid]
+    return describe(obj, plane.now, events, owned=owned)
+
+
+def _of_data(plane: ControlPlane, resource: str, obj: Obj, events: Sequence[Obj]) -> str:
+    from kctl.cli.describing import access, data
+
+    if resource == "configmaps":
+        return data.config_map(obj, plane.now, events)
+    if resource == "secrets":
+        return data.secret(obj)
+    if resource == "serviceaccounts":
+        secrets = plane.client.list("secrets", key_of(obj).namespace).items
+        return data.service_account(obj, plane.now, events, secrets=secrets)
+    name, _, group = resource.partition(".")
+    if group != "rbac.authorization.k8s.io":
+        return ""
+    return access.role(obj) if name in ("roles", "clusterroles") else access.binding(obj)

@@ -158,8 +158,8 @@ class TestDescribe:
         assert "(2/2 replicas created)" in out
 
     def test_other_kinds_show_every_field(self, shop: Any) -> None:
-        out = shop("describe", "cm", "settings", "-n", "shop").out
-        assert "Data:\n  colour:  blue\n" in out
+        out = shop("describe", "namespace", "shop").out
+        assert "Status:\n  Phase:  Active\n" in out
         assert out.endswith("Events:  <none>\n")
 
     def test_several_stand_apart(self, shop: Any) -> None:
