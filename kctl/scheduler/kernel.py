@@ -57,7 +57,7 @@ class Kernel:
         if reports_resources(pod.obj):
             return None
         key = self._class_of(pod)
-        if key not in self._classes:
+        if key not in self._classes and not _has_siblings(cluster, pod):
             self._remember(key, None)
             return None
         cluster.snapshot()
@@ -103,7 +103,7 @@ class Kernel:
 
     def _state(self, cluster: Cluster, pod: PodInfo, key: tuple[Any, ...]) -> PodClass | None:
         """Return the class brought up to date, None when its pods cannot be decided about this way."""
-        known = self._classes[key]
+        known = self._classes.get(key)
         made_from = self._constraints_made_from(cluster, pod)
         if known is not None and known.made_from == made_from and known.state.catch_up(cluster):
             return known.state
@@ -117,12 +117,7 @@ class Kernel:
         """Return what default constraints depend on beside the pod: services, and its owner's selector."""
         if pod.spec.get("topologySpreadConstraints"):
             return ()
-        owner = controller_of(pod.obj)
-        kind = (owner["apiVersion"], owner["kind"]) if owner else None
-        selector = None
-        if owner is not None and kind in OWNERS:
-            found = cluster.caches[OWNERS[kind]].get(Key(pod.namespace, owner["name"]))
-            selector = (found or {}).get("spec", {}).get("selector")
+        selector = (_owner(cluster, pod) or {}).get("spec", {}).get("selector")
         return (cluster.caches["services"].changes, selector)
 
     def _build(self, cluster: Cluster, pod: PodInfo) -> PodClass | None:
@@ -143,6 +138,19 @@ class Kernel:
         spread = Spread(tuple(constraints), own, framework.weights.get(pod_topology_spread.NAME, 1))
         order = tuple(plugin.name for plugin, _, _ in framework.scorers)
         return PodClass(cycle, Rules(checks, tuple(scorers), spread, order))
+
+
+def _owner(cluster: Cluster, pod: PodInfo) -> Obj | None:
+    """Return the workload that controls the pod, where its kind is one that services' constraints know."""
+    ref = controller_of(pod.obj)
+    resource = OWNERS.get((ref["apiVersion"], ref["kind"])) if ref else None
+    return cluster.caches[resource].get(Key(pod.namespace, ref["name"])) if ref and resource else None
+
+
+def _has_siblings(cluster: Cluster, pod: PodInfo) -> bool:
+    """Say whether more pods like this one are to be expected, so that knowing their class pays at once."""
+    replicas = (_owner(cluster, pod) or {}).get("spec", {}).get("replicas")
+    return replicas is not None and int(replicas) > 1
 
 
 def recorded(state: PodClass, pod: PodInfo) -> Callable[[], Outcome]:
