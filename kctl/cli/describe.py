@@ -107,7 +107,7 @@ def _text(plane: ControlPlane, resource: str, item: Obj, obj: Obj, events: Seque
             found for found in client.list("replicasets.apps", key.namespace).items if controller_uid(found) == uid
         ]
         return deployments.describe(obj, now, events, replicasets=owned)
-    text = _of_workload(plane, resource, obj, events) or _of_data(plane, resource, item, events)
+    text = _of_workload(plane, resource, obj, events) or _of_data(plane, resource, item, obj, events)
     if text:
         return text
     from kctl.cli.describing import other
@@ -134,13 +134,13 @@ def _of_workload(plane: ControlPlane, resource: str, obj: Obj, events: Sequence[
     return describe(obj, plane.now, events, owned=owned)
 
 
-def _of_data(plane: ControlPlane, resource: str, obj: Obj, events: Sequence[Obj]) -> str:
+def _of_data(plane: ControlPlane, resource: str, obj: Obj, shown: Obj, events: Sequence[Obj]) -> str:
     from kctl.cli.describing import access, data
 
     if resource == "configmaps":
         return data.config_map(obj, plane.now, events)
     if resource == "secrets":
-        return data.secret(obj)
+        return data.secret(obj, with_values=obj.get("data") == shown.get("data"))
     if resource == "serviceaccounts":
         secrets = plane.client.list("secrets", key_of(obj).namespace).items
         return data.service_account(obj, plane.now, events, secrets=secrets)

@@ -34,15 +34,15 @@ def config_map(obj: Obj, now: float, events: Sequence[Obj]) -> str:
     return page.text()
 
 
-def secret(obj: Obj) -> str:
-    """Return the description of a Secret, which kubectl gives no events."""
+def secret(obj: Obj, *, with_values: bool = False) -> str:
+    """Return the description of a Secret, which kubectl gives no events; its values only where they are wanted."""
     page = Page()
     head(page, obj)
     page.line(0, "")
     page.field(0, "Type", obj.get("type", ""))
     _title(page, "Data")
     for key, value in sorted((obj.get("data") or {}).items()):
-        page.field(0, key, f"{_size(value)} bytes")
+        page.field(0, key, value if with_values else f"{_size(value)} bytes")
     return page.text()
 
 
