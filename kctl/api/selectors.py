@@ -333,7 +333,7 @@ class FieldSelector(NamedTuple):
         for one in self.requirements:
             if one.field in ("metadata.name", "metadata.namespace" if kind.namespaced else "metadata.name"):
                 continue
-            own = SELECTABLE.get(kind.resource)
+            own = SELECTABLE.get(kind.resource) if kind.custom is None else kind.custom.selectable
             if own is None and one.field != "metadata.namespace":
                 known = '"metadata.name", "metadata.namespace"'
                 raise ValueError(f"{errors.go_value(one.field)} is not a known field selector: only {known}")
