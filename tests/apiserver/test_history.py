@@ -98,7 +98,7 @@ def test_a_token_that_expired_brings_one_that_goes_on_in_the_present() -> None:
 @pytest.mark.parametrize(
     ("query", "code", "message"),
     [
-        ("continue=%%%", 400, "continue key is not valid: illegal base64 data at input byte 0"),
+        ("continue=%25%25%25", 400, "continue key is not valid: illegal base64 data at input byte 0"),
         ("continue=e30", 400, "continue key is not valid: "),
         ("limit=1&continue={token}&resourceVersion=5", 400, "specifying resource version is not allowed when using"),
         ("limit=1&continue={token}&resourceVersionMatch=Exact", 422, "resourceVersionMatch is forbidden when continue"),
