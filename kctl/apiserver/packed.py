@@ -21,14 +21,21 @@ class PackedObjects(MutableMapping[Key, Obj]):
     def __init__(self, decode: Callable[[bytes], Obj]) -> None:
         self._decode = decode
         self._held: dict[Key, Obj | bytes] = {}
+        self._listed = 0
 
     def __getitem__(self, key: Key) -> Obj:
-        """Return the object."""
+        """Return the object, as one of a listing; what is listed again and again is held as it is."""
         found = self._held[key]
-        return self._decode(found) if isinstance(found, bytes) else found
+        if not isinstance(found, bytes):
+            return found
+        self._listed += 1
+        obj = self._decode(found)
+        if self._listed > len(self._held):
+            self._held[key] = obj
+        return obj
 
     def get(self, key: Key, default: Any = None) -> Any:
-        """Return the object, ``default`` when there is none."""
+        """Return the object, ``default`` when there is none; this is how they are asked for one at a time."""
         found = self._held.get(key, default)
         return self._decode(found) if isinstance(found, bytes) else found
 
@@ -39,6 +46,7 @@ class PackedObjects(MutableMapping[Key, Obj]):
     def pack(self, key: Key, value: bytes) -> None:
         """Hold an object as the value it is stored as."""
         self._held[key] = value
+        self._listed = 0
 
     def __delitem__(self, key: Key) -> None:
         """Let go of an object."""

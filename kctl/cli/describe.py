@@ -54,14 +54,14 @@ def command(
     options.refuse_kustomize(kustomize)
     with open_reader(settings) as plane:
         scope = "" if all_namespaces else namespace or "default"
-        found, failures = [], []
+        found, failures, told = [], [], why.Told(plane.client)
         choice = Choice(paths, recursive, None, ignore_not_manifest, namespace)
         for selection, where in selections(plane, resources, choice, scope):
             items, errors = fetch(plane, selection, where, selector, "")
             failures += errors
             for item in items:
                 shown = presentable(item, secrets=show_secrets)
-                events = why.events(plane.client, item) if show_events else []
+                events = told.about(item) if show_events else []
                 found.append((selection.kind.resource, item, shown, events))
         if output:
             entries = [{"object": shown, "events": events} for _, _, shown, events in found]

@@ -82,15 +82,35 @@ def source(client: Client, resource: str, obj: Obj) -> str:
     return ""
 
 
+class Told:
+    """What Events say, by the object they are about; each namespace is read once."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._found: dict[str, dict[str, list[Obj]]] = {}
+
+    def about(self, obj: Obj) -> list[Obj]:
+        """Return the events about the object, oldest first."""
+        namespace = key_of(obj).namespace or "default"
+        found = self._found.get(namespace)
+        if found is None:
+            found = self._found[namespace] = {}
+            for event in self._client.list("events", namespace).items:
+                found.setdefault(dig(event, "involvedObject", "uid", default=""), []).append(event)
+        uid = obj["metadata"].get("uid", "")
+        return _entries(sorted(found.get(uid, ()), key=_when)) if uid else []
+
+
 def events(client: Client, obj: Obj) -> list[Obj]:
     """Return the events about the object, oldest first."""
-    uid = obj["metadata"].get("uid")
-    found = [
-        event
-        for event in client.list("events", key_of(obj).namespace or "default").items
-        if dig(event, "involvedObject", "uid") == uid
-    ]
-    found.sort(key=lambda event: (event.get("lastTimestamp") or "", int(event["metadata"]["resourceVersion"])))
+    return Told(client).about(obj)
+
+
+def _when(event: Obj) -> tuple[str, int]:
+    return event.get("lastTimestamp") or "", int(event["metadata"]["resourceVersion"])
+
+
+def _entries(found: list[Obj]) -> list[Obj]:
     return [
         {
             "type": event.get("type", ""),

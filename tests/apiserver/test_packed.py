@@ -1,0 +1,70 @@
+"""Objects held as values: made anew when asked for, unless everybody asks."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from kctl.api.objects import Key, Obj
+from kctl.apiserver.packed import PackedObjects
+
+
+class Counting:
+    """Decodes, and counts how often."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def decode(self, value: bytes) -> Obj:
+        self.times += 1
+        return dict(json.loads(value))
+
+
+@pytest.fixture
+def counting() -> Counting:
+    return Counting()
+
+
+@pytest.fixture
+def packed(counting: Counting) -> PackedObjects:
+    made = PackedObjects(counting.decode)
+    for n in range(5):
+        made.pack(Key("ns", f"e-{n}"), json.dumps({"n": n}).encode())
+    return made
+
+
+def test_objects_come_back_by_key_and_in_listings(packed: PackedObjects) -> None:
+    assert packed[Key("ns", "e-3")] == packed.get(Key("ns", "e-3")) == {"n": 3}
+    assert [obj["n"] for obj in packed.values()] == [0, 1, 2, 3, 4]
+    assert packed.get(Key("ns", "x")) is None
+    assert Key("ns", "x") not in packed
+    with pytest.raises(KeyError):
+        packed[Key("ns", "x")]
+    assert packed.pop(Key("ns", "e-3")) == {"n": 3}
+    assert len(packed) == 4
+
+
+def test_a_listing_that_is_asked_for_again_is_made_once_more_and_then_held(
+    packed: PackedObjects, counting: Counting
+) -> None:
+    for _ in range(5):
+        assert len(list(packed.values())) == 5
+    assert counting.times == 10
+
+
+def test_what_is_asked_for_by_key_is_not_held(packed: PackedObjects, counting: Counting) -> None:
+    for _ in range(5):
+        for key in packed:
+            packed.get(key)
+    assert counting.times == 25
+
+
+def test_an_object_that_is_put_is_held_until_it_is_packed(packed: PackedObjects, counting: Counting) -> None:
+    key = Key("ns", "e-9")
+    packed[key] = made = {"n": 9}
+    assert packed[key] is made
+    assert packed.get(key) is made
+    packed.pack(key, b'{"n":9}')
+    assert packed[key] == made
+    assert counting.times == 1
