@@ -28,7 +28,7 @@ from kctl.store.lock import WriterLock
 from kctl.store.replica import FILE, HEAD, LOCK
 from kctl.store.rows import Tail
 from kctl.store.sidecar import Acknowledged, HeadFile
-from kctl.store.write import Prepared
+from kctl.store.write import Current, Prepared
 
 ROWS_A_CHECK = 200
 """After how many rows the length of the write-ahead log is looked at: well below its limit in frames."""
@@ -60,7 +60,7 @@ class Participant:
         self._head_file: HeadFile | None = None
         self._rows = ROWS_A_CHECK
         self._is_old = False
-        self._sums: tuple[bytes, write.Sums] = (b"", {})
+        self._current: Current | None = None
 
     # Reading
 
@@ -178,16 +178,16 @@ class Participant:
             raise Corrupt(f"{self.path} is not open to be written")
         return self._written[1]
 
-    def sums(self) -> write.Sums:
-        """Return the sums per resource in the open transaction; checked once, then kept up with what is appended."""
+    def current(self) -> Current:
+        """Return what is known of the log's present states in the open transaction; its sums are checked once."""
         tail = self.known.tail
-        if self._sums[0] != tail.head.hash:
+        if self._current is None or self._current.hash != tail.head.hash:
             with self.explained():
                 found = write.sums_of(self.writer, tail)
                 if not self._is_alone:
                     write.check_counts(self.writer, found)
-                self._sums = (tail.head.hash, found)
-        return self._sums[1]
+            self._current = Current(tail.head.hash, found)
+        return self._current
 
     def promise(self, term: int) -> None:
         """Write the promise and commit the open transaction with it."""
@@ -230,9 +230,8 @@ class Participant:
         if found is not known.facts or self._is_old:
             self._note(found)
         head = entry.tail.head
-        if self._sums[0] == entry.before.hash:
-            self._sums[1].update((name, (count, state)) for name, count, state in entry.sums)
-            self._sums = (head.hash, self._sums[1])
+        if self._current is not None and self._current.hash == entry.before.hash:
+            self._current.add(entry)
         standing = known.standing._replace(
             last=head.index, hash=head.hash, config=found.config, distrusts=found.distrusts, peers=entry.peers
         )

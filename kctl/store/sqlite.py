@@ -209,7 +209,7 @@ class SqliteStore:
             if tail.head != expect:
                 raise HeadMoved(tail.head)
             with leader.explained():
-                prepared = write.states(leader.writer, tail, leader.sums(), turn.term, ordered, batch, turn.peers())
+                prepared = write.states(leader.writer, tail, leader.current(), turn.term, ordered, batch, turn.peers())
             made.append(prepared.tail.head)
             return Proposal(prepared, prepared.tail.head.index)
 

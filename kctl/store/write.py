@@ -23,12 +23,12 @@ from kctl.store.rows import Tail
 
 NOTHING = (0, b"")
 _BEFORE = (
-    "SELECT wanted.value, live.rev, {newest}, kv.rev, kv.key, kv.del, kv.create_rev, kv.prev, kv.h, {value} "
+    "SELECT wanted.value, live.rev, {newest}, kv.h, kv.key, {row} "
     "FROM {wanted} AS wanted LEFT JOIN live ON live.key = wanted.value LEFT JOIN kv ON kv.rev = live.rev"
 )
 _NEWEST = "(SELECT max(rev) FROM kv WHERE kv.key = wanted.value)"
-_WHOLE = {"newest": _NEWEST, "value": "kv.value"}
-_LIGHT = {"newest": f"CASE WHEN live.rev IS NULL THEN {_NEWEST} ELSE live.rev END", "value": "NULL"}
+_WHOLE = {"newest": _NEWEST, "row": "kv.del, kv.create_rev, kv.prev, kv.value"}
+_LIGHT = {"newest": f"CASE WHEN live.rev IS NULL THEN {_NEWEST} ELSE live.rev END", "row": "0, 0, 0, NULL"}
 _MANY, _ONE = "json_each(?)", "(SELECT ? AS value)"
 BEFORE = {
     (True, True): _BEFORE.format(wanted=_ONE, **_WHOLE),
@@ -40,6 +40,33 @@ BEFORE = {
 
 Sums = dict[str, tuple[int, bytes]]
 """Count and sum of the hashes of the live rows, by resource."""
+
+
+class Current:
+    """What a process knows of a log that ends at ``hash``: the sums, and the states it wrote or looked up.
+
+    Worth nothing once somebody else wrote: then it is read again.
+    """
+
+    MOST = 20_000
+
+    def __init__(self, hash_: bytes, sums: Sums) -> None:
+        self.hash = hash_
+        self.sums = sums
+        self.states: dict[str, tuple[int, bytes]] = {}
+
+    def learn(self, found: dict[str, tuple[int, bytes]]) -> None:
+        """Take in what was looked up."""
+        self.states.update(found)
+
+    def add(self, prepared: Prepared) -> None:
+        """Take in an entry that is written behind the log."""
+        self.hash = prepared.tail.head.hash
+        self.sums.update((name, (count, state)) for name, count, state in prepared.sums)
+        if len(self.states) > self.MOST:
+            self.states.clear()
+        for revision, key, deleted, _, _, digest, _ in prepared.kv:
+            self.states[key] = NOTHING if deleted else (revision, digest)
 
 
 class Batch(NamedTuple):
@@ -71,14 +98,17 @@ class Prepared(NamedTuple):
 def states(
     db: sqlite3.Connection,
     tail: Tail,
-    sums: Sums,
+    now: Current,
     term: int,
     writes: Sequence[Write],
     batch: Batch,
     peers: Sequence[Peer],
 ) -> Prepared:
-    """Prepare an entry that writes states; ``writes`` are in order of revision, ``sums`` those of the tail."""
-    before = _before(db, [write.key for write in writes], is_whole=len(peers) > 1)
+    """Prepare an entry that writes states; ``writes`` are in order of revision, ``now`` is of the tail."""
+    before = now.states
+    unknown = [write.key for write in writes if write.key not in before]
+    if unknown:
+        now.learn(_before(db, unknown, is_whole=len(peers) > 1))
     kv: list[tuple[Any, ...]] = []
     current, gone, hashes = [], [], []
     counts: dict[str, int] = {}
@@ -91,7 +121,7 @@ def states(
             resource = key[1 : key.index("/", 1)]
             stem = f"/{resource}/"
             count, total = counts.get(resource, 0), totals.get(resource, 0)
-        prev, old = before.get(key, NOTHING)
+        prev, old = before[key]
         h = row_hash(revision, key, create, prev, value)
         hashes.append(h)
         if prev:
@@ -109,7 +139,7 @@ def states(
     counts.pop("", None)
     state = chain.digest(chain.number(tail.state) + sum(totals.values()))
     prepared = _entry(tail, term, batch, chain.ops_hash(hashes), state, peers)
-    return prepared._replace(kv=kv, current=current, gone=gone, sums=_new_sums(sums, counts, totals))
+    return prepared._replace(kv=kv, current=current, gone=gone, sums=_new_sums(now.sums, counts, totals))
 
 
 def plain(tail: Tail, term: int, batch: Batch, peers: Sequence[Peer]) -> Prepared:
@@ -149,16 +179,17 @@ def _before(db: sqlite3.Connection, keys: list[str], *, is_whole: bool) -> dict[
     is_one = len(keys) == 1
     listed = db.execute(BEFORE[is_one, is_whole], keys if is_one else (json.dumps(keys, ensure_ascii=False),))
     row_hash = chain.row_hash
-    for wanted, live, newest, rev, key, deleted, create, prev, h, value in listed:
+    for wanted, live, newest, h, key, deleted, create, prev, value in listed:
         if live is None:
             if newest is not None and not db.execute("SELECT del FROM kv WHERE rev = ?", (newest,)).fetchone()[0]:
                 raise Corrupt(f"the index of current objects is damaged at {wanted}")
+            found[wanted] = NOTHING
         elif newest != live or key != wanted or deleted:
             raise Corrupt(f"the index of current objects is damaged at {wanted}")
-        elif is_whole and row_hash(rev, key, create, prev, value) != h:
-            raise Corrupt(f"revision {rev} ({key}) of the log is damaged: its hash does not fit")
+        elif is_whole and row_hash(live, key, create, prev, value) != h:
+            raise Corrupt(f"revision {live} ({key}) of the log is damaged: its hash does not fit")
         else:
-            found[wanted] = rev, h
+            found[wanted] = live, h
     return found
 
 
