@@ -32,6 +32,13 @@ class Place(NamedTuple):
     rev: int
 
 
+class Start(NamedTuple):
+    """Where the history of a file starts."""
+
+    compacted: int
+    base_prev: bytes
+
+
 class Listing:
     """The lists of one file, and what of them has been checked at which head."""
 
@@ -50,12 +57,12 @@ class Listing:
         return Page(_fetch(db, found), at, more)
 
     def past_page(
-        self, db: sqlite3.Connection, tail: Tail, compacted: int, prefix: str, at: int, *, limit: int, after: str
+        self, db: sqlite3.Connection, tail: Tail, start: Start, prefix: str, at: int, *, limit: int, after: str
     ) -> Page:
         """Return the keys under a prefix as they were at a past revision."""
         if self._past is None or self._past[:3] != (tail.head.hash, at, prefix):
             then = {place.key: place.rev for place in self._places(db, tail, prefix) if place.key.startswith(prefix)}
-            for row in reversed(rows.changed(db, at, compacted, tail.head)):
+            for row in reversed(rows.changed(db, at, *start, tail.head)):
                 if row[1].startswith(prefix):
                     if row[4]:
                         then[row[1]] = row[4]

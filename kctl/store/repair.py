@@ -13,8 +13,7 @@ from kctl.store import facts, health, history, membership, replica
 from kctl.store.core import LeaderFailed
 from kctl.store.errors import Corrupt, StoreError
 from kctl.store.group import Group
-from kctl.store.replica import FILE, HEAD
-from kctl.store.sidecar import HeadFile
+from kctl.store.replica import FILE
 from kctl.store.verify import verify as verify_file
 
 REBUILT = frozenset(("missing", "damaged", "forgetful", "distrusted", "foreign"))
@@ -87,7 +86,6 @@ def _alone(group: Group) -> list[str]:
             one.rest()
         one.rebuilt()
         replica.drain(one.path)
-        replica.put_in_place(one.path)
-        HeadFile(one.folder / HEAD, known.facts.cluster).write(known.tail.head)
+        replica.put_in_place(one.path, head_too=False)
     group.forgive()
     return [f"{one.place}: indexes and sums made anew in a new file {FILE}"]

@@ -82,10 +82,15 @@ def draft(path: Path, fill: Fill) -> Path:
     return fresh
 
 
-def put_in_place(path: Path) -> None:
-    """Make the draft beside ``path`` the log, with nothing left of a former one."""
-    for left in (path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm"), path.with_name(HEAD)):
-        left.unlink(missing_ok=True)
+def put_in_place(path: Path, *, head_too: bool = True) -> None:
+    """Make the draft beside ``path`` the log, with nothing left of a former one.
+
+    ``head_too`` is False for a copy of the same log, whose end was acknowledged all the same.
+    """
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    if head_too:
+        path.with_name(HEAD).unlink(missing_ok=True)
     path.with_name(f"{path.name}.new").rename(path)
     sync_folder(path.parent)
 
@@ -177,6 +182,8 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
             raise
     except sqlite3.Error as error:
         raise explain(error, path) from error
+    except UnicodeDecodeError as error:  # SQLite quotes the damaged bytes, and sqlite3 stumbles over them
+        raise Corrupt(f"{path} is damaged: its tables cannot be read") from error
     return db
 
 

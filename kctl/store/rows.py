@@ -8,7 +8,7 @@ reads one snapshot: the caller opens a read transaction around several statement
 from __future__ import annotations
 
 import sqlite3
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kctl.store import chain
 from kctl.store.api import KV, Change, Entry, Head
@@ -136,23 +136,13 @@ def _damaged_at(key: str) -> Corrupt:
     return Corrupt(f"the index of current objects is damaged at {key}")
 
 
-def changed(db: sqlite3.Connection, after: int, compacted: int, head: Head) -> list[Row]:
+def changed(db: sqlite3.Connection, after: int, compacted: int, base_prev: bytes, head: Head) -> list[Row]:
     """Return every stored state above a revision, proved to be all there are by the entries that wrote them."""
-    found: list[Row] = []
-    query = f"SELECT {ENTRY} FROM entry WHERE last_rev > ? ORDER BY idx"  # noqa: S608
-    entries_ = db.execute(query, (after,)).fetchall()
-    if head.revision > after and (not entries_ or entries_[-1][2] != head.revision):
-        raise Corrupt("entries of the log are missing")
-    prev, below = None, None
-    for entry in entries_:
-        if prev is not None:
-            check_entry(entry, prev)
-        if below is not None and entry[1] != below + 1:
-            raise Corrupt(f"an entry is missing before entry {entry[0]}")
-        prev, below = entry[11], entry[2]
+    entries_ = _entries_above(db, after, base_prev, head)
     if not entries_:
-        return found
-    first = min(entries_[0][1], after + 1) if entries_[0][1] > compacted else after + 1
+        return []
+    start = entries_[0][1]
+    first = start if start > compacted else after + 1
     every: list[Row] = db.execute(f"SELECT {COLUMNS} FROM kv WHERE rev >= ? ORDER BY rev", (first,)).fetchall()  # noqa: S608
     for row in every:
         check_row(row)
@@ -167,9 +157,29 @@ def changed(db: sqlite3.Connection, after: int, compacted: int, head: Head) -> l
     return [row for row in every if row[0] > after]
 
 
-def changes(db: sqlite3.Connection, after: int, compacted: int, head: Head) -> list[Change]:
+def _entries_above(db: sqlite3.Connection, after: int, base_prev: bytes, head: Head) -> list[tuple[Any, ...]]:
+    """Return the entries that end above a revision, oldest first, each checked against the one before it."""
+    found: list[tuple[Any, ...]] = []
+    for entry in db.execute(f"SELECT {ENTRY} FROM entry ORDER BY idx DESC"):  # noqa: S608
+        if found:
+            check_entry(found[-1], entry[11])
+            if found[-1][0] != entry[0] + 1 or found[-1][1] != entry[2] + 1:
+                raise Corrupt(f"an entry is missing before entry {found[-1][0]}")
+        if entry[2] <= after:
+            break
+        found.append(entry)
+    else:
+        if found:
+            check_entry(found[-1], base_prev)
+    if (found[0][2] if found else after) != max(head.revision, after):
+        raise Corrupt("entries of the log are missing")
+    found.reverse()
+    return found
+
+
+def changes(db: sqlite3.Connection, after: int, compacted: int, base_prev: bytes, head: Head) -> list[Change]:
     """Return every stored state above a revision as changes."""
-    return [Change(row[1], row[6], row[0], row[3]) for row in changed(db, after, compacted, head)]
+    return [Change(row[1], row[6], row[0], row[3]) for row in changed(db, after, compacted, base_prev, head)]
 
 
 def entries(db: sqlite3.Connection, after: int, base_prev: bytes) -> list[Entry]:

@@ -39,6 +39,7 @@ from kctl.store.core import Turn
 from kctl.store.errors import FutureRevision, HeadMoved, StoreError
 from kctl.store.filesystem import refuse_network
 from kctl.store.group import Group, Wrap
+from kctl.store.listing import Start
 from kctl.store.lock import WAIT
 from kctl.store.participant import Known, Participant
 from kctl.store.replica import FILE, HEAD, LOCK
@@ -108,11 +109,12 @@ class SqliteStore:
         """Return the keys under a prefix at a revision, proved complete."""
 
         def answer(one: Participant, known: Known) -> Page:
-            tail, compacted = known.tail, known.facts.compacted
-            at = rows.readable(revision, tail.head, compacted)
+            tail, facts = known.tail, known.facts
+            at = rows.readable(revision, tail.head, facts.compacted)
             if at == tail.head.revision:
                 return one.lists.page(one.reader(), tail, prefix, limit=limit, after=after)
-            return one.lists.past_page(one.reader(), tail, compacted, prefix, at, limit=limit, after=after)
+            start = Start(facts.compacted, facts.base_prev)
+            return one.lists.past_page(one.reader(), tail, start, prefix, at, limit=limit, after=after)
 
         return self.group.read(answer)
 
@@ -120,8 +122,9 @@ class SqliteStore:
         """Yield every stored state above a revision."""
 
         def answer(one: Participant, known: Known) -> list[Change]:
-            rows.readable(after, known.tail.head, known.facts.compacted)
-            return rows.changes(one.reader(), after, known.facts.compacted, known.tail.head)
+            head, facts = known.tail.head, known.facts
+            rows.readable(after, head, facts.compacted)
+            return rows.changes(one.reader(), after, facts.compacted, facts.base_prev, head)
 
         return iter(self.group.read(answer))
 
