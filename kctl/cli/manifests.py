@@ -11,15 +11,13 @@ if TYPE_CHECKING:
     from kctl.gitops.manifests import Manifest, Options
     from kctl.plane.plane import ControlPlane
 
-CACHE = "cache"
-
 
 def options(folder: Path | None, *, ignore_not_manifest: bool = False, namespace: str | None = None) -> Options:
     """Return how manifests are read; parsed texts are cached in the state folder."""
     from kctl.gitops.manifests import DEFAULT_NAMESPACE, Options
     from kctl.gitops.parsed import ParseCache
 
-    cache = ParseCache(folder / CACHE) if folder is not None else None
+    cache = ParseCache(folder) if folder is not None else None
     return Options(ignore_not_manifest, namespace or DEFAULT_NAMESPACE, cache)
 
 
