@@ -67,12 +67,11 @@ def command(
 
 def _told(plane: ControlPlane) -> tuple[list[Obj], list[Obj]]:
     """Return what the log still knows, told from its first entry on: the rows, and a record per workload."""
-    from kctl.plan import consequence, timeline
+    from kctl.plan.tale import Tale
 
-    trace, times = timeline.history(plane)
-    rows = [row.data() for row in timeline.rows(trace, times, times[0] if times else 0.0)]
-    pods, replicasets = (plane.client.list(resource).items for resource in ("pods", "replicasets.apps"))
-    records = consequence.records(trace, times, pods, replicasets)
+    told = Tale.of_log(plane)
+    rows = [row.data() for row in told.rows(told.started)]
+    records = told.records(plane.client.list("pods").items)
     return rows, [record for record in records if record["type"] in ("pods", "rollout")]
 
 

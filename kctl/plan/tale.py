@@ -7,17 +7,24 @@ Ten thousand pods change forty thousand times; kept, those states would be most 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from kctl.api.objects import Obj
 from kctl.client.client import Client, WatchEvent
 from kctl.plan.consequence import Consequence
 from kctl.plan.ownership import Owners
 from kctl.plan.podfacts import Followed
-from kctl.plan.timeline import Diary, Row
+from kctl.plan.timeline import Diary, Row, history
+
+if TYPE_CHECKING:
+    from kctl.plane.plane import ControlPlane
 
 
 class Tale:
-    """What happened in a run. ``before`` lists the ReplicaSets there are when the first change is told."""
+    """What happened in a run. ``before`` lists the ReplicaSets there are when the first change is told.
+
+    ``started`` is when that was.
+    """
 
     def __init__(self, before: Callable[[], Iterable[Obj]]) -> None:
         self._before: Callable[[], Iterable[Obj]] | None = before
@@ -26,6 +33,7 @@ class Tale:
         self._diary = Diary()
         self._followed = Followed()
         self.is_empty = True
+        self.started = 0.0
 
     @classmethod
     def of(cls, client: Client, trace: Sequence[WatchEvent], times: Sequence[float]) -> Tale:
@@ -35,6 +43,14 @@ class Tale:
             told.take(trace, times)
         return told
 
+    @classmethod
+    def of_log(cls, plane: ControlPlane) -> Tale:
+        """Return the tale of all that the log still knows; Compacted when that is nothing but the present."""
+        told = cls(lambda: plane.client.list("replicasets.apps").items)
+        for events, at in history(plane):
+            told.take(events, [at] * len(events))
+        return told
+
     def take(self, events: Sequence[WatchEvent], times: Sequence[float]) -> None:
         """Take the changes of an instant in."""
         owners = self._owners
@@ -42,7 +58,8 @@ class Tale:
             for obj in self._before():
                 owners.see(obj)
             self._before = None
-        self.is_empty = False
+        if self.is_empty and times:
+            self.is_empty, self.started = False, times[0]
         for event in events:
             owners.see(event.object)
         for event, at in zip(events, times, strict=True):

@@ -163,31 +163,31 @@ def _scale(old: Obj | None, new: Obj | None) -> Iterator[str]:
         yield f"scaled {before} -> {after}"
 
 
-def history(plane: ControlPlane) -> tuple[list[WatchEvent], list[float]]:
-    """Return what the log still knows as a trace: per entry the last state of each object it changed.
+def history(plane: ControlPlane) -> Iterator[tuple[list[WatchEvent], float]]:
+    """Yield what the log still knows, entry by entry: the last state of each object it changed, and when.
 
     Raises Compacted when nothing but the present is left.
     """
     store = plane.store
     entries = [entry for entry in store.entries() if entry.first <= entry.last]
-    trace: list[WatchEvent] = []
-    times: list[float] = []
     last: dict[str, Obj] = {}
     position = 0
+    events: list[WatchEvent] = []
     for change in store.changes(store.compacted()):
         while position < len(entries) - 1 and entries[position].last < change.revision:
+            if events:
+                yield events, entries[position].now
+            events = []
             position += 1
         resource = change.key.split("/", 2)[1]
         if resource not in TOLD:
             continue
         old = last.get(change.key)
         if change.value is None:
-            if old is None:
-                continue
-            trace.append(WatchEvent("DELETED", resource, last.pop(change.key), old))
+            if old is not None:
+                events.append(WatchEvent("DELETED", resource, last.pop(change.key), old))
         else:
-            new = plane.server.storage.decode(change.value)
-            last[change.key] = new
-            trace.append(WatchEvent("ADDED" if old is None else "MODIFIED", resource, new, old))
-        times.append(entries[position].now)
-    return trace, times
+            new = last[change.key] = plane.server.storage.decode(change.value)
+            events.append(WatchEvent("ADDED" if old is None else "MODIFIED", resource, new, old))
+    if events:
+        yield events, entries[position].now

@@ -9,6 +9,7 @@ import pytest
 
 from kctl import ControlPlane
 from kctl.plan import timeline
+from kctl.plan.tale import Tale
 
 
 def deployment(replicas: int, image: str = "example/web:1") -> dict[str, Any]:
@@ -56,8 +57,8 @@ def test_the_log_tells_what_the_run_told(tmp_path: Path) -> None:
         trace, times = cp.converger.trace, cp.converger.times
         run = told(timeline.rows(trace, times, times[0]))
     with ControlPlane.open(tmp_path / "state") as cp:
-        trace, times = timeline.history(cp)
-        log = told(timeline.rows(trace, times, times[0]))
+        found = Tale.of_log(cp)
+        log = told(found.rows(found.started))
     of_pods = [row for row in run if row[2].startswith("pods")]
     assert sorted(of_pods) == sorted(row for row in log if row[2].startswith("pods"))
 
