@@ -33,12 +33,20 @@ def handle(server: APIServer, request: Request) -> Obj:
     obj = rules.decode_patched(request, request.kind, obj, lambda: shown(request, made), old)
     obj = metadata.placed(request, obj)
     obj = rules.default(request.kind, obj, old if request.subresource == "status" else None)
+    if obj["metadata"].get("managedFields") is None and _forgets(made):
+        obj = {**obj, "metadata": {**obj["metadata"], "managedFields": []}}
     sent = {k: v for k, v in obj["metadata"].items() if k != "uid"}  # of another uid, validation has a word to say
     metadata.check_preconditions(request.kind.resource, request.name, sent, old)
     return update.replace(server, request, obj, old)
 
 
 OPERATION = {"op", "path", "value", "from"}
+
+
+def _forgets(made: Obj) -> bool:
+    """Say whether a patch emptied the managedFields, which resets them; decoding leaves no empty list."""
+    meta = made.get("metadata")
+    return isinstance(meta, dict) and meta.get("managedFields") in ([], [{}])
 
 
 def with_unknown_members(request: Request) -> Request:

@@ -109,7 +109,7 @@ RULES: dict[str, Rules] = {
     "ReplicaSet.apps": Rules("workloads", "replica_set", "replica_set_update", status="replica_set_status"),
     "ReplicationController": Rules("workloads", "replication_controller", "replication_controller_update"),
     "Secret": Rules("core", "secret", "secret_update", again=True),
-    "Service": Rules("services", "service", "", "update_first"),
+    "Service": Rules("services", "service", "", "update_first", status="service_status"),
     "ServiceAccount": Rules("core", again=True),
     "StatefulSet.apps": Rules("workloads", "stateful_set", "stateful_set_update"),
 }

@@ -272,3 +272,20 @@ def _kept_addresses(spec: Obj, before: Obj, out: Errors) -> None:
     for n, (after, earlier) in enumerate(zip(new, old, strict=False)):
         if after != earlier:
             out.append(errors.invalid(f"spec.clusterIPs[{n}]", new, ONCE))
+
+
+def service_status(new: Obj, old: Obj, out: Errors) -> None:
+    """Check the addresses a cloud gave a Service, as ValidateLoadBalancerStatus."""
+    ingress = ((new.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
+    if ingress and (new.get("spec") or {}).get("type") != "LoadBalancer":
+        why = "may only be used when `spec.type` is 'LoadBalancer'"
+        out.append(errors.forbidden_field("status.loadBalancer.ingress", why))
+        return
+    for n, found in enumerate(ingress):
+        path, host = f"status.loadBalancer.ingress[{n}]", found.get("hostname") or ""
+        if found.get("ip"):
+            out += [errors.invalid(f"{path}.ip", found["ip"], why) for why in formats.ip(found["ip"])]
+        if host:
+            out += [errors.invalid(f"{path}.hostname", host, why) for why in formats.dns_subdomain(host)]
+            if formats.parse_ip(host) is not None:
+                out.append(errors.invalid(f"{path}.hostname", host, "must be a DNS name, not an IP address"))
