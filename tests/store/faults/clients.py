@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kctl.store.api import Store
-from kctl.store.errors import HeadMoved, Locked, OutcomeUnknown, StoreError
+from kctl.store.errors import HeadMoved, OutcomeUnknown, StoreError
 from tests.store.faults.disk import Disk
 from tests.store.faults.linear import NEVER, Operation, Verdict, check
-from tests.store.faults.witness import put
+from tests.store.faults.witness import Violation, put
 from tests.store.faults.world import World, exit_of, fork
 
 KEYS = [f"/pods/a/{name}" for name in "abcdef"]
@@ -80,11 +80,17 @@ class Client:
 
     def _ask(self, asked: list[Any], call: Any) -> None:
         called = time.monotonic_ns()
-        answered = call()
+        try:
+            answered = call()
+        except StoreError:
+            return  # nothing was answered
         self._note(["done", called, time.monotonic_ns(), asked, answered])
 
     def _commit(self, cause: str) -> None:
-        head = self._store.head()
+        try:
+            head = self._store.head()
+        except StoreError:
+            return
         keys = self._dice.sample(KEYS, self._dice.randint(1, 2))
         puts = [(key, None if self._dice.random() < 0.2 else cause) for key in keys]
         called = time.monotonic_ns()
@@ -97,7 +103,7 @@ class Client:
                 answered = ["moved", error.head.index]
             except OutcomeUnknown:
                 continue
-            except Locked:
+            except StoreError:
                 answered = ["none"]
             self._note(["answer", cause, time.monotonic_ns(), answered])
             return
@@ -186,7 +192,10 @@ def judge(world: World, notes: Sequence[Path], kills: int) -> Outcome:
                 calls[rest[2]] = rest[0], rest[1]
             else:
                 called, asked = calls.pop(rest[0])
-                if rest[2] != ["none"]:
+                if rest[2] == ["none"]:
+                    if rest[0] in log:
+                        raise Violation(f"I9: {rest[0]} was refused and is entry {log[rest[0]]}")
+                else:
                     history.append(Operation(called, rest[1], asked, rest[2]))
         unknown += len(calls)
         history += [
@@ -198,6 +207,3 @@ def judge(world: World, notes: Sequence[Path], kills: int) -> Outcome:
     history.append(Operation(time.monotonic_ns(), NEVER, ["head"], end))
     verdict = check(history, model, State(0, ()))
     return Outcome(verdict, len(history), kills, unknown, time.perf_counter() - begun)
-
-
-__all__ = ["Outcome", "StoreError", "run"]

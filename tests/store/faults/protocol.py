@@ -22,7 +22,7 @@ from kctl.store.core import Turn
 from kctl.store.errors import Corrupt, Diverged, HeadMoved, OutcomeUnknown, StoreError
 from kctl.store.turn import Proposal, Taking
 from tests.store.faults.invariants import Invariants
-from tests.store.faults.simulated import Died, Disk, Fate, Room, Row, Simulated, Work, empty, standing, stranger
+from tests.store.faults.simulated import Died, Disk, Fate, Room, Row, Simulated, Work, empty, standing
 from tests.store.faults.witness import Violation
 
 FATES = tuple(fate for fate in Fate if fate is not Fate.WELL)
@@ -117,6 +117,7 @@ class Life:
             try:
                 step()
                 self._cure()
+                self._sweep()
                 self.invariants.check(self.room.disks, self._may_meet)
             except Violation as error:
                 raise Violation(f"step {n} ({step.__name__.strip('_')}): {error}") from error
@@ -236,45 +237,75 @@ class Life:
             self.room.damaged.add(name)
 
     def _change_members(self) -> None:
-        """Replace a voter: a newcomer learns, becomes a voter, and the other leaves."""
+        """Let a newcomer learn, let learners become voters in place of others, or put one in a voter's place at once."""
         config = self._newest().config
-        if config.learners:
-            learner = config.learners[0]
-            leaver = self._dice.choice(sorted(self.weak() & set(config.voters)) or list(config.voters))
-            voters = tuple(sorted({*config.voters, learner} - {leaver}))
-
-            def change(now: Config, last: int) -> Config:
-                return now._replace(since=last, voters=voters, learners=(), before=now.voters) if now == config else now
-
-            if learner in self.room.disks and self._carry_out(f"m{self.counts['members']}", change):
-                for name in (leaver,):
-                    self.room.disks.pop(name, None)
-                    self.room.up.discard(name)
-                    self._forgot.pop(name, None)
-                    self.room.damaged.discard(name)
-        else:
-            self._fresh += 1
-            name = f"r{self._fresh}"
-            self.room.disks[name] = stranger()
-            self.room.up.add(name)
-            places = tuple(sorted((*config.places, (name, name))))
-
-            def change(now: Config, last: int) -> Config:
-                return (
-                    now._replace(since=last, learners=(name,), before=now.voters, places=places)
-                    if now == config
-                    else now
-                )
-
-            if not self._carry_out(f"m{self.counts['members']}", change):
-                self._pending_stranger(name)
+        kind = self._dice.choice(("learn", "promote", "replace"))
+        if kind == "promote" and config.learners:
+            self._promote(config)
+        elif kind == "replace" or (kind == "learn" and len(config.learners) < 2):
+            self._bring(config, replace=kind == "replace")
         self.counts["members"] += 1
 
-    def _pending_stranger(self, name: str) -> None:
-        """A newcomer whose entry nobody has is taken away again."""
-        if not any(name in disk.config.members for disk in self.room.disks.values()):
-            del self.room.disks[name]
-            self.room.up.discard(name)
+    def _promote(self, config: Config) -> None:
+        """Learners become voters; as many voters leave, or so that one of five, three or one is left."""
+        learners = config.learners
+        voters = [*self._leavers(config), *sorted(set(config.voters) - self.weak())]
+        keep = self._dice.choice([n for n in (1, 3, 5) if 0 <= n - len(learners) <= len(voters)] or [0]) - len(learners)
+        if keep < 0:
+            return
+        new = tuple(sorted((*voters[len(voters) - keep :], *learners)))
+
+        def change(now: Config, last: int) -> Config:
+            return now._replace(since=last, voters=new, learners=(), before=now.voters) if now == config else now
+
+        self._carry_out(f"m{self.counts['members']}", change)
+
+    def _leavers(self, config: Config) -> list[str]:
+        """Return the voters that should leave first."""
+        return sorted(self.weak() & set(config.voters))
+
+    def _bring(self, config: Config, *, replace: bool) -> None:
+        """Build a newcomer from what a majority shows; it learns, or takes the place of a voter."""
+        shown = {
+            name: self.room.disks[name] for name in sorted(self.room.up & self.room.disks.keys() - self.room.damaged)
+        }
+        try:
+            readers = core.reading([standing(name, disk) for name, disk in shown.items()]).replicas
+        except StoreError:
+            return
+        if not readers:
+            return
+        self._fresh += 1
+        name, source = f"n{self._fresh}", shown[readers[0]]
+        self.room.disks[name] = source._replace(view=frozenset(), distrusts=frozenset(), head_file=0)
+        self.room.up.add(name)
+        old = (self._leavers(config) or [self._dice.choice(config.voters)])[0]
+        if replace and self._dice.random() < 0.5 and old in self.weak():  # in its very folder: the old file is gone
+            self._leave(old)
+
+        def change(now: Config, last: int) -> Config:
+            if now != config:
+                return now
+            if not replace:
+                return now._replace(since=last, learners=tuple(sorted((*now.learners, name))), before=now.voters)
+            voters = tuple(sorted(name if one == old else one for one in now.voters))
+            return now._replace(since=last, voters=voters, before=now.voters)
+
+        self._carry_out(f"m{self.counts['members']}", change)
+
+    def _leave(self, name: str) -> None:
+        """A replica's folder is gone for good."""
+        self.room.disks.pop(name, None)
+        self.room.up.discard(name)
+        self._forgot.pop(name, None)
+        self.room.damaged.discard(name)
+
+    def _sweep(self) -> None:
+        """Throw away the folders of those that nobody calls a member any more."""
+        named = {name for disk in self.room.disks.values() for name in (*disk.config.members, *disk.config.before)}
+        for name in sorted(self.room.disks.keys() - named):
+            if self._dice.random() < 0.3:
+                self._leave(name)
 
     # what can be survived
 

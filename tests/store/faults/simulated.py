@@ -12,7 +12,6 @@ from enum import Enum
 from hashlib import blake2b
 from typing import NamedTuple, Protocol
 
-from kctl.store import config as configs
 from kctl.store import core
 from kctl.store.config import Config
 from kctl.store.core import NotDurable, Peer, Span, Standing, Way
@@ -112,12 +111,6 @@ def chained(prev: Row, term: int, work: Work) -> Row:
 def empty(config: Config) -> Disk:
     """Return the disk of a replica of a new log."""
     return Disk(0, 0, frozenset(config.voters), (Row(0, 0, "", config, b"genesis", 0),), config)
-
-
-def stranger() -> Disk:
-    """Return the disk of a replica that is to join: it has no log and is no member yet."""
-    nobody = configs.first(())
-    return Disk(0, -1, frozenset(), (Row(-1, -1, "", nobody, b"", 0),), nobody)
 
 
 class Room(NamedTuple):

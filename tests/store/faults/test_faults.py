@@ -1,12 +1,16 @@
-"""Power cuts, deaths and several processes, on files: the short pass of ``python -m tests.store.faults``."""
+"""The short pass over files: power cuts, deaths, several processes, failing disks, damage."""
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
-from tests.store.faults import clients, cuts, kills, workloads
+from tests.store.faults import clients, cuts, damage, failing, kills, workloads
+from tests.store.faults.careless import STORE
 from tests.store.faults.disk import reachable
-from tests.store.faults.witness import Violation
+from tests.store.faults.mutants import broken
+from tests.store.faults.witness import Violation, Witness
 from tests.store.faults.world import World, scratch
 
 pytestmark = pytest.mark.skipif(not reachable(), reason="this Python's SQLite hides the functions that are watched")
@@ -26,35 +30,57 @@ def soon(monkeypatch):
     monkeypatch.setattr(replica, "CHECKPOINT_FRAMES", workloads.FRAMES)
 
 
-def test_a_power_cut_after_any_disk_operation_loses_nothing(place):
-    found = cuts.run(World(place / "w").create(), workloads.plain, seed=1)
-    assert found.operations > 100
-    assert found.images > 2 * found.operations
+@pytest.mark.parametrize(("replicas", "every"), [(1, 4), (3, 40)])
+def test_a_power_cut_after_any_disk_operation_loses_nothing(place, replicas, every):
+    found = cuts.run(World(place / "w", replicas).create(), workloads.of(replicas), seed=1, every=every)
+    assert found.images > found.operations / every
+    assert found.recoveries == found.images * len(World(place, replicas).quorums())
 
 
-@pytest.mark.parametrize("level", ["NORMAL", "OFF"])
-def test_a_log_that_does_not_wait_for_the_disk_is_caught(place, monkeypatch, level):
-    from kctl.store import replica
-
-    settings = replica._settings
-
-    def careless(db, path, *, write):
-        settings(db, path, write=write)
-        db.execute(f"PRAGMA synchronous={level}")
-
-    monkeypatch.setattr(replica, "_settings", careless)
-    with pytest.raises(Violation):
-        cuts.run(World(place / "w").create(), workloads.plain, seed=1)
+@pytest.mark.parametrize(("replicas", "every"), [(1, 10), (3, 60)])
+def test_a_process_killed_at_any_step_loses_nothing(place, replicas, every):
+    found = kills.run(World(place / "w", replicas).create(), workloads.of(replicas), seed=1, every=every)
+    assert found.deaths > 10
 
 
-def test_a_process_killed_at_any_step_loses_nothing(place):
-    found = kills.run(World(place / "w").create(), workloads.plain, seed=1, every=3)
-    assert found.deaths > 50
-
-
-@pytest.mark.parametrize("processes", [2, 8])
-def test_what_several_processes_saw_has_an_order(place, processes):
-    found = clients.run(World(place / "w").create(), seed=processes, clients=processes, lives=80)
+@pytest.mark.parametrize(("replicas", "processes"), [(1, 8), (3, 2), (3, 8)])
+def test_what_several_processes_saw_has_an_order(place, replicas, processes):
+    world = World(place / "w", replicas).create()
+    found = clients.run(world, seed=processes, clients=processes, lives=60)
     assert found.verdict.order is not None
-    assert found.operations > 500
+    assert found.operations > 300
     assert found.kills > 10
+    assert world.verify() == []
+
+
+@pytest.mark.parametrize("error", failing.ERRORS)
+@pytest.mark.parametrize(("replicas", "failed"), [(1, (1,)), (3, (1,)), (3, (1, 3))])
+def test_failing_disks_lose_nothing_and_a_whole_majority_goes_on(place, error, replicas, failed):
+    found = failing.run(World(place / "w", replicas).create(), failed, error, range(1, 60, 12), seed=1)
+    assert found.acknowledged
+    assert (found.refused + found.unknown > 0) == (len(failed) * 2 > replicas)
+
+
+@pytest.mark.parametrize("replicas", [1, 3])
+@pytest.mark.parametrize("is_open", [False, True])
+def test_damage_is_never_shown_but_named_and_healed(place, replicas, is_open):
+    world = World(place / "w", replicas).create()
+    workloads.grown(world, Witness())
+    if is_open:
+        workloads.unfinished(world)
+    dice = random.Random(1)
+    for name in damage.files(world):
+        content = damage.content(world, name)
+        kinds = damage.KINDS if replicas == 1 else tuple(dice.sample(damage.KINDS, 2))
+        found = damage.run(world, name, damage.damages(content, kinds, dice))
+        assert found.by_reads + found.by_verify > found.unnoticed or is_open
+        assert found.healed == (found.by_verify if replicas > 1 else found.healed)
+        damage.run(world, name, damage.bits(content, 150 // replicas**2, dice))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STORE)
+def test_a_careless_store_is_caught(place, name):
+    mutant = STORE[name]
+    with broken(mutant.patches), pytest.raises(Violation):
+        mutant.run(place)

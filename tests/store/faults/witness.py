@@ -52,17 +52,29 @@ class Noted:
         """Note every entry that a reader was shown: it may not be lost either."""
         raise NotImplementedError
 
+    def hurt(self) -> None:
+        """Note that a replica is about to be damaged: until it is mended only a repair makes the log whole."""
+        raise NotImplementedError
+
+    def mended(self, store: Store) -> None:
+        """Note that the repair is done, and the entries it made."""
+        raise NotImplementedError
+
     def commit(self, store: Store, cause: str, puts: Sequence[Put]) -> Head:
         """Commit and note what came of it: after OutcomeUnknown it is open, after any other error refused."""
         self.attempt(cause, puts)
         try:
-            head = put(store, puts, cause=cause)
+            before = store.head()
+            head = put(store, puts, cause=cause, expect=before)
         except OutcomeUnknown:
             raise
         except StoreError:
             self.refuse(cause)
             raise
-        self.acknowledged(cause, head)
+        index = before.index + 1
+        self.acknowledged(cause, head._replace(index=index))
+        if head.index > index:  # the store has compacted on its own account
+            self.acknowledged("", head)
         return head
 
     def compact(self, store: Store, revision: int) -> Head:
@@ -81,6 +93,7 @@ class Witness(Noted):
         self.known: dict[int, str] = {}
         self.refused: set[str] = set()
         self.revisions: dict[int, int] = {}
+        self.is_hurt = False
 
     def attempt(self, cause: str, puts: Sequence[Put]) -> None:
         """Note what is about to be committed."""
@@ -100,6 +113,15 @@ class Witness(Noted):
         for entry in list(store.entries()):
             self._know(entry.index, entry.cause if entry.kind == KV_ENTRY else "")
 
+    def hurt(self) -> None:
+        """See :meth:`Noted.hurt`."""
+        self.is_hurt = True
+
+    def mended(self, store: Store) -> None:
+        """See :meth:`Noted.mended`."""
+        self.saw(store)
+        self.is_hurt = False
+
     def _know(self, index: int, cause: str) -> None:
         if self.known.setdefault(index, cause) != cause:
             raise Violation(f"entry {index} is {cause!r} and was {self.known[index]!r} before")
@@ -109,6 +131,7 @@ class Witness(Noted):
         found = Witness()
         found.attempts, found.known = dict(self.attempts), dict(self.known)
         found.refused, found.revisions = set(self.refused), dict(self.revisions)
+        found.is_hurt = self.is_hurt
         return found
 
     @property
@@ -221,6 +244,15 @@ class Notes(Noted):
         """See :meth:`Witness.saw`."""
         self._note("saw", [(e.index, e.cause if e.kind == KV_ENTRY else "") for e in store.entries()])
 
+    def hurt(self) -> None:
+        """See :meth:`Noted.hurt`."""
+        self._note("hurt")
+
+    def mended(self, store: Store) -> None:
+        """See :meth:`Noted.mended`."""
+        self.saw(store)
+        self._note("mended")
+
     def _note(self, *what: object) -> None:
         self._file.write(json.dumps(what).encode() + b"\n")
 
@@ -236,6 +268,8 @@ def read(path: Path) -> Witness:
             witness.acknowledged(rest[0], Head(rest[1], rest[2], 0, b"", 0.0))
         elif verb == "refuse":
             witness.refuse(rest[0])
+        elif verb in ("hurt", "mended"):
+            witness.is_hurt = verb == "hurt"
         else:
             for index, cause in rest[0]:
                 witness._know(index, cause if index else "")

@@ -5,6 +5,9 @@ In: a world, the watched disk, who notes (a Witness, or Notes in a file). Every 
 
 from __future__ import annotations
 
+import os
+import signal
+import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -13,8 +16,8 @@ from typing import Any
 from kctl.store import replica
 from kctl.store.core import NotDurable
 from kctl.store.errors import OutcomeUnknown
-from tests.store.faults.witness import Noted, Put
-from tests.store.faults.world import World
+from tests.store.faults.witness import Noted, Put, put
+from tests.store.faults.world import World, exit_of, fork
 
 FRAMES = 24
 """The write-ahead log moves into the file after so many frames, so that a short workload sees it happen."""
@@ -79,11 +82,69 @@ def changing(world: World, witness: Noted) -> None:
     _write(world, witness, "h", 2)
 
 
+def mended(world: World, witness: Noted) -> None:
+    """Lose one replica of several, or the index of the only one, and repair it."""
+    keeper = world.open()  # who holds the files open, so that the last entries stay in the write-ahead logs
+    keeper.head()
+    _write(world, witness, "a", 4)
+    witness.hurt()
+    if world.replicas > 1:
+        for path in sorted(world.folders[1].iterdir()):
+            path.unlink()
+    else:
+        hurt_index(world.folders[0])
+    if not world.repair():
+        raise AssertionError("there was something to repair")
+    with closing(world.open()) as store:
+        witness.mended(store)
+    keeper.close()
+    _write(world, witness, "c", 2)
+
+
+def hurt_index(folder: Path) -> None:
+    """Take one key out of the index of current objects: what is left of it in the rows can be repaired."""
+    db = sqlite3.connect(folder / replica.FILE)
+    db.execute("PRAGMA synchronous=FULL")
+    db.execute("DELETE FROM live WHERE key = (SELECT min(key) FROM live)")
+    db.commit()
+    db.execute("PRAGMA wal_autocheckpoint=0")
+    db.close()
+
+
+def of(replicas: int) -> Callable[[World, Noted], None]:
+    """Return the workload for so many replicas."""
+    return plain if replicas == 1 else changing
+
+
 def _write(world: World, witness: Noted, name: str, count: int) -> None:
     """Commit a few entries in a store of their own."""
     with closing(world.open()) as store:
         for n in range(count):
             witness.commit(store, f"{name}{n}", puts(n + 7 * (ord(name) - 96)))
+
+
+def grown(world: World, witness: Noted) -> None:
+    """Make a log of some dozens of pages, with history, and leave."""
+    with closing(world.open()) as store:
+        for n in range(12):
+            batch: list[Put] = [(f"/pods/ns{k % 3}/p{k}", f"{n}-{k}" * 40) for k in range(n, n + 8)]
+            head = witness.commit(store, f"g{n}", [*batch, (f"/nodes//n{n}", None if n % 3 == 2 else f"{n}" * 300)])
+            if n == 4:
+                witness.compact(store, head.revision - 9)
+
+
+def unfinished(world: World) -> None:
+    """Write in a process that is killed, so that its last entries are in the write-ahead log alone."""
+
+    def body() -> None:
+        store = world.open()
+        for n in range(4):
+            put(store, [(f"/pods/ns0/u{n}", "u" * 50)], cause=f"u{n}")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    _, status = os.waitpid(fork(body), 0)
+    if exit_of(status) != -signal.SIGKILL:
+        raise AssertionError(f"the process ended with {exit_of(status)}")
 
 
 def small_write_ahead_logs(frames: int = FRAMES) -> int:

@@ -36,9 +36,9 @@ class World:
         self.folders = [root / f"r{n}" for n in range(1, replicas + 1)]
         self._away: tuple[str, ...] = ()
 
-    def create(self) -> World:
+    def create(self, cluster: str = "c") -> World:
         """Make the log."""
-        open_store(self.folders, create=True, cluster_id="c").close()
+        open_store(self.folders, create=True, cluster_id=cluster).close()
         return self
 
     def open(self, **options: Any) -> SqliteStore:
@@ -74,8 +74,10 @@ class World:
         """Return every problem in words."""
         return [str(problem) for problem in self.problems()]
 
-    def repair(self) -> None:
-        """Mend what can be mended from whole replicas."""
+    def repair(self) -> list[str]:
+        """Mend what can be mended; return what was done."""
+        with closing(self.open(consistency="serializable")) as store:
+            return store.repair()
 
     def quorums(self) -> list[tuple[int, ...]]:
         """Return every majority of replicas, counted from 1."""
@@ -83,22 +85,35 @@ class World:
         sizes = range(self.replicas // 2 + 1, self.replicas + 1)
         return [quorum for size in sizes for quorum in combinations(numbers, size)]
 
+    @contextmanager
+    def moved(self, *numbers: int) -> Iterator[None]:
+        """Take the folders of some replicas away."""
+        aside = self.root.with_name(f"{self.root.name}-aside")
+        aside.mkdir()
+        for n in numbers:
+            self.folders[n - 1].rename(aside / f"{n}")
+        try:
+            yield
+        finally:
+            for n in numbers:
+                shutil.rmtree(self.folders[n - 1], ignore_errors=True)
+                (aside / f"{n}").rename(self.folders[n - 1])
+            aside.rmdir()
+
     def judge_with(self, quorum: tuple[int, ...], witness: Witness) -> None:
         """Judge the log recovered from some replicas, write to it, then let the others come back.
 
         An attempt that nobody answered is repeated: it is made once, whatever became of the first.
         """
-        away = self.root.with_name(self.root.name + "-away")
-        for n, folder in enumerate(self.folders, 1):
-            if n not in quorum:
-                folder.rename(away.with_name(f"{away.name}{n}"))
-        with closing(self.open()) as store:
+        if witness.is_hurt:
+            if len(quorum) < self.replicas:
+                return
+            self.repair()
+        others = [n for n in range(1, self.replicas + 1) if n not in quorum]
+        with self.moved(*others), closing(self.open()) as store:
             witness.judge(store)
             witness.repeat(store)
             witness.judge(store)
-        for n, folder in enumerate(self.folders, 1):
-            if n not in quorum:
-                away.with_name(f"{away.name}{n}").rename(folder)
         with closing(self.open()) as store:
             witness.commit(store, "back", [("/pods/a/back", "back")])
             witness.judge(store)
