@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kctl.api.errors import FieldError, duplicate, forbidden_field, required
+from kctl.api.errors import FieldError, duplicate, forbidden_field, invalid, required
 from kctl.api.objects import Obj
 from kctl.api.registry import Kind
 from kctl.apiserver import rules
@@ -62,10 +62,21 @@ def _names(ephemeral: list[Obj], taken: set[str]) -> list[FieldError]:
     return found
 
 
+def _quality_changes(new: Obj, old: Obj) -> list[FieldError]:
+    """Refuse a resize that makes another QoS class of the pod, as ValidatePodResize."""
+    from kctl.api.strategy.pods import quality
+
+    noted = (old.get("status") or {}).get("qosClass") or quality(old["spec"])
+    if quality(new["spec"]) == noted:
+        return []
+    return [invalid("spec", noted, "Pod QOS Class may not change as a result of resizing")]
+
+
 def check(kind: Kind, subresource: str, new: Obj, old: Obj) -> list[FieldError]:
     """Return what is wrong with the changed pod; existing ephemeral containers stay as they are."""
     if subresource != "ephemeralcontainers":
-        return [e for e in rules.validate_create(kind, new) if not e.field.startswith("metadata")]
+        found = [e for e in rules.validate_create(kind, new) if not e.field.startswith("metadata")]
+        return found + _quality_changes(new, old)
     at = "spec.ephemeralContainers"
     ephemeral = new["spec"].get("ephemeralContainers") or []
     now = {c.get("name"): c for c in ephemeral}
