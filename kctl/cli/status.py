@@ -51,12 +51,13 @@ def command(
             targets = tree.applied(plane.client)
         if namespace:
             targets = [target for target in targets if target.key.namespace == namespace]
-        found = tree.status(plane.client, targets)
+        family = tree.Family(plane.client)
+        found = tree.status(plane.client, targets, family)
         blocked = [
             pod
             for target in targets
             if (obj := tree.find(plane.client, target)) is not None
-            for pod in why.unschedulable(plane.client, target.resource, obj)
+            for pod in why.unschedulable(family, target.resource, obj)
         ]
         found["scheduling"] = [why.scheduling(plane, pod) for pod in blocked]
         if with_timeline:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from kctl.api import health
-from kctl.api.objects import Key, Obj, controller_of, key_of, printed_name
+from kctl.api.objects import Key, Obj, controller_uid, key_of, printed_name
 from kctl.client.client import Client
 from kctl.gitops import inventory
 from kctl.plan import residual
@@ -26,9 +26,9 @@ class Family:
         self._by_owner: dict[str, list[tuple[str, Obj]]] = {}
         for resource in CHILDREN:
             for obj in client.list(resource).items:
-                owner = controller_of(obj)
+                owner = controller_uid(obj)
                 if owner:
-                    self._by_owner.setdefault(owner["uid"], []).append((resource, obj))
+                    self._by_owner.setdefault(owner, []).append((resource, obj))
 
     def children(self, obj: Obj) -> list[tuple[str, Obj]]:
         """Return the (resource, object) pairs that the object controls."""
@@ -42,9 +42,9 @@ class Target(NamedTuple):
     key: Key
 
 
-def status(client: Client, targets: Sequence[Target]) -> Obj:
+def status(client: Client, targets: Sequence[Target], family: Family | None = None) -> Obj:
     """Return the Status document: a node per target, blockers, and whether all is Current."""
-    family = Family(client)
+    family = family or Family(client)
     nodes = []
     for target in targets:
         obj = find(client, target)

@@ -22,8 +22,9 @@ def explain(plane: ControlPlane, resource: str, obj: Obj) -> Obj:
     """Return the Explanation document of an object."""
     client = plane.client
     state = health.of(resource, obj)
-    tree = node(resource, obj, Family(client))
-    blocked = unschedulable(client, resource, obj)
+    family = Family(client)
+    tree = node(resource, obj, family)
+    blocked = unschedulable(family, resource, obj)
     return {
         "apiVersion": API_VERSION,
         "kind": "Explanation",
@@ -125,9 +126,8 @@ def _entries(found: list[Obj]) -> list[Obj]:
     ]
 
 
-def unschedulable(client: Client, resource: str, obj: Obj) -> list[Obj]:
+def unschedulable(family: Family, resource: str, obj: Obj) -> list[Obj]:
     """Return one pod per reason among the object's pods that no node takes."""
-    family = Family(client)
     pods = [obj] if resource == "pods" else []
     level = [obj]
     while level:
@@ -135,9 +135,9 @@ def unschedulable(client: Client, resource: str, obj: Obj) -> list[Obj]:
         pods += [child for kind, child in below if kind == "pods"]
         level = [child for kind, child in below if kind != "pods"]
     first: dict[str, Obj] = {}
-    for pod in sorted(pods, key=key_of):
+    for pod in sorted((pod for pod in pods if not pod["spec"].get("nodeName")), key=key_of):
         state = health.of("pods", pod)
-        if not pod["spec"].get("nodeName") and state.reason in ("Unschedulable", "SchedulingGated"):
+        if state.reason in ("Unschedulable", "SchedulingGated"):
             first.setdefault(state.message, pod)
     return list(first.values())
 
