@@ -360,6 +360,19 @@ class Participant:
         self._drop_files()
         self.lock.close()
 
+    def mend_head(self) -> bool:
+        """Write a damaged head file anew; say whether it was. The log's end is on a majority."""
+        known = self.look()
+        try:
+            heads = self._heads(known.facts.cluster)
+            if known.standing.lost or not heads.is_damaged():
+                return False
+            heads.close()
+            heads.write(known.tail.head)
+            return True
+        finally:
+            self.rest()
+
     def rebuilt(self) -> None:
         """Open the file that was put in place of the former one when next asked."""
         self._drop_files()

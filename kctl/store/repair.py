@@ -7,6 +7,7 @@ copy from: its indexes and sums are made anew from its rows when those are whole
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from kctl.store import facts, health, history, membership, replica
@@ -21,12 +22,11 @@ REBUILT = frozenset(("missing", "damaged", "forgetful", "distrusted", "foreign")
 
 def repair(group: Group) -> list[str]:
     """Make every replica whole and equal; return in words what was done. StoreError when it cannot be."""
-    if len(group.participants) == 1:
-        return _alone(group)
-    done = []
     behind = [member.place for member in health.members(group) if member.state == "behind"]
     group.settle()
-    done += [f"{place}: caught up" for place in behind]
+    done = [f"{place}: caught up" for place in behind] + _mended(group)
+    if len(group.participants) == 1:
+        return done + _alone(group)
     rotten = _rotten(group)
     config = group.read(lambda _, known: known.facts.config)
     for member in health.members(group):
@@ -45,6 +45,16 @@ def repair(group: Group) -> list[str]:
         why = rotten.get(member.place) or member.why
         done.append(f"{member.place}: rebuilt as {name} ({why})")
     group.forgive()
+    return done
+
+
+def _mended(group: Group) -> list[str]:
+    """Write damaged head files anew: every log that answers was just brought to one end."""
+    done = []
+    for participant in group.participants:
+        with suppress(StoreError):  # who does not answer is rebuilt
+            if participant.mend_head():
+                done.append(f"{participant.place}: head file written anew")
     return done
 
 

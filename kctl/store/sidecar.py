@@ -60,6 +60,13 @@ class HeadFile:
             return None
         return Acknowledged(index, revision, term, digest, cluster)
 
+    def is_damaged(self) -> bool:
+        """Say whether there is a head file that says nothing."""
+        try:
+            return self.path.stat().st_size > 0 and self.read() is None
+        except OSError:
+            return False
+
     def write(self, head: Head) -> None:
         """Record a head as acknowledged."""
         if self._fd < 0:

@@ -167,9 +167,10 @@ def _sums(db: sqlite3.Connection, found: Facts) -> list[str]:
 
 
 def _acknowledged(db: sqlite3.Connection, found: Facts, place: Path) -> list[str]:
-    said = HeadFile(place / HEAD, found.cluster).read()
+    file = HeadFile(place / HEAD, found.cluster)
+    said = file.read()
     if said is None:
-        return []
+        return ["the head file is damaged"] if file.is_damaged() else []
     last = db.execute("SELECT max(idx), max(last_rev) FROM entry").fetchone()
     if last[0] is None or said.index > last[0]:
         return [f"the log ends at revision {last[1]}, but revision {said.revision} was acknowledged"]

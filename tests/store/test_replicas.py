@@ -533,3 +533,16 @@ def test_one_verified_file_at_a_time(folders):
     with opened(folders) as store:
         add(store, 3)
     assert [verify(folder) for folder in folders] == [[], [], []]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_damaged_head_file_is_named_and_written_anew(folders, count):
+    with opened(folders[:count]) as store:
+        add(store, 3)
+    raw = bytearray((folders[0] / "head").read_bytes())
+    raw[60] ^= 1
+    (folders[0] / "head").write_bytes(raw)
+    with opened(folders[:count]) as store:
+        assert [problem.message for problem in store.verify()] == ["the head file is damaged"]
+        assert store.repair() == [f"{folders[0]}: head file written anew"]
+        assert store.verify("full") == []
