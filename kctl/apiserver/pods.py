@@ -77,6 +77,8 @@ def check(kind: Kind, subresource: str, new: Obj, old: Obj) -> list[FieldError]:
     if subresource != "ephemeralcontainers":
         found = [e for e in rules.validate_create(kind, new) if not e.field.startswith("metadata")]
         return found + _quality_changes(new, old)
+    from kctl.api.validation import internal
+
     at = "spec.ephemeralContainers"
     ephemeral = new["spec"].get("ephemeralContainers") or []
     now = {c.get("name"): c for c in ephemeral}
@@ -86,5 +88,6 @@ def check(kind: Kind, subresource: str, new: Obj, old: Obj) -> list[FieldError]:
         if name not in now:
             found.append(forbidden_field(at, f'existing ephemeral containers "{name}" may not be removed\n'))
         elif now[name] != container:
-            found.append(forbidden_field(at, f'existing ephemeral containers "{name}" may not be changed\n'))
+            why = f'existing ephemeral containers "{name}" may not be changed\n'
+            found.append(forbidden_field(at, why + internal.difference("EphemeralContainer", container, now[name])))
     return found
