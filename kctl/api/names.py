@@ -21,13 +21,14 @@ MAX_SLOT = 1_000_000
 """A name that decodes to a higher slot was not made here."""
 
 
+VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""What the hexadecimal digit behind the third dash of a UUID becomes."""
+
+
 def uid(*parts: object) -> str:
     """Return a UUID (version 4 in form) that is a function of the parts."""
-    raw = bytearray(blake2b("\0".join(map(str, parts)).encode(), digest_size=16).digest())
-    raw[6] = raw[6] & 0x0F | 0x40
-    raw[8] = raw[8] & 0x3F | 0x80
-    text = raw.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    text = blake2b("\0".join(map(str, parts)).encode(), digest_size=16).hexdigest()
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{VARIANT[text[16]]}{text[17:20]}-{text[20:]}"
 
 
 @lru_cache(maxsize=8192)

@@ -164,8 +164,11 @@ def changed(server: APIServer, request: Request, old: Obj) -> Obj | None:
 
 def _is_status_alone(body: Obj, old: Obj) -> bool:
     """Say whether the body is the object as it is, with another status and an address that is one."""
-    if body.keys() != old.keys() or any(body[name] is not old[name] for name in old if name != "status"):
+    if body.keys() != old.keys():
         return False
+    for name, value in old.items():
+        if body[name] is not value and name != "status":
+            return False
     status, before = body["status"], old["status"]
     address = status.get("podIP")
     if address != before.get("podIP") and (not isinstance(address, str) or formats.ip(address)):

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from kctl.api.clock import parse_time
-from kctl.api.objects import Obj, condition, is_deleting
+from kctl.api.objects import Obj, is_deleting
 from kctl.client.cache import META, SPEC, STATUS, Cache, Fold
 from kctl.kubelet.containers import wanted
 from kctl.kubelet.images import parse
@@ -53,8 +53,11 @@ def sandbox_since(status: Obj) -> float | None:
 
 def bound_at(pod: Obj, default: float) -> float:
     """Return when the pod was bound: since when it counts as scheduled."""
-    since = (condition(pod, "PodScheduled") or {}).get("lastTransitionTime")
-    return parse_time(since) if since else default
+    for found in (pod.get("status") or {}).get("conditions") or ():
+        if found.get("type") == "PodScheduled":
+            since = found.get("lastTransitionTime")
+            return parse_time(since) if since else default
+    return default
 
 
 def request(pod: Obj, number: int, container: Obj, since: float) -> Request:

@@ -47,6 +47,8 @@ class Recorder:
         self._now = now
         self._component = component
         self._known: dict[Key, list[Obj]] = {}
+        self._free: dict[Key, int] = {}
+        """The first number that no Event had when they were read."""
         self._silenced: set[Key] = set()
         self._bases: dict[tuple[str | None, ...], Key] = {}
         self._new: list[tuple[Key, Emit, Obj]] = []
@@ -91,14 +93,17 @@ class Recorder:
                 if seen is not None:
                     known[base].append(seen)
                     more.append(base)
+                else:
+                    self._free[base] = len(known[base])
             asked = more
 
     def _record(self, base: Key, event: Emit) -> None:
         if base in self._silenced:
             return
-        self._read((base,))
+        if base not in self._known:
+            self._read((base,))
         known = self._known[base]
-        if not event.action and not may_send(known, self._now):
+        if len(known) and not event.action and not may_send(known, self._now):
             self._silenced.add(base)
             return
         message = event.message
@@ -108,8 +113,13 @@ class Recorder:
         if number < len(known):
             self._count(base, number, message)
             return
-        name = _numbered(base, number).name
-        made = event_object(event, name, message, now=self._now, component=self._component)
+        key = _numbered(base, number)
+        if self._free[base] < number and self._client.find_many("events", (key,))[0] is not None:
+            self._flush()  # somebody has deleted an Event before this one: those behind it are found now
+            self._known.pop(base, None)
+            self._record(base, event)
+            return
+        made = event_object(event, key.name, message, now=self._now, component=self._component)
         known.append(made)
         self._new.append((base, event, made))
 
@@ -151,7 +161,10 @@ def correlate(known: list[Obj], event: Emit, message: str, now: float) -> tuple[
 
     As EventAggregate, where of ten messages one at random is forgotten again: here the newest.
     """
-    alike = [n for n, seen in enumerate(known) if (seen.get("type"), seen.get("reason")) == (event.type, event.reason)]
+    type_, reason = event.type, event.reason
+    alike = [n for n, seen in enumerate(known) if seen.get("reason") == reason and seen.get("type") == type_]
+    if not alike:
+        return len(known), message
     current = set() if event.action else messages_since_pause([known[n] for n in alike], now)
     if message not in current and len(current) >= SIMILAR - 1:
         combined = (n for n in alike if known[n].get("message", "").startswith(COMBINED))

@@ -17,10 +17,23 @@ from kctl.api.objects import Obj
 from kctl.api.patch.shape import DEDUCED, KEYED, LEAF, MAP, BadItem, Shape
 
 Outline = tuple[Any, ...]
+
+
+class Steps(tuple[Any, ...]):
+    """The steps of an outline, whose hash is worked out once: many writes have the very same ones."""
+
+    def __hash__(self) -> int:
+        """Return the hash of the tuple."""
+        found: int | None = self.__dict__.get("hash")
+        if found is None:
+            found = self.__dict__["hash"] = super().__hash__()
+        return found
+
+
 LIMIT = 4096
 """So many outcomes are remembered."""
-KIN = 100_000
-"""So many lists that differ from one of those in their address are known."""
+KIN = 200_000
+"""So many lists that differ from one of those in their address are known, and as many of those before them."""
 ADDRESS = 'k:{"ip":'
 """How the path element of an address begins."""
 
@@ -45,8 +58,8 @@ def outline(shape: Shape, old: Obj, new: Obj) -> Drawn | None:
     except (_Unusual, BadItem):
         return None
     if len(addresses) == 1:
-        return Drawn(steps, addresses[0], tuple(addresses))
-    return Drawn((steps, *addresses), "", tuple(addresses))
+        return Drawn(Steps(steps), addresses[0], tuple(addresses))
+    return Drawn(Steps((steps, *addresses)), "", tuple(addresses))
 
 
 def _maps(shape: Shape, old: dict[str, Any], new: dict[str, Any], addresses: list[str]) -> Outline:
@@ -154,12 +167,13 @@ class Memo:
         self._found: dict[tuple[Any, ...], tuple[Any, Any, Outcome]] = {}
         self._kin: dict[int, tuple[list[Obj], Outcome]] = {}
         """Lists with an address of their own, and the first of their kind."""
+        self._older: dict[int, tuple[list[Obj], Outcome]] = {}
 
     def updated(
         self, old: Any, given: Any, outlined: Drawn, how: tuple[Any, ...], make: Callable[[], list[Obj] | None]
     ) -> list[Obj] | None:
         """Return the managedFields after a write, made when they are not remembered."""
-        kin = self._kin.get(id(old))
+        kin = self._kin.get(id(old)) or self._older.get(id(old))
         address = outlined.address
         if kin is not None:
             if outlined.addresses or (given is not old and given is not None):
@@ -175,19 +189,23 @@ class Memo:
                 return made
             self._keep(place, (old, given, outcome))
             if outcome.address and outcome.entries is not None:
-                self._kin[id(outcome.entries)] = (outcome.entries, outcome)
+                self._note(outcome.entries, outcome)
             return outcome.entries
         outcome = found[2]
         if not outcome.address or outcome.address == address or outcome.entries is None:
             return outcome.entries
         entries = _readdressed(outcome, address)
-        self._kin[id(entries)] = (entries, outcome)
+        self._note(entries, outcome)
         return entries
 
+    def _note(self, entries: list[Obj], outcome: Outcome) -> None:
+        if len(self._kin) >= KIN:
+            self._older, self._kin = self._kin, {}
+        self._kin[id(entries)] = (entries, outcome)
+
     def _keep(self, place: tuple[Any, ...], what: tuple[Any, Any, Outcome]) -> None:
-        if len(self._found) >= LIMIT or len(self._kin) >= KIN:
+        if len(self._found) >= LIMIT:
             self._found.clear()
-            self._kin.clear()
         self._found[place] = what
 
 
