@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +20,10 @@ from kctl.cli.store_here import OUTPUT, YES, Here, ask, located, opened
 if TYPE_CHECKING:
     from kctl.plane.stores import Placement
     from kctl.store.api import Member
+    from kctl.store.config import Config
 
 DIRECTORY = click.Path(file_okay=False)
-FILES = ("log.db", "log.db-wal")
-LEFT = ("log.db-shm", "head")
-SET_ASIDE = ".before-restore"
+LOG, ASIDE = "log.db", "log.db.lost"
 
 
 @click.command("repair", short_help="Bring back replicas that are behind, damaged or gone.")
@@ -39,17 +37,39 @@ def repair(settings: Settings, yes: bool, output: str | None) -> None:
     given up. The only replica's indexes are made anew from its rows when those are whole. Asks only
     when the log of another cluster lies in the place of a replica.
     """
+    done = _unlist_strangers(settings)
     here = opened(settings, "linearizable")
     try:
         foreign = [member.place for member in here.store.members() if member.state == "foreign"]
         if foreign:
             ask(f"another log lies in {', '.join(foreign)} and will be replaced", yes=yes)
-        done = list(here.store.below.repair())  # type: ignore[attr-defined]
-        if done:
+        healed = list(here.store.below.repair())  # type: ignore[attr-defined]
+        if healed:
             _settle(here)
     finally:
         here.store.close()
-    _say("repair", done or ["nothing to repair"], output)
+    _say("repair", [*done, *healed] or ["nothing to repair"], output)
+
+
+def _unlist_strangers(settings: Settings) -> list[str]:
+    """Take directories off the list whose replica has left the log: what removed it was interrupted."""
+    from kctl.plane import stores
+
+    here = opened(settings)
+    try:
+        if len(here.place.directories) == 1 or not here.store.freshness().is_confirmed:
+            return []
+        config = _config(here)
+        members = [one for one in here.store.members() if one.id in config.members]
+        taken = {os.path.realpath(one.place) for one in members}
+        free = [where for where in here.place.directories if os.path.realpath(where) not in taken]
+        ours = ("", here.store.cluster_id)  # nothing lies there, or a replica that has left
+        gone = [str(where) for where in free if _cluster_of(where) in ours] if all(m.place for m in members) else []
+        if gone:
+            stores.keep(here.folder, _without(here, gone))
+        return [f"{place}: its replica has left the log, and it is looked at no more" for place in gone]
+    finally:
+        here.store.close()
 
 
 @click.group("member", short_help="Change where the replicas lie and how many there are.")
@@ -70,7 +90,7 @@ def add(settings: Settings, directories: tuple[str, ...], output: str | None) ->
 
     From one replica to three takes two directories: kctl store member add /disk2/k /disk3/k
     """
-    from kctl.plane import state, stores
+    from kctl.plane import state
     from kctl.store import membership
     from kctl.store.config import SIZES
 
@@ -80,25 +100,26 @@ def add(settings: Settings, directories: tuple[str, ...], output: str | None) ->
     try:
         group = _group(here)
         here.store.head()
-        _refuse_logs(new)
-        wide = stores.Placement((*here.place.directories, *new), here.store.cluster_id)
-        stores.keep(here.folder, wide)
-        for directory in new:
+        follow = {os.path.realpath(one.place) for one in here.store.members() if one.id in _config(here).members}
+        missing = [directory for directory in new if os.path.realpath(directory) not in follow]
+        _refuse_logs(here, missing)
+        _list_more(here, missing)
+        for directory in missing:
             state.create(directory)
             name = membership.add_learner(group, directory)
             done.append(f"{directory}: {name} follows the log")
         learners = [member.id for member in here.store.members() if member.role == "learner"]
         voters = [member.id for member in here.store.members() if member.role == "voter"]
-        if len(voters) + len(learners) in SIZES:
+        if learners and len(voters) + len(learners) in SIZES:
             membership.promote(group, *learners)
             _settle(here)
             done += [f"{name} votes" for name in learners]
-        else:
+        elif learners:
             more = next(size for size in (*SIZES, len(voters) + len(learners)) if size > len(voters)) - len(voters)
             done.append(f"it votes once there are {more} to add: an even number survives no more than one less")
     finally:
         here.store.close()
-    _say("add", done, output)
+    _say("add", done or ["they vote already"], output)
 
 
 @member.command("remove", short_help="Take replicas out.")
@@ -117,10 +138,12 @@ def remove(settings: Settings, replicas: tuple[str, ...], yes: bool, output: str
     here = opened(settings, "linearizable")
     try:
         found = [_named(here, name) for name in replicas]
-        names = ", ".join(one.place for one in found)
-        left = sum(one.role == "voter" for one in here.store.members()) - sum(one.role == "voter" for one in found)
-        ask(f"{names} will hold the log no more; {left} are left to vote", yes=yes)
-        membership.remove(_group(here), *(one.id for one in found))
+        config = _config(here)
+        members = [one for one in found if one.id in config.members]  # others have left, and were still listed
+        left = len(config.voters) - sum(one.id in config.voters for one in members)
+        ask(f"{', '.join(one.place for one in found)} will hold the log no more; {left} are left to vote", yes=yes)
+        if members:
+            membership.remove(_group(here), *(one.id for one in members))
         _settle(here)
         stores.keep(here.folder, _without(here, [one.place for one in found]))
     finally:
@@ -136,6 +159,7 @@ def remove(settings: Settings, replicas: tuple[str, ...], yes: bool, output: str
 @click.pass_obj
 def replace(settings: Settings, replica: str, directory: str, yes: bool, output: str | None) -> None:
     """Make a replica in NEW-DIR that takes the place of another; the files of that one stay where they are."""
+    from kctl.api.errors import UsageError
     from kctl.plane import state, stores
     from kctl.store import membership
 
@@ -143,13 +167,20 @@ def replace(settings: Settings, replica: str, directory: str, yes: bool, output:
     try:
         old, new = _named(here, replica), Path(directory)
         here.store.head()
-        _refuse_logs([new])
+        config = _config(here)
+        place = os.path.realpath(new)
+        there = next((one for one in here.store.members() if os.path.realpath(one.place) == place), None)
+        if there is not None and there.id in config.members and old.id in config.members:
+            raise UsageError(f"{new} holds a replica of this log already")
         ask(f"{old.place} will hold the log no more; {new} takes its place", yes=yes)
-        stores.keep(here.folder, stores.Placement((*here.place.directories, new), here.store.cluster_id))
-        state.create(new)
-        name = membership.replace(_group(here), old.id, new)
+        name = there.id if there is not None else ""
+        if old.id in config.members:
+            _refuse_logs(here, [new])
+            _list_more(here, [new])
+            state.create(new)
+            name = membership.replace(_group(here), old.id, new)
         _settle(here)
-        wide = here._replace(place=stores.Placement((*here.place.directories, new), here.store.cluster_id))
+        wide = here._replace(place=stores.Placement((*here.place.directories, new)))
         stores.keep(here.folder, _without(wide, [old.place]))
     finally:
         here.store.close()
@@ -209,7 +240,7 @@ def restore(settings: Settings, file: str, places: tuple[str, ...], yes: bool, o
     from kctl.store import snapshot
 
     header, items = snapshot.read(Path(file))
-    count = sum(1 for _ in items)  # reads it to its end, so that nothing is set aside for a damaged file
+    count = sum(1 for _ in items)
     folder = state_folder(settings) or Path.cwd() / state.STATE
     named = [Path(place) for place in places]
     replica_count(None, named)
@@ -217,23 +248,19 @@ def restore(settings: Settings, file: str, places: tuple[str, ...], yes: bool, o
     if there is not None:
         ask(
             f"the state of {folder} will be that of revision {header.head.revision} of {header.cluster}; "
-            f"what is there now is set aside as log.db{SET_ASIDE}",
+            f"what is there now is set aside as {ASIDE}",
             yes=yes,
         )
     directories = named or (
         list(there.directories) if there is not None else stores.usual(folder, load_cluster(settings).replicas)
     )
     state.create(folder)
-    aside = set_aside(directories)
-    try:
-        head = restoring.restore(Path(file), directories)
-    except BaseException:
-        _put_back(aside)
-        raise
+    old = [directory for directory in directories if (directory / LOG).exists()]
+    head = restoring.restore(Path(file), directories, replace=there is not None)
     if named or there is not None or len(directories) > 1:
         _listed(folder, directories)
     done = [f"restored {count} objects from {file}: revision {head.revision}"]
-    done += [f"{new}: what was there before" for _, new in aside if new.name.startswith(FILES[0] + SET_ASIDE)]
+    done += [f"{directory / ASIDE}: what was there before" for directory in old]
     _say("restore", done, output)
 
 
@@ -290,26 +317,6 @@ def _listed(folder: Path, directories: Sequence[Path]) -> None:
         store.close()
 
 
-def set_aside(directories: Sequence[Path]) -> list[tuple[Path, Path]]:
-    """Rename the logs in these directories; return what was renamed to what."""
-    done = []
-    for directory in directories:
-        for name in FILES:
-            old, new = directory / name, directory / f"{FILES[0]}{SET_ASIDE}{name.removeprefix(FILES[0])}"
-            if old.exists():
-                old.replace(new)
-                done.append((old, new))
-        for name in LEFT:
-            (directory / name).unlink(missing_ok=True)
-    return done
-
-
-def _put_back(aside: Sequence[tuple[Path, Path]]) -> None:
-    for old, new in aside:
-        with suppress(OSError):
-            new.replace(old)
-
-
 def _group(here: Here) -> Any:
     """Return the group of replicas of the open log."""
     return here.store.below.group  # type: ignore[attr-defined]
@@ -321,15 +328,49 @@ def _settle(here: Here) -> None:
     here.store.commit(head, (), revision=head.revision, now=head.now, cause="store member")
 
 
-def _refuse_logs(directories: Sequence[Path]) -> None:
+def _refuse_logs(here: Here, directories: Sequence[Path]) -> None:
+    """Refuse directories that hold a log; a copy of this one that never came to vote is set aside."""
     from kctl.api.errors import Refused, UsageError
-    from kctl.plane.stores import LOG
 
-    for directory in directories:
-        if (directory / LOG).exists():
-            raise Refused(f"{directory} holds a log already", hint="name another directory, or remove it")
     if len({os.path.realpath(directory) for directory in directories}) < len(directories):
         raise UsageError("a directory is named twice: each replica needs its own")
+    listed = {os.path.realpath(directory) for directory in here.place.directories}
+    for directory in directories:
+        if not (directory / LOG).exists():
+            continue
+        if os.path.realpath(directory) not in listed or _cluster_of(directory) != here.store.cluster_id:
+            raise Refused(f"{directory} holds a log already", hint="name another directory, or remove it")
+        (directory / LOG).replace(directory / ASIDE)  # what made it was interrupted
+
+
+def _cluster_of(directory: Path) -> str:
+    """Return the identity of the log in a directory, "" when it cannot be read."""
+    from kctl.api.errors import KctlError
+    from kctl.store import facts, replica
+
+    try:
+        db = replica.connect(directory / LOG, write=False)
+        try:
+            return facts.read(db).cluster
+        finally:
+            db.close()
+    except KctlError:
+        return ""
+
+
+def _config(here: Here) -> Config:
+    """Return who the members of the log are."""
+    found: Config = _group(here).read(lambda _, known: known.facts.config)
+    return found
+
+
+def _list_more(here: Here, directories: Sequence[Path]) -> None:
+    """Put directories on the list, those that are not yet."""
+    from kctl.plane import stores
+
+    listed = {os.path.realpath(directory) for directory in here.place.directories}
+    more = [directory for directory in directories if os.path.realpath(directory) not in listed]
+    stores.keep(here.folder, stores.Placement((*here.place.directories, *more), here.store.cluster_id))
 
 
 def _named(here: Here, name: str) -> Member:
@@ -351,8 +392,8 @@ def _without(here: Here, places: Sequence[str]) -> Placement:
     from kctl.plane.stores import Placement
 
     gone = {os.path.realpath(place) for place in places}
-    kept = tuple(where for where in here.place.directories if os.path.realpath(where) not in gone)
-    return Placement(kept, here.store.cluster_id)
+    kept = {os.path.realpath(where): where for where in here.place.directories}
+    return Placement(tuple(kept[where] for where in kept if where not in gone), here.store.cluster_id)
 
 
 def _say(action: str, done: Sequence[str], output: str | None) -> None:

@@ -37,13 +37,21 @@ class Recovered(NamedTuple):
 
 
 def restore(
-    source: Path, folders: Sequence[str | os.PathLike[str]], *, cluster_id: str = "", wait: float = WAIT
+    source: Path,
+    folders: Sequence[str | os.PathLike[str]],
+    *,
+    replace: bool = False,
+    cluster_id: str = "",
+    wait: float = WAIT,
 ) -> Head:
-    """Make a new log from a snapshot in folders that hold none; Refused when one does."""
+    """Make a new log from a snapshot in folders that hold none.
+
+    Refused when one does, unless ``replace``: its files are kept as ``log.db.lost`` then.
+    """
     places = [Path(folder) for folder in folders]
     header, items = snapshot.read(source)
     for place in places:
-        if (place / FILE).exists():
+        if (place / FILE).exists() and not replace:
             raise Refused(f"there is a log in {place} already", hint="name an empty folder, or remove that log")
     found = list(items)
     if len(found) != header.objects:

@@ -81,6 +81,7 @@ def test_a_replica_moves_elsewhere(three: Any) -> None:
     assert "takes its place" in three("store", "member", "replace", ".kctl/store-2", "new", code=4).err
     three("store", "member", "replace", ".kctl/store-2", "new", "--yes")
     assert members(three) == dict.fromkeys(("store-1", "store-3", "new"), ("voter", "ok"))
+    assert "they vote already" in three("store", "member", "add", "new").out
     shutil.rmtree(folder(three, 2))
     sound(three)
 
@@ -95,15 +96,18 @@ def test_a_lost_replica_is_replaced_elsewhere(three: Any) -> None:
 @pytest.mark.parametrize(
     ("args", "code", "said"),
     [
-        (("add", ".kctl/store-1"), 4, "holds a log already"),
+        (("add", "foreign"), 4, "holds a log already"),
         (("add", "a", "./a"), 2, "is named twice"),
         (("remove", "nothing", "--yes"), 2, "is no replica of this log"),
         (("remove", ".kctl/store-1", "--yes"), 2, "2 voters"),
         (("replace", "nothing", "a", "--yes"), 2, "is no replica of this log"),
-        (("replace", ".kctl/store-1", ".kctl/store-2", "--yes"), 4, "holds a log already"),
+        (("replace", ".kctl/store-1", ".kctl/store-2", "--yes"), 2, "holds a replica of this log already"),
+        (("replace", ".kctl/store-1", "foreign", "--yes"), 4, "holds a log already"),
     ],
 )
 def test_what_cannot_be_is_refused_and_changes_nothing(three: Any, args: tuple[str, ...], code: int, said: str) -> None:
+    three("--state", "other", "init")
+    (three.folder / "other" / "store-1").rename("foreign")
     before, listed = members(three), (three.folder / ".kctl" / "replicas.json").read_text()
     assert said in three("store", "member", *args, code=code).err
     assert members(three) == before
@@ -146,7 +150,7 @@ def test_a_restore_sets_aside_what_was_there(three: Any) -> None:
     after = three("store", "status", "-o", "json").json()
     assert after["state"] == "healthy"
     assert after["revision"] > before["revision"]
-    assert (folder(three, 1) / "log.db.before-restore").exists()
+    assert (folder(three, 1) / "log.db.lost").exists()
     sound(three)
 
 
@@ -223,4 +227,37 @@ def test_a_directory_with_its_replicas_can_be_moved(three: Any, monkeypatch: pyt
     shutil.rmtree(moved / ".kctl" / "store-2")
     assert re.search(r"\.kctl/store-2 +missing", three("store", "status", code=3).out)
     three("store", "repair")
+    sound(three)
+
+
+def unfinished(kctl: Any, *more: str) -> None:
+    """Put directories on the list, as a change of members that was interrupted leaves it."""
+    file = kctl.folder / ".kctl" / "replicas.json"
+    document = json.loads(file.read_text())
+    file.write_text(json.dumps({**document, "directories": [*document["directories"], *more]}))
+
+
+def test_what_interrupted_changes_left_is_tidied_by_doing_them_again(three: Any) -> None:
+    three("store", "member", "replace", ".kctl/store-1", "new", "--yes")
+    unfinished(three, "store-1")
+    assert "store-1" in three("store", "verify", code=1).out
+    three("store", "member", "replace", ".kctl/store-1", "new", "--yes")
+    assert members(three) == dict.fromkeys(("store-2", "store-3", "new"), ("voter", "ok"))
+    unfinished(three, "store-1")
+    three("store", "member", "remove", ".kctl/store-1", "--yes")
+    assert members(three) == dict.fromkeys(("store-2", "store-3", "new"), ("voter", "ok"))
+    sound(three)
+    shutil.copytree(folder(three, 1), three.folder / "r4")  # a copy that never came to vote
+    unfinished(three, str(three.folder / "r4"))
+    three("store", "member", "add", "r4", "r5")
+    assert len(members(three)) == 5
+    assert (three.folder / "r4" / "log.db.lost").exists()
+    sound(three)
+
+
+def test_repair_looks_no_more_where_no_replica_is(three: Any) -> None:
+    three("store", "member", "replace", ".kctl/store-1", "new", "--yes")
+    unfinished(three, "store-1", "nowhere")
+    assert "it is looked at no more" in three("store", "repair").out
+    assert members(three) == dict.fromkeys(("store-2", "store-3", "new"), ("voter", "ok"))
     sound(three)
