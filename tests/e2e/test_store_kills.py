@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 SEED = 20260101
-ROUNDS = 4
+ROUNDS = 2
 MANIFESTS = """\
 apiVersion: v1
 kind: Secret
