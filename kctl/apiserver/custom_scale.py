@@ -13,9 +13,10 @@ from kctl.api.crd.instances import replicas
 from kctl.api.crd.version import Version
 from kctl.api.errors import internal, not_found
 from kctl.api.objects import Key, Obj, dig, evolve
-from kctl.apiserver import metadata, patch, rules, update
-from kctl.apiserver.body import checked
+from kctl.api.patch.scaled import with_parent_owners, with_scale_owners
+from kctl.apiserver import metadata, update
 from kctl.apiserver.request import Request, wrong_method
+from kctl.apiserver.scale import written
 from kctl.apiserver.server import APIServer
 
 KEPT = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
@@ -31,29 +32,26 @@ def handle(server: APIServer, request: Request) -> Obj:
     if old is None:
         raise not_found(request.kind.resource, request.name)
     old = server.in_version(request.kind, old)
-    seen = scale_of(version, old)
     if request.verb == "get":
-        return seen
-    if request.verb == "update":
-        wanted = rules.decode(request, kind, checked(request, kind))
-    elif request.verb in ("patch", "apply"):
-        request = patch.with_unknown_members(request) if request.patch_type == "json" else request
-        outcome = patch.patched(request._replace(kind=kind), seen)
-        wanted = rules.decode_patched(request, kind, outcome, lambda: patch.shown(request, outcome), seen)
-    else:
-        raise wrong_method()
-    wanted = metadata.placed(request, wanted)
-    metadata.check_name(request, wanted)
+        return scale_of(version, old)
+    place = tuple(f"f:{name}" for name in _steps(version.scale["specReplicasPath"]))
+    seen = with_scale_owners(scale_of(version, old), old, place)
+    wanted = written(server, request, kind, seen)
     metadata.check_preconditions(request.kind.resource, request.name, wanted["metadata"], old)
     asked = dig(wanted, "spec", "replicas", default=0)
-    changed = evolve(old, _at(version.scale["specReplicasPath"], asked))
-    return scale_of(version, update.replace(server, request._replace(subresource="scale"), changed, old))
+    changed = with_parent_owners(evolve(old, _at(version.scale["specReplicasPath"], asked)), wanted, place)
+    made = update.replace(server, request._replace(subresource="scale"), changed, old, owned=True)
+    return scale_of(version, made)
+
+
+def _steps(path: str) -> list[str]:
+    return path.removeprefix(".").split(".")
 
 
 def _at(path: str, value: Any) -> Obj:
     """Return the change that puts a value at a path."""
     out: Any = value
-    for name in reversed(path.removeprefix(".").split(".")):
+    for name in reversed(_steps(path)):
         out = {name: out}
     changed: Obj = out
     return changed

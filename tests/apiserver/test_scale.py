@@ -128,3 +128,50 @@ def test_a_patch_that_makes_no_scale_quotes_it_with_its_owners(applied: APIServe
     assert answer["message"].endswith(
         "json: cannot unmarshal string into Go struct field ScaleSpec.spec.replicas of type int32"
     )
+
+
+DEFINITION: Obj = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "fleets.example.com"},
+    "spec": {
+        "group": "example.com",
+        "scope": "Namespaced",
+        "names": {"plural": "fleets", "kind": "Fleet"},
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+                "subresources": {
+                    "scale": {"specReplicasPath": ".spec.ships.count", "statusReplicasPath": ".status.ships"}
+                },
+            }
+        ],
+    },
+}
+
+
+def test_the_scale_of_a_custom_resource_has_owners_too(server: APIServer) -> None:
+    made = send(server, "POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", DEFINITION)
+    assert made[0] == 201, made
+    fleets = "/apis/example.com/v1/namespaces/default/fleets"
+    fleet = {
+        "apiVersion": "example.com/v1",
+        "kind": "Fleet",
+        "metadata": {"name": "d"},
+        "spec": {"ships": {"count": 2, "size": 3}},
+    }
+    assert send(server, "PATCH", f"{fleets}/d?fieldManager=m1", fleet, "apply")[0] == 201
+    status, body = send(server, "PATCH", f"{fleets}/d/scale?fieldManager=hpa", scale(4), "apply")
+    assert (status, body["details"]["causes"][0]["message"]) == (409, 'conflict with "m1"')
+    status, body = send(server, "PATCH", f"{fleets}/d/scale?fieldManager=hpa&force=true", scale(4), "apply")
+    assert (status, body["spec"]) == (200, {"replicas": 4})
+    _, found = send(server, "GET", f"{fleets}/d")
+    assert found["spec"] == {"ships": {"count": 4, "size": 3}}
+    fields = {entry["manager"]: entry["fieldsV1"] for entry in found["metadata"]["managedFields"]}
+    assert fields == {
+        "hpa": {"f:spec": {"f:ships": {"f:count": {}}}},
+        "m1": {"f:spec": {".": {}, "f:ships": {".": {}, "f:size": {}}}},
+    }
