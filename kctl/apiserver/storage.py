@@ -11,84 +11,37 @@ validated here.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING
 
 from kctl.api.clock import Clock
 from kctl.api.errors import gone
 from kctl.api.garbage import uncollected
 from kctl.api.objects import Key, Obj, freeze
 from kctl.apiserver.packed import PACKED, PackedObjects
+from kctl.apiserver.steps import (
+    Deliver,
+    Event,
+    Given,
+    Step,
+    Subscription,
+    Table,
+    place_of,
+    put_back,
+    store_key,
+)
 
 if TYPE_CHECKING:
     from kctl.apiserver.encoding import Codec, Encoded
     from kctl.store.api import KV, Change, Head, Store, Write
 
+__all__ = ["Event", "Storage", "Subscription", "store_key"]
 HISTORY_LIMIT = 2_000
 """Events kept for watches after a commit; older ones are read back from the store."""
 RELOADS = 20
 """So often is read anew what other processes compact meanwhile."""
-
-
-class Event(NamedTuple):
-    """One change; ``old`` is None for a new object. The form of client.WatchEvent."""
-
-    type: str
-    resource: str
-    object: Obj
-    old: Obj | None
-
-
-Deliver = Callable[[Event], None]
-Given = Callable[[str], Mapping[Key, Obj]]
-"""What a resource holds although nobody wrote it: in the store stands only what was changed of it."""
-
-
-class Step(NamedTuple):
-    """One write in the history: enough to deliver it again and to take it back."""
-
-    revision: int
-    key: Key
-    event: Event
-    created: int
-
-
-class Table:
-    """The objects of one resource, and the revision each was created at."""
-
-    __slots__ = ("created", "objects")
-
-    def __init__(self, objects: MutableMapping[Key, Obj]) -> None:
-        self.objects = objects
-        self.created: dict[Key, int] = {}
-
-
-class Subscription:
-    """Events of one resource, kept until they are asked for."""
-
-    def __init__(self, storage: Storage, resource: str, backlog: list[Event]) -> None:
-        self._events = deque(backlog)
-        self._stop = storage.subscribe(resource, self._events.append)
-
-    def events(self) -> Iterator[Event]:
-        """Yield what has happened since the last call, in order of revision."""
-        while self._events:
-            yield self._events.popleft()
-
-    def waiting(self) -> bool:
-        """Say whether something has happened since the last call."""
-        return bool(self._events)
-
-    def stop(self) -> None:
-        """End the subscription."""
-        self._stop()
-
-
-def store_key(resource: str, key: Key) -> str:
-    """Return where the store keeps an object: ``/pods/default/web-1``."""
-    return f"/{resource}/{key.namespace}/{key.name}"
 
 
 class Storage:
@@ -129,12 +82,12 @@ class Storage:
                 if step.revision <= revision:
                     break
                 if step.event.resource == resource:
-                    _put_back(past, step)
+                    put_back(past, step)
             return past
         self._check_compacted(revision)
         page = self.store.list(f"/{resource}/", revision=revision)
         given = self._given(resource) if self._given is not None else {}
-        return {**given, **{_key(kv.key)[1]: self.decode(kv.value) for kv in page.items}}
+        return {**given, **{place_of(kv.key)[1]: self.decode(kv.value) for kv in page.items}}
 
     def since(self, resource: str, revision: int) -> list[Event]:
         """Return the events of a resource after ``revision``; Expired when compacted."""
@@ -275,7 +228,7 @@ class Storage:
 
     def watch(self, resource: str, revision: int) -> Subscription:
         """Subscribe to the changes after ``revision``; Expired when compacted."""
-        return Subscription(self, resource, self.since(resource, revision))
+        return Subscription(partial(self.subscribe, resource), self.since(resource, revision))
 
     # inside
 
@@ -314,7 +267,7 @@ class Storage:
         table = Table(objects)
         with uncollected():
             for kv in self._stored(resource):
-                key = _key(kv.key)[1]
+                key = place_of(kv.key)[1]
                 if isinstance(objects, PackedObjects):
                     objects.pack(key, kv.value)
                 else:
@@ -397,7 +350,7 @@ class Storage:
         for step in reversed(taken):
             table = self._tables[step.event.resource]
             newest.setdefault((step.event.resource, step.key), table.objects.get(step.key))
-            _put_back(table.objects, step)
+            put_back(table.objects, step)
             if step.created:
                 table.created[step.key] = step.created
             else:
@@ -422,14 +375,14 @@ class Storage:
 
         self.codec.forget()
         try:
-            changes = [change for change in self.store.changes(known) if _key(change.key)[0] != TEMPLATES]
+            changes = [change for change in self.store.changes(known) if place_of(change.key)[0] != TEMPLATES]
         except Compacted:
             self._reload()
             return
-        if any(_key(change.key)[0] not in self._tables for change in changes):
+        if any(place_of(change.key)[0] not in self._tables for change in changes):
             self._oldest = self.revision  # the history has gaps: the store tells what was before
         for change in changes:
-            resource, key = _key(change.key)
+            resource, key = place_of(change.key)
             table = self._tables.get(resource)
             if table is None:
                 continue
@@ -469,7 +422,7 @@ class Storage:
         return (c for c in self.store.changes(revision) if c.key.startswith(prefix))
 
     def _past_event(self, change: Change) -> Event:
-        resource, key = _key(change.key)
+        resource, key = place_of(change.key)
         before = self.store.get(store_key(resource, key), revision=change.revision - 1)
         old = self.decode(before.value) if before is not None else None
         if change.value is not None:
@@ -478,16 +431,3 @@ class Storage:
         final = old or {"metadata": {"namespace": key.namespace, "name": key.name}}
         final = {**final, "metadata": {**final["metadata"], "resourceVersion": str(change.revision)}}
         return Event("DELETED", resource, final, old)
-
-
-def _key(name: str) -> tuple[str, Key]:
-    """Split ``/pods/default/web-1``."""
-    _, resource, namespace, rest = name.split("/", 3)
-    return resource, Key(namespace, rest)
-
-
-def _put_back(objects: MutableMapping[Key, Obj], step: Step) -> None:
-    if step.event.old is None:
-        objects.pop(step.key, None)
-    else:
-        objects[step.key] = step.event.old

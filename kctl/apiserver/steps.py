@@ -1,0 +1,85 @@
+"""What one write is: to those who watch, to the history, to the store's keys.
+
+Values only; who keeps them and what they are for stands in :mod:`kctl.apiserver.storage`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from typing import NamedTuple
+
+from kctl.api.objects import Key, Obj
+
+
+class Event(NamedTuple):
+    """One change; ``old`` is None for a new object. The form of client.WatchEvent."""
+
+    type: str
+    resource: str
+    object: Obj
+    old: Obj | None
+
+
+Deliver = Callable[[Event], None]
+Given = Callable[[str], Mapping[Key, Obj]]
+"""What a resource holds although nobody wrote it: in the store stands only what was changed of it."""
+
+
+class Step(NamedTuple):
+    """One write in the history: enough to deliver it again and to take it back."""
+
+    revision: int
+    key: Key
+    event: Event
+    created: int
+
+
+class Table:
+    """The objects of one resource, and the revision each was created at."""
+
+    __slots__ = ("created", "objects")
+
+    def __init__(self, objects: MutableMapping[Key, Obj]) -> None:
+        self.objects = objects
+        self.created: dict[Key, int] = {}
+
+
+class Subscription:
+    """Events of one resource, kept until they are asked for."""
+
+    def __init__(self, subscribe: Callable[[Deliver], Callable[[], None]], backlog: list[Event]) -> None:
+        self._events = deque(backlog)
+        self._stop = subscribe(self._events.append)
+
+    def events(self) -> Iterator[Event]:
+        """Yield what has happened since the last call, in order of revision."""
+        while self._events:
+            yield self._events.popleft()
+
+    def waiting(self) -> bool:
+        """Say whether something has happened since the last call."""
+        return bool(self._events)
+
+    def stop(self) -> None:
+        """End the subscription."""
+        self._stop()
+
+
+def store_key(resource: str, key: Key) -> str:
+    """Return where the store keeps an object: ``/pods/default/web-1``."""
+    return f"/{resource}/{key.namespace}/{key.name}"
+
+
+def place_of(name: str) -> tuple[str, Key]:
+    """Split ``/pods/default/web-1`` into resource and key."""
+    _, resource, namespace, rest = name.split("/", 3)
+    return resource, Key(namespace, rest)
+
+
+def put_back(objects: MutableMapping[Key, Obj], step: Step) -> None:
+    """Make an object what it was before a write."""
+    if step.event.old is None:
+        objects.pop(step.key, None)
+    else:
+        objects[step.key] = step.event.old
