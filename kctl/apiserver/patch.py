@@ -13,6 +13,7 @@ from kctl.api.errors import StatusError, bad_request, invalid, not_found, unproc
 from kctl.api.objects import Key, Obj
 from kctl.apiserver import metadata, rules, update
 from kctl.apiserver.body import GO_TYPES, checked
+from kctl.apiserver.remarks import remark
 from kctl.apiserver.request import GenericError, Request
 from kctl.apiserver.server import APIServer
 
@@ -121,6 +122,14 @@ def strategic(request: Request, old: Obj, body: Obj) -> Obj:
     return out
 
 
+def _not_typed(request: Request, intent: Obj) -> StatusError:
+    """500 of a configuration whose metadata is none, as the typed conversion of upstream says it."""
+    value = json.dumps(intent["metadata"], separators=(",", ":"), ensure_ascii=False)
+    where = f"{request.namespace}/{request.name}; {request.kind.api_version}, Kind={request.kind.kind}"
+    what = f".metadata: expected map, got &value.valueUnstructured{{Value:{value}}}"
+    return StatusError(500, "", f"failed to create typed patch object ({where}): {what}")
+
+
 def check_identity(request: Request, obj: Obj) -> Obj:
     """Refuse a patch that makes another kind or name of the object."""
     from kctl.apiserver.body import other_kind
@@ -151,6 +160,8 @@ def apply(server: APIServer, request: Request) -> Obj:
         raise unprocessable("PatchOptions", "meta.k8s.io", "", [required("fieldManager", why)])
     check_type(request)
     intent = checked(request)
+    if not isinstance(intent.get("metadata") or {}, dict):
+        raise _not_typed(request, intent)
     sent = metadata.placed(request, intent)["metadata"]
     if not sent.get("name"):
         intent = {**intent, "metadata": {**(intent.get("metadata") or {}), "name": request.name}}
@@ -176,6 +187,9 @@ def apply(server: APIServer, request: Request) -> Obj:
         force=request.options.force,
         subresource=request.subresource,
     )
+    if merged is live and not request.subresource and server.admission.is_indifferent(request.namespace):
+        remark(request, merged, merged)
+        return merged  # the same object again: nothing would be changed, refused or written
     obj = rules.default(kind, metadata.placed(request, rules.decode(request, kind, merged)))
     if live is None:
         from kctl.apiserver import create

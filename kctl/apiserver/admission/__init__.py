@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from kctl.api.errors import UsageError
-from kctl.api.objects import Obj, key_of
+from kctl.api.objects import Key, Obj, key_of
 from kctl.apiserver.request import Request
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ REINVOKING = "mutating_admission_policy"
 """The plugin whose changes the others look at again."""
 OF_DELETIONS = ("validating_admission_policy", "validating_admission_webhook")
 """The plugins that judge deletions too."""
+POD_SECURITY = "pod-security.kubernetes.io/"
 PARTICULAR = (
     "validatingadmissionpolicybindings.admissionregistration.k8s.io",
     "mutatingadmissionpolicybindings.admissionregistration.k8s.io",
@@ -155,6 +156,15 @@ class Admission:
         """Say whether objects made alike may still be judged differently: policies or webhooks may look at names."""
         objects = self._server.storage.objects
         return any(objects(resource) for resource in PARTICULAR)
+
+    def is_indifferent(self, namespace: str) -> bool:
+        """Say whether nobody here has anything to say about an object that is written again as it is.
+
+        Policies and webhooks may; PodSecurity warns each time in a namespace that asks it to.
+        """
+        space = self._server.storage.get("namespaces", Key("", namespace)) if namespace else None
+        labels = (space["metadata"].get("labels") or {}) if space is not None else {}
+        return not any(label.startswith(POD_SECURITY) for label in labels) and not self.is_particular
 
     def validate(self, request: Request, obj: Obj, old: Obj | None) -> None:
         """Let the validating plugins judge; StatusError when one refuses."""
