@@ -142,8 +142,10 @@ def sentences(places: Sequence[Place]) -> list[str]:
         )
         domains = _counted(found.domains, "failure domain")
         lines.append(f"{count} replicas, {domains}: {', '.join(disks)}")
-        if not found.disks:
+        if found.domains == 1:
             lines.append("warning: the replicas share a disk: its loss is the loss of the log")
+        elif not found.disks:
+            lines.append("warning: most of the replicas share a disk: without it nothing can be written")
     if MEMORY in disks:
         lines.append("warning: a replica lies in memory: a power cut takes it")
     return lines

@@ -34,6 +34,7 @@ def test_several_replicas_on_one_disk_are_warned_of() -> None:
     assert "loss or rot of 1 replica, 0 disks, 0 hosts" in said
     assert "warning: the replicas share a disk" in said
     assert "warning" not in "\n".join(sentences([A, B, C]))
+    assert "warning: most of the replicas share a disk" in "\n".join(sentences([A, A, B]))
 
 
 def test_memory_is_warned_of() -> None:
