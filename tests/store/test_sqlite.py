@@ -427,7 +427,7 @@ def damage(folder, sql, *args):
         ("UPDATE kv SET value = X'00' WHERE rev = 2", lambda s: list(s.changes(0))),
         ("UPDATE kv SET value = X'00' WHERE rev = 2", lambda s: s.list("/", revision=2)),
         ("UPDATE kv SET create_rev = 9 WHERE rev = 2", lambda s: s.get("/pods/ns/p2")),
-        ("UPDATE kv SET del = 1 WHERE rev = 2", lambda s: s.list("/pods/")),
+        ("UPDATE kv SET del = 1 WHERE rev = 2", lambda s: s.get("/pods/ns/p2")),
         ("UPDATE live SET rev = 1 WHERE key = '/pods/ns/p2'", lambda s: s.list("/pods/")),
         ("UPDATE live SET rev = 1 WHERE key = '/pods/ns/p2'", lambda s: s.get("/pods/ns/p2")),
         ("DELETE FROM live WHERE key = '/pods/ns/p2'", lambda s: s.list("/pods/")),
