@@ -194,7 +194,10 @@ def _content(client: Client, kinds: Sequence[Kind], entry: Entry) -> str:
     """Say what would be lost with a Namespace, CustomResourceDefinition or PersistentVolumeClaim."""
     if entry.resource == "persistentvolumeclaims":
         live = read_at(client, entry.resource, entry.key)
-        return "bound to a volume" if dig(live, "status", "phase") == "Bound" else ""
+        if dig(live, "status", "phase") == "Bound":
+            return "bound to a volume"
+        users = sum(entry.name in _claims(pod) for pod in client.list("pods", entry.namespace).items)
+        return f"used by {users} pods" if users else ""
     if entry.resource == CRDS:
         plural, _, group = entry.name.partition(".")
         count = _count(client, f"{plural}.{group}", "")
@@ -204,6 +207,12 @@ def _content(client: Client, kinds: Sequence[Kind], entry: Entry) -> str:
         count = sum(_count(client, resource, entry.name) for resource in resources if resource not in FLEETING)
         return f"{count} objects in it" if count else ""
     return ""
+
+
+def _claims(pod: Obj) -> list[str]:
+    """Return the claims that a pod mounts."""
+    volumes = pod["spec"].get("volumes") or ()
+    return [dig(volume, "persistentVolumeClaim", "claimName", default="") for volume in volumes]
 
 
 def _count(client: Client, resource: str, namespace: str) -> int:

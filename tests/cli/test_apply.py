@@ -239,3 +239,31 @@ def test_an_annotation_keeps_an_object_or_asks_for_a_confirmation(kctl: Any) -> 
     assert "configmap/b" in kctl("get", "cm", "-o", "name").out
     kctl("annotate", "cm", "b", "kctl.dev/prune-")
     assert "  configmap/b pruned\n" in kctl("apply", "-f", "set", "--prune").out
+
+
+CLAIM = """
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+"""
+USER = """
+apiVersion: v1
+kind: Pod
+metadata: {name: db}
+spec:
+  containers: [{name: c, image: x}]
+  volumes: [{name: d, persistentVolumeClaim: {claimName: data}}]
+"""
+
+
+def test_a_claim_that_pods_use_is_not_pruned_without_a_word(kctl: Any) -> None:
+    kctl.write("set/a.yaml", CONFIG % ("a", "red"))
+    kctl.write("set/claim.yaml", CLAIM)
+    kctl.write("db.yaml", USER)
+    kctl("apply", "-f", "set", code=None)
+    kctl("apply", "-f", "db.yaml", code=None)
+    (kctl.folder / "set/claim.yaml").unlink()
+    refused = kctl("apply", "-f", "set", "--prune", code=4)
+    assert 'persistentvolumeclaims "data" (used by 1 pods)' in refused.err
+    assert kctl("get", "pvc", "-o", "name").out == "persistentvolumeclaim/data\n"
