@@ -74,7 +74,7 @@ class NoQuorum(StoreError):
     """Too few replicas can be used; ``missing`` names the others, each with the reason."""
 
     def __init__(self, usable: int, voters: int, missing: Sequence[tuple[str, str]]) -> None:
-        reasons = "".join(f"; {place}: {why}" for place, why in missing)
+        reasons = "".join(f"; {why if place in why else f'{place}: {why}'}" for place, why in missing)
         super().__init__(
             f"{usable} of {voters} replicas can be used, {voters // 2 + 1} are needed{reasons}",
             hint='nothing was changed; bring a replica back, or see "kctl store status"',
