@@ -106,7 +106,7 @@ def test_without_a_majority_nothing_is_written_and_reads_say_how_old_they_are(fo
         head = add(store, 3)
     for folder in folders[1:]:
         shutil.rmtree(folder)
-    with pytest.raises(NoQuorum, match=f"1 of 3 replicas can be used, 2 are needed; {folders[1]}: there is no log"):
+    with pytest.raises(NoQuorum, match=f"1 of 3 replicas can be used, 2 are needed; there is no log in {folders[1]}"):
         open_store(folders)
     with opened(folders, consistency="serializable") as store:
         assert keys(store) == ["p1", "p2", "p3"]
@@ -334,9 +334,8 @@ def test_a_single_replica_with_lost_rows_is_not_repaired_but_recovered_on_demand
     db.execute("UPDATE kv SET value = X'00' WHERE rev = 2")
     db.commit()
     db.close()
-    with opened([tmp_path / "a"]) as store:
-        with pytest.raises(Corrupt, match="cannot be repaired"):
-            store.repair()
+    with opened([tmp_path / "a"]) as store, pytest.raises(Corrupt, match="cannot be repaired"):
+        store.repair()
     with pytest.raises(Refused):
         recover(tmp_path / "a", [tmp_path / "a"], accept_loss=False)
     made = recover(tmp_path / "a", [tmp_path / "a"], accept_loss=True)
@@ -406,7 +405,7 @@ def test_one_replica_grows_to_three_and_shrinks_back(tmp_path):
     with opened([a, b, c]) as store:
         membership.remove(store.group, first, learners[0])
         add(store)
-        assert [(m.id, m.state) for m in store.members()][0] == (learners[1], "ok")
+        assert next((m.id, m.state) for m in store.members()) == (learners[1], "ok")
     with opened([c]) as store:
         assert len(keys(store)) == 6
     with pytest.raises(NoQuorum):
@@ -546,3 +545,40 @@ def test_a_damaged_head_file_is_named_and_written_anew(folders, count):
         assert [problem.message for problem in store.verify()] == ["the head file is damaged"]
         assert store.repair() == [f"{folders[0]}: head file written anew"]
         assert store.verify("full") == []
+
+
+def test_replicas_that_are_damaged_in_different_places_are_put_together(folders):
+    with opened(folders) as store:
+        add(store, 60, b"x" * 900)
+        truth = store.list("/pods/").items
+    rng = random.Random(5)
+    for n, folder in enumerate(folders):
+        db = sqlite3.connect(folder / "log.db")
+        db.execute("UPDATE kv SET value = X'00' WHERE rev % 3 = ?", (n,))
+        db.execute("UPDATE entry SET cause = 'forged' WHERE idx % 3 = ? AND idx < 55", (n,))
+        db.commit()
+        db.close()
+        raw = bytearray((folder / "log.db").read_bytes())
+        page = rng.randrange(8, 12) + 3 * n
+        raw[page * 4096 : (page + 1) * 4096] = bytes(4096)
+        (folder / "log.db").write_bytes(raw)
+    with opened(folders) as store:
+        with pytest.raises(Corrupt):
+            store.list("/pods/")
+        assert store.get("/pods/ns/p4").value == b"x" * 900
+        assert sum("rebuilt" in line for line in store.repair()) == 3
+        assert store.list("/pods/").items == truth
+        assert healthy(store)
+
+
+def test_what_every_replica_lost_is_not_invented(folders):
+    with opened(folders) as store:
+        add(store, 5)
+    for folder in folders:
+        db = sqlite3.connect(folder / "log.db")
+        db.execute("UPDATE kv SET value = X'00' WHERE rev = 2")
+        db.commit()
+        db.close()
+    with opened(folders) as store, pytest.raises(Corrupt):
+        store.repair()
+    assert [len(verify(folder)) > 0 for folder in folders] == [True] * 3
