@@ -9,7 +9,7 @@ file is a LeaderFailed, damage in the follower's is healed by copying everything
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from kctl.store import chain, config, rows, write
@@ -127,13 +127,21 @@ def _replay(leader: sqlite3.Connection, db: sqlite3.Connection, common: int, own
 
 def _entries(leader: sqlite3.Connection, common: int, prev: bytes) -> Iterator[tuple[Any, ...]]:
     """Yield the leader's entries behind ``common``, each checked against the one before."""
-    for entry in leader.execute(f"SELECT {ENTRY}, peers FROM entry WHERE idx > ? ORDER BY idx", (common,)):  # noqa: S608
+    query = f"SELECT {ENTRY}, peers FROM entry WHERE idx > ? ORDER BY idx"  # noqa: S608
+    for entry in _read(leader, query, (common,)):
         try:
             rows.check_entry(entry[:12], prev)
         except Corrupt as error:
             raise LeaderFailed(error) from error
         prev = entry[11]
         yield entry
+
+
+def _read(leader: sqlite3.Connection, query: str, values: tuple[int, ...]) -> Iterator[tuple[Any, ...]]:
+    try:
+        yield from leader.execute(query, values)
+    except sqlite3.Error as error:
+        raise LeaderFailed(Corrupt(f"the log is damaged: {error}")) from error
 
 
 def _replay_states(leader: sqlite3.Connection, db: sqlite3.Connection, entry: tuple[Any, ...]) -> None:
@@ -158,7 +166,7 @@ def _replay_states(leader: sqlite3.Connection, db: sqlite3.Connection, entry: tu
 def _rows(leader: sqlite3.Connection, first: int, last: int) -> Iterator[Row]:
     """Yield the leader's states in a range of revisions, each checked."""
     query = f"SELECT {rows.COLUMNS} FROM kv WHERE rev >= ? AND rev <= ? ORDER BY rev"  # noqa: S608
-    for row in leader.execute(query, (first, last)):
+    for row in _read(leader, query, (first, last)):
         try:
             rows.check_row(row)
         except Corrupt as error:
@@ -194,20 +202,25 @@ def copy(leader: sqlite3.Connection, leads: Facts, mine: sqlite3.Connection) -> 
 
     Both indexes and the sums are made anew from the rows, so damage in the leader's stays behind.
     """
-    for table in ("entry", "kv", "live", "resource"):
-        mine.execute(f"DELETE FROM {table}")  # noqa: S608
     entries = list(_entries(leader, -1, leads.base_prev))
     if not entries:
         raise LeaderFailed(Corrupt("the log has no entry"))
-    mine.executemany(ENTRY_INSERT, entries)
-    mine.executemany(KV_INSERT, _rows(leader, 0, entries[-1][2]))
+    fill(mine, entries, _rows(leader, 0, entries[-1][2]), leads.compacted)
+
+
+def fill(db: sqlite3.Connection, entries: Sequence[tuple[Any, ...]], found: Iterable[Row], compacted: int) -> None:
+    """Put a whole log into a file instead of what it has; LeaderFailed unless its rows are those of its entries."""
+    for table in ("entry", "kv", "live", "resource"):
+        db.execute(f"DELETE FROM {table}")  # noqa: S608
+    db.executemany(ENTRY_INSERT, entries)
+    db.executemany(KV_INSERT, found)
     for idx, first, last, _, kind, _, _, _, _, ops, *_ in entries:
-        if kind == chain.KV_ENTRY and first > leads.compacted and first <= last:
-            found = mine.execute("SELECT h FROM kv WHERE rev >= ? AND rev <= ? ORDER BY rev", (first, last))
-            if chain.ops_hash(h for (h,) in found) != ops:
+        if kind == chain.KV_ENTRY and first > compacted and first <= last:
+            hashes = db.execute("SELECT h FROM kv WHERE rev >= ? AND rev <= ? ORDER BY rev", (first, last))
+            if chain.ops_hash(h for (h,) in hashes) != ops:
                 raise LeaderFailed(Corrupt(f"the writes of entry {idx} are not the ones that were committed"))
-    index(mine)
-    total = sum(chain.number(state) for (state,) in mine.execute("SELECT state FROM resource"))
+    index(db)
+    total = sum(chain.number(state) for (state,) in db.execute("SELECT state FROM resource"))
     if chain.digest(total) != entries[-1][10]:
         raise LeaderFailed(Corrupt("the states of the log do not add up to what was committed"))
 

@@ -9,13 +9,13 @@ it had promised is forgotten, and so is its vote.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from kctl.api.errors import Refused, UsageError
-from kctl.store import chain, facts, history, replica, write
+from kctl.store import chain, facts, history, replica, salvage, write
 from kctl.store.config import SIZES, Config
 from kctl.store.core import LeaderFailed, Turn
 from kctl.store.errors import Corrupt, StoreError
@@ -105,15 +105,16 @@ def _config(group: Group) -> Config:
 
 
 def build(group: Group, folder: Path) -> str:
-    """Write a copy of the log into a new file in a folder, checked on the way; return its new id."""
+    """Write a copy of the log into a new file in a folder, checked on the way; return its new id.
+
+    Of the first replica that is whole; when none is, put together from all of them.
+    """
     name = os.urandom(ID // 2).hex()
-    failure: StoreError | None = None
+    failure: StoreError = Corrupt("no replica is whole", hint="restore a snapshot")
     with group.locked(), group.seen() as found:
-        for source, known in found.serving:
-            if source.folder == folder:
-                continue
+        for copy in _copies(found.serving, folder):
             try:
-                replica.draft(folder / FILE, _filled(source, known, name))
+                replica.draft(folder / FILE, _filled(copy, found.serving[0][1], name))
             except LeaderFailed as error:
                 failure = error.error
                 continue
@@ -122,12 +123,19 @@ def build(group: Group, folder: Path) -> str:
                 target.rebuilt()
             replica.put_in_place(folder / FILE)
             return name
-    raise failure or Corrupt("no replica is whole", hint="restore a snapshot")
+    raise failure
 
 
-def _filled(source: Participant, known: Known, name: str) -> replica.Fill:
+def _copies(serving: Sequence[tuple[Participant, Known]], folder: Path) -> Iterator[Callable[[Any], None]]:
+    for source, known in serving:
+        if source.folder != folder:
+            yield lambda db, source=source, known=known: history.copy(source.reader(), known.facts, db)  # type: ignore[misc]
+    yield lambda db: salvage.assemble([source.reader() for source, _ in serving], serving[0][1].facts, db)
+
+
+def _filled(copy: Callable[[Any], None], known: Known, name: str) -> replica.Fill:
     def fill(db: Any) -> None:
-        history.copy(source.reader(), known.facts, db)
+        copy(db)
         own: Facts = known.facts._replace(replica=name, view=frozenset(), distrusts=frozenset())
         facts.write(db, own)
 
