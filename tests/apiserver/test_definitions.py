@@ -247,7 +247,7 @@ def test_rules_in_cel_are_carried_out_and_share_a_budget(server: APIServer, clie
     with pytest.raises(StatusError, match="spec: Invalid value: n is 11"):
         client.create(FOOS, foo("a", {"n": 11}))
     client.create(FOOS, foo("a", {"n": 1, "s": "y"}))
-    with pytest.raises(StatusError, match='spec.s: Invalid value: "z": immutable'):
+    with pytest.raises(StatusError, match=r'spec\.s: Invalid value: "z": immutable'):
         client.patch(FOOS, Key("default", "a"), {"spec": {"s": "z"}})
 
 

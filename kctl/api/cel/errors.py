@@ -47,7 +47,7 @@ def _shown(source: str, issue: Issue) -> str:
     line = before.count("\n") + 1
     column = issue.offset - (before.rfind("\n") + 1)
     text = source.split("\n")[line - 1] if source else ""
-    head = f"ERROR: <input>:{line}:{column + 1}: {issue.message}"
+    head = f"ERROR: <input>:{line}:{column + 1 if source else 0}: {issue.message}"
     if not source:
         return head
     text = text.replace("\t", " ")

@@ -16,6 +16,7 @@ from kctl.api.cel import (
     lists,
     named_formats,
     optionals,
+    pointers,
     quantities,
     semvers,
     sets,
@@ -26,7 +27,20 @@ from kctl.api.cel import (
 from kctl.api.cel.text import shown
 
 Cost = Callable[[list[Any], Any], int]
-MODULES = (standard, strings, optionals, lists, sets, urls, quantities, addresses, named_formats, semvers, authorizers)
+MODULES = (
+    standard,
+    strings,
+    optionals,
+    lists,
+    sets,
+    urls,
+    quantities,
+    addresses,
+    named_formats,
+    semvers,
+    authorizers,
+    pointers,
+)
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
 COSTS: dict[str, Cost] = {}

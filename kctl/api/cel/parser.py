@@ -54,9 +54,8 @@ class _Parser:
         expr = self._expr()
         rest = self._peek()
         if rest.kind != "end":
-            how = "mismatched" if rest.kind in ("ident", "int", "string") else "extraneous"
-            what = "expecting <EOF>" if how == "extraneous" else EXPECTED_BEHIND
-            self._fail(rest, f"Syntax error: {how} input '{rest.text}' {what}")
+            how = "extraneous" if self._words[self._at + 1].kind == "end" else "mismatched"
+            self._fail(rest, f"Syntax error: {how} input '{rest.text}' expecting <EOF>")
         return expr
 
     # words
@@ -300,8 +299,3 @@ class _Parser:
                 self._want("}")
                 break
         return StructExpr(opened.offset, name, fields)
-
-
-EXPECTED_BEHIND = (
-    "expecting {<EOF>, '==', '!=', 'in', '<', '<=', '>=', '>', '&&', '||', '[', '.', '-', '?', '+', '*', '/', '%'}"
-)

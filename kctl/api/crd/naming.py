@@ -110,7 +110,7 @@ def is_protected(group: str) -> bool:
 
 def approval(definition: Obj) -> tuple[str, str]:
     """Return how a definition of a protected group stands, "" for other groups, and what is said of it."""
-    if not is_protected(definition["spec"]["group"]):
+    if not is_protected(dig(definition, "spec", "group") or ""):
         return "", ""
     given = (definition["metadata"].get("annotations") or {}).get(APPROVAL, "")
     if not given:

@@ -1,7 +1,7 @@
 """Validation of admission policies and their bindings.
 
 In comes a policy or binding; complaints are appended as pkg/apis/admissionregistration/validation
-orders them. CEL expressions are asked to be there, but not compiled.
+orders them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from kctl.api import errors
 from kctl.api.objects import Obj
 from kctl.api.validation import formats, meta
+from kctl.api.validation.expressions import ANNOTATION, CONDITION, PATCHES, TEXTS, Compiler
 from kctl.api.validation.meta import Errors, formatted
 from kctl.api.validation.webhooks import (
     FAILURE_POLICIES,
@@ -22,7 +23,7 @@ from kctl.api.validation.webhooks import (
 )
 
 REASONS = ("Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized")
-PATCHES = ("ApplyConfiguration", "JSONPatch")
+PATCH_TYPES = ("ApplyConfiguration", "JSONPatch")
 MUTABLE = ("*", "CONNECT", "CREATE", "UPDATE")
 ACTIONS = ("Audit", "Deny", "Warn")
 NOT_FOUND = ("Deny", "Allow")
@@ -37,17 +38,18 @@ BOTH = (
 def validating_policy(obj: Obj, out: Errors) -> None:
     """Check a ValidatingAdmissionPolicy."""
     spec = obj.get("spec") or {}
-    _common(spec, out)
+    compiler = _common(spec, out)
     if not spec.get("validations") and not spec.get("auditAnnotations"):
         text = "validations or auditAnnotations must contain at least one item"
         out.append(errors.required("spec.validations", f"{text}"))
     for n, value in enumerate(spec.get("validations") or ()):
-        _validation(value, f"spec.validations[{n}]", out)
-    _annotations(obj, spec.get("auditAnnotations") or [], out)
+        _validation(value, f"spec.validations[{n}]", compiler, out)
+    _annotations(obj, spec.get("auditAnnotations") or [], compiler, out)
 
 
-def _common(spec: Obj, out: Errors) -> None:
-    """Check what both kinds of policies have."""
+def _common(spec: Obj, out: Errors) -> Compiler:
+    """Check what both kinds of policies have; return the compiler that knows the variables."""
+    compiler = Compiler(params=spec.get("paramKind") is not None, variables=bool(spec.get("variables")))
     if not spec.get("failurePolicy"):
         out.append(errors.required("spec.failurePolicy"))
     else:
@@ -61,20 +63,24 @@ def _common(spec: Obj, out: Errors) -> None:
         match_resources(constraints, "spec.matchConstraints", out)
         if not constraints.get("resourceRules"):
             out.append(errors.required("spec.matchConstraints.resourceRules"))
-    match_conditions(spec.get("matchConditions") or [], "spec.matchConditions", out)
+    match_conditions(spec.get("matchConditions") or [], "spec.matchConditions", out, compiler)
     for n, value in enumerate(spec.get("variables") or ()):
         at, name = f"spec.variables[{n}]", value.get("name") or ""
         if not name.strip():
             out.append(errors.required(f"{at}.name", "name is not specified"))
         elif not re.fullmatch(IDENTIFIER, name):
             out.append(errors.invalid(f"{at}.name", name, "must be a valid CEL identifier"))
-        _expression(value, "expression", at, out)
+        if _expression(value, "expression", at, out):
+            compiler.variable(value, at, out)
+    return compiler
 
 
-def _expression(value: Obj, name: str, at: str, out: Errors) -> None:
+def _expression(value: Obj, name: str, at: str, out: Errors) -> bool:
     """Check that an expression is there."""
-    if not (value.get(name) or "").strip():
-        out.append(errors.required(f"{at}.{name}", f"{name} is not specified"))
+    if (value.get(name) or "").strip():
+        return True
+    out.append(errors.required(f"{at}.{name}", f"{name} is not specified"))
+    return False
 
 
 def _param_kind(value: Obj, at: str, out: Errors) -> None:
@@ -113,10 +119,15 @@ def match_resources(value: Obj, at: str, out: Errors) -> None:
     choice(value.get("matchPolicy"), MATCH_POLICIES, f"{at}.matchPolicy", out)
 
 
-def _validation(value: Obj, at: str, out: Errors) -> None:
+def _validation(value: Obj, at: str, compiler: Compiler, out: Errors) -> None:
     """Check one validation."""
-    _expression(value, "expression", at, out)
-    message = value.get("message") or ""
+    if _expression(value, "expression", at, out):
+        compiler.check(value, "expression", at, out, CONDITION)
+    message, computed = value.get("message") or "", value.get("messageExpression") or ""
+    if computed and not computed.strip():
+        out.append(errors.invalid(f"{at}.messageExpression", computed, "must be non-empty if specified"))
+    elif computed:
+        compiler.check(value, "messageExpression", at, out, TEXTS, authorizer=False)
     if message and not message.strip():
         out.append(errors.invalid(f"{at}.message", message, "message must be non-empty if specified"))
     elif "\n" in message.strip():
@@ -126,7 +137,7 @@ def _validation(value: Obj, at: str, out: Errors) -> None:
         out.append(errors.not_supported(f"{at}.reason", reason, REASONS[:3]))
 
 
-def _annotations(obj: Obj, values: list[Obj], out: Errors) -> None:
+def _annotations(obj: Obj, values: list[Obj], compiler: Compiler, out: Errors) -> None:
     """Check what is written into the audit log: keys qualified by the policy's name."""
     policy = obj["metadata"].get("name") or ""
     keys: set[str] = set()
@@ -136,7 +147,8 @@ def _annotations(obj: Obj, values: list[Obj], out: Errors) -> None:
             formatted(formats.qualified_name_plain, f"{policy}/{key}", f"{at}.key", out)
         else:
             out.append(errors.invalid(f"{at}.key", key, "requires metadata.name be non-empty"))
-        _expression(value, "valueExpression", at, out)
+        if _expression(value, "valueExpression", at, out):
+            compiler.check(value, "valueExpression", at, out, ANNOTATION)
         if key in keys:
             out.append(errors.duplicate(f"{at}.key", key))
         keys.add(key)
@@ -145,7 +157,7 @@ def _annotations(obj: Obj, values: list[Obj], out: Errors) -> None:
 def mutating_policy(obj: Obj, out: Errors) -> None:
     """Check a MutatingAdmissionPolicy."""
     spec = obj.get("spec") or {}
-    _common(spec, out)
+    compiler = _common(spec, out)
     constraints = spec.get("matchConstraints") or {}
     for rule in constraints.get("resourceRules") or ():
         for operation in rule.get("operations") or ():
@@ -153,7 +165,7 @@ def mutating_policy(obj: Obj, out: Errors) -> None:
     if not spec.get("mutations"):
         out.append(errors.required("spec.mutations", "mutations must contain at least one item"))
     for n, value in enumerate(spec.get("mutations") or ()):
-        _mutation(value, f"spec.mutations[{n}]", out)
+        _mutation(value, f"spec.mutations[{n}]", compiler, out)
     policy = spec.get("reinvocationPolicy") or ""
     if not policy:
         out.append(errors.required("spec.reinvocationPolicy"))
@@ -161,20 +173,22 @@ def mutating_policy(obj: Obj, out: Errors) -> None:
         choice(policy, REINVOCATION, "spec.reinvocationPolicy", out)
 
 
-def _mutation(value: Obj, at: str, out: Errors) -> None:
+def _mutation(value: Obj, at: str, compiler: Compiler, out: Errors) -> None:
     """Check one mutation: of its type, and no other."""
     kind = value.get("patchType") or ""
     fields = {"ApplyConfiguration": "applyConfiguration", "JSONPatch": "jsonPatch"}
     if not kind:
         out.append(errors.required(f"{at}.patchType"))
     elif kind not in fields:
-        out.append(errors.not_supported(f"{at}.patchType", kind, PATCHES))
+        out.append(errors.not_supported(f"{at}.patchType", kind, PATCH_TYPES))
     for name, field in fields.items():
         part = value.get(field)
         if kind == name and part is None:
             out.append(errors.required(f"{at}.{field}", f"must be specified when patchType is {name}"))
         elif kind == name and not ((part or {}).get("expression") or "").strip():
             out.append(errors.required(f"{at}.{field}.expression"))
+        elif kind == name and part is not None:
+            compiler.check(part, "expression", f"{at}.{field}", out, PATCHES[field])
         elif kind in fields and kind != name and part is not None:
             text = f"must not be specified when patchType is {kind}"
             out.append(errors.forbidden_field(f"{at}.{field}", text))

@@ -70,7 +70,7 @@ def names_of(obj: Obj) -> Names:
 
 def definition(obj: Obj, out: Errors) -> None:
     """Check a new definition."""
-    _spec(obj["spec"], out)
+    _spec(obj.get("spec") or {}, out)
     _names(dig(obj, "status", "acceptedNames") or {}, "status.acceptedNames", out)
     _stored(obj, out)
     state, why = naming.approval(obj)
@@ -79,14 +79,14 @@ def definition(obj: Obj, out: Errors) -> None:
         out.append(errors.required(at, why))
     elif state == "invalid":
         out.append(errors.invalid(at, obj["metadata"]["annotations"][naming.APPROVAL], why))
-    if obj["spec"].get("preserveUnknownFields"):
+    if dig(obj, "spec", "preserveUnknownFields"):
         why = "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead"
         out.append(errors.invalid("spec.preserveUnknownFields", True, why))
 
 
 def definition_update(new: Obj, old: Obj, out: Errors) -> None:
     """Check a changed definition; a spec that did not change is not judged again."""
-    spec, before = new["spec"], old["spec"]
+    spec, before = new.get("spec") or {}, old["spec"]
     if spec != before:
         _spec(spec, out)
     if any(c["type"] == "Established" and c["status"] == "True" for c in dig(old, "status", "conditions") or ()):
@@ -118,11 +118,11 @@ def _stored(obj: Obj, out: Errors) -> None:
     if not stored:
         out.append(errors.invalid(at, None, "must have at least one stored version"))
         return
-    versions = obj["spec"].get("versions") or []
+    versions: list[Obj] = dig(obj, "spec", "versions") or []
     for version in versions:
-        if version.get("storage") and version["name"] not in stored:
-            out.append(errors.invalid(at, stored, f"must have the storage version {version['name']}"))
-    known = {version["name"] for version in versions}
+        if version.get("storage") and (version.get("name") or "") not in stored:
+            out.append(errors.invalid(at, stored, f"must have the storage version {version.get('name') or ''}"))
+    known = {version.get("name") or "" for version in versions}
     for n, name in enumerate(stored):
         if name not in known:
             out.append(errors.invalid(f"{at}[{n}]", name, "must appear in spec.versions"))
@@ -145,15 +145,17 @@ def _spec(spec: Obj, out: Errors) -> None:
     shared, versions = hoisted(spec)
     for n, version in enumerate(versions):
         if dig(shared, "schema", "openAPIV3Schema") is None and dig(version, "schema", "openAPIV3Schema") is None:
-            out.append(errors.required(f"spec.versions[{n}].schema.openAPIV3Schema", "schemas are required"))
+            why = "" if "schema" in shared or "schema" in version else "schemas are required"
+            out.append(errors.required(f"spec.versions[{n}].schema.openAPIV3Schema", why))
     for n, version in enumerate(versions):
         _version(version, f"spec.versions[{n}]", out)
-    names = [version["name"] for version in versions]
+    names = [version.get("name") or "" for version in versions]
     if len(set(names)) < len(names):
         out.append(errors.invalid("spec.versions", written.versions(versions), "must contain unique version names"))
     if sum(bool(version.get("storage")) for version in versions) != 1:
         why = "must have exactly one version marked as storage version"
-        out.append(errors.invalid("spec.versions", written.versions(versions), why))
+        shown = None if spec.get("versions") is None else written.versions(versions)
+        out.append(errors.invalid("spec.versions", shown, why))
     if names:
         _formatted(formats.dns_1035_label(names[0]), "spec.version", names[0], out)
     given = spec.get("names") or {}

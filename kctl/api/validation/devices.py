@@ -1,7 +1,7 @@
 """Validation of the kinds of resource.k8s.io: claims for devices, classes and slices of them.
 
 In comes an object (and the old one); complaints are appended as pkg/apis/resource/validation orders
-them. CEL expressions are not compiled.
+them.
 """
 
 from __future__ import annotations
@@ -138,12 +138,16 @@ def _device(value: Obj, at: str, out: Errors) -> None:
 
 
 def selectors(values: list[Obj], at: str, out: Errors) -> None:
-    """Check that every selector has an expression."""
+    """Check that every selector has an expression that compiles."""
     if len(values) > MOST:
         out.append(errors.too_many(at, len(values), MOST))
     for n, value in enumerate(values):
         if value.get("cel") is None:
             out.append(errors.required(f"{at}[{n}].cel"))
+        else:
+            from kctl.api.validation import expressions
+
+            expressions.of_device(value["cel"].get("expression") or "", f"{at}[{n}].cel.expression", out)
 
 
 def _constraint(value: Obj, known: set[str], at: str, out: Errors) -> None:

@@ -152,7 +152,7 @@ def qualified_name(value: str, kind: str = "a valid label key") -> list[str]:
         if not parts[0]:
             out.append("prefix part must be non-empty")
         else:
-            out += ["prefix part " + text for text in dns_subdomain(parts[0])]
+            out += ["prefix part " + text for text in long_name(parts[0])]
     if not name:
         out.append("name part must be non-empty")
     elif size(name) > 63:

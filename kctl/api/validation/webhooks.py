@@ -1,16 +1,20 @@
 """Validation of admission webhooks, and of the rules they share with admission policies.
 
 In comes a webhook configuration, or rules with their path; complaints are appended as
-pkg/apis/admissionregistration/validation orders them. CEL expressions are asked to be there, but
-not compiled: what they say is found out where they are used.
+pkg/apis/admissionregistration/validation orders them.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from kctl.api import errors
 from kctl.api.objects import Obj
 from kctl.api.validation import formats, meta
 from kctl.api.validation.meta import Errors, formatted
+
+if TYPE_CHECKING:
+    from kctl.api.validation.expressions import Compiler
 
 FAILURE_POLICIES = ("Fail", "Ignore")
 MATCH_POLICIES = ("Equivalent", "Exact")
@@ -26,20 +30,20 @@ MAX_CONDITIONS = 64
 
 def validating(obj: Obj, out: Errors) -> None:
     """Check a ValidatingWebhookConfiguration."""
-    _configuration(obj, ("name", "namespace"), out)
+    _configuration(obj, out)
 
 
 def mutating(obj: Obj, out: Errors) -> None:
-    """Check a MutatingWebhookConfiguration, where upstream mistakes a service's name for its namespace."""
-    _configuration(obj, ("namespace", "name"), out)
+    """Check a MutatingWebhookConfiguration."""
+    _configuration(obj, out)
 
 
-def _configuration(obj: Obj, called: tuple[str, str], out: Errors) -> None:
-    """Check webhooks; ``called`` is how errors call the name and namespace of a service."""
+def _configuration(obj: Obj, out: Errors) -> None:
+    """Check webhooks."""
     names: set[str] = set()
     for n, hook in enumerate(obj.get("webhooks") or ()):
         at = f"webhooks[{n}]"
-        _webhook(hook, at, called, out)
+        _webhook(hook, at, out)
         _review_versions(hook.get("admissionReviewVersions") or [], f"{at}.admissionReviewVersions", out)
         name = hook.get("name") or ""
         if name and name in names:
@@ -47,7 +51,7 @@ def _configuration(obj: Obj, called: tuple[str, str], out: Errors) -> None:
         names.add(name)
 
 
-def _webhook(hook: Obj, at: str, called: tuple[str, str], out: Errors) -> None:
+def _webhook(hook: Obj, at: str, out: Errors) -> None:
     """Check one webhook."""
     _qualified(hook.get("name") or "", f"{at}.name", out)
     for n, rule in enumerate(hook.get("rules") or ()):
@@ -64,7 +68,7 @@ def _webhook(hook: Obj, at: str, called: tuple[str, str], out: Errors) -> None:
     for name in ("namespaceSelector", "objectSelector"):
         meta.selector(hook.get(name), f"{at}.{name}", out)
     choice(hook.get("reinvocationPolicy"), REINVOCATION, f"{at}.reinvocationPolicy", out)
-    _client(hook.get("clientConfig") or {}, f"{at}.clientConfig", called, out)
+    _client(hook.get("clientConfig") or {}, f"{at}.clientConfig", ("namespace", "name"), out)
     match_conditions(hook.get("matchConditions") or [], f"{at}.matchConditions", out)
 
 
@@ -180,7 +184,7 @@ def _url(url: str, at: str, out: Errors) -> None:
 
 
 def _service(value: Obj, at: str, called: tuple[str, str], out: Errors) -> None:
-    """Check the service a webhook is behind, as ValidateWebhookService."""
+    """Check the service of a webhook; of admission, upstream mistakes its name for its namespace."""
     missing = {name for field, name in zip(("name", "namespace"), called, strict=True) if not value.get(field)}
     for name in ("name", "namespace"):
         if name in missing:
@@ -223,8 +227,13 @@ def _review_versions(values: list[str], at: str, out: Errors) -> None:
         out.append(errors.invalid(at, values, text))
 
 
-def match_conditions(values: list[Obj], at: str, out: Errors) -> None:
-    """Check conditions: each with an expression and a name of its own."""
+def match_conditions(values: list[Obj], at: str, out: Errors, compiler: Compiler | None = None) -> None:
+    """Check conditions: each with an expression that compiles, and a name of its own."""
+    if not values:
+        return
+    from kctl.api.validation.expressions import CONDITION, Compiler
+
+    compiler = compiler or Compiler()
     if len(values) > MAX_CONDITIONS:
         out.append(errors.too_many(at, len(values), MAX_CONDITIONS))
     names: set[str] = set()
@@ -232,6 +241,8 @@ def match_conditions(values: list[Obj], at: str, out: Errors) -> None:
         here, name = f"{at}[{n}]", value.get("name") or ""
         if not (value.get("expression") or "").strip():
             out.append(errors.required(f"{here}.expression"))
+        else:
+            compiler.check(value, "expression", here, out, CONDITION, variables=False)
         if not name:
             out.append(errors.required(f"{here}.name"))
         else:
