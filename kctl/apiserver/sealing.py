@@ -15,10 +15,14 @@ from __future__ import annotations
 import hmac
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kctl.api.errors import KctlError
 from kctl.apiserver import keys as keyfile
 from kctl.apiserver.encryption import PREFIX
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 INFO, NONCE = 32, 12
 
@@ -72,10 +76,8 @@ class Sealer:
         first = self.keys[0]
         if first.is_identity:
             return value
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
         info, nonce = os.urandom(INFO), os.urandom(NONCE)
-        sealed = AESGCM(_derived(first.secret, info)).encrypt(nonce, value, place.encode())
+        sealed = _cipher()(_derived(first.secret, info)).encrypt(nonce, value, place.encode())
         return b"".join((PREFIX, first.name.encode("ascii"), b":", info, nonce, sealed))
 
     def open(self, place: str, value: bytes) -> bytes:
@@ -86,13 +88,13 @@ class Sealer:
         key = self._key(name)
         if key is None:
             raise self._missing(place, name)
+        cipher = _cipher()
         from cryptography.exceptions import InvalidTag
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         body = value[len(PREFIX) + len(name) + 1 :]
         info, nonce, sealed = body[:INFO], body[INFO : INFO + NONCE], body[INFO + NONCE :]
         try:
-            return AESGCM(_derived(key.secret, info)).decrypt(nonce, sealed, place.encode())
+            return cipher(_derived(key.secret, info)).decrypt(nonce, sealed, place.encode())
         except (InvalidTag, ValueError):
             raise EncryptionError(
                 f"{described(place)} cannot be decrypted with key {name} of {self.path}: "
@@ -124,3 +126,14 @@ def described(place: str) -> str:
 def _derived(secret: bytes, info: bytes) -> bytes:
     """Return the key of one value: HKDF-Expand with SHA-256 (RFC 5869), one block."""
     return hmac.digest(secret, info + b"\x01", "sha256")
+
+
+def _cipher() -> type[AESGCM]:
+    """Return the cipher, imported when it is first needed."""
+    try:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    except ImportError as error:
+        raise EncryptionError(
+            f"Secrets cannot be encrypted or decrypted: {error}", hint="pip install cryptography"
+        ) from None
+    return AESGCM

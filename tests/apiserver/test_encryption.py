@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -241,3 +242,11 @@ def test_a_watch_shows_what_was_sealed(below: MemoryStore, path: Path) -> None:
     batch = watch.poll()
     assert batch is not None
     assert [change.value for change in batch.changes] == [SECRET]
+
+
+def test_without_the_library_the_error_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.ciphers.aead", None)
+    sealer = Sealer(path)
+    sealer.create()
+    with pytest.raises(EncryptionError, match="Secrets cannot be encrypted or decrypted"):
+        sealer.seal(DB, SECRET)
