@@ -133,6 +133,8 @@ class Group:
                     self.settle()
                 except StoreError as error:
                     looks, failed = self.look()
+                    if isinstance(error, OutcomeUnknown):
+                        error = _unsettled(looks, failed)
                     return self._fall_back(looks, failed, error)
             else:
                 pause()
@@ -289,3 +291,13 @@ class Group:
 
 def _nothing(leader: Any, turn: core.Turn) -> None:
     """Append nothing: a turn that only settles what the log is."""
+
+
+def _unsettled(looks: list[tuple[Participant, Known]], failed: list[tuple[str, StoreError]]) -> NoQuorum:
+    """Return why a reader cannot be answered when too few replicas take over the newest log."""
+    missing = [(place, error.message) for place, error in failed]
+    newest = core.leader_of([known.standing for _, known in looks])
+    if newest is not None:
+        missing += [(p.place, "it does not take over the log") for p, known in looks if known.standing.at != newest.at]
+    voters = len(newest.config.voters) if newest is not None else len(failed)
+    return NoQuorum(max(0, voters - len(missing)), voters, missing)
