@@ -99,6 +99,15 @@ def decode(kind: Kind, obj: Obj, *, unknown: Unknown = "strict", known: Obj | No
     return Decoded(kind, decoded if isinstance(decoded, dict) else {}, reader.errors, reader.warnings)
 
 
+def why_not(definition: str, value: Obj) -> str:
+    """Say what keeps a value from being one of a definition, in the server's words; "" when nothing does."""
+    node, reader = schema.definition(definition), Reader("ignore")
+    if checks.check_of(node)(value):
+        return ""
+    reader.object(node, value, (), _Go(definition.rpartition(".")[2]))
+    return min(reader.errors, key=lambda error: error.rank).go if reader.errors else ""
+
+
 def _no_object(kind: Kind, given: Any) -> DecodeError:
     """Return the error of a body that is not even an object."""
     word = WORDS.get(type(given), "null")
@@ -201,8 +210,27 @@ class Reader:
                 return self.object(node, value, steps, go)
             return value if node.additional is None else self._map(node, node.additional, value, steps, go)
         if node.type == "any":
-            return value
+            return self._union(node, value, steps) if node.name in checks.UNIONS else value
         return self._scalar(node, value, steps, go)
+
+    def _union(self, node: Node, value: Any, steps: Steps) -> Any:
+        """Decode a schema inside a schema, or what else may stand there; its unknown fields go without a word."""
+        inside = Reader("ignore")
+        out: Any = DROPPED
+        if isinstance(value, dict):
+            out = inside.object(schema.definition(checks.PROPS), value, (), _Go("JSONSchemaProps"))
+        elif checks.UNIONS[node.name] == "bool":
+            if not isinstance(value, bool):
+                return self._fail(steps, "boolean or schema expected", "boolean or JSON schema expected", 1)
+            out = value
+        elif isinstance(value, list):
+            item = schema.definition(checks.PROPS) if checks.UNIONS[node.name] == "array" else None
+            go = _Go("JSONSchemaProps")
+            out = [inside.object(item, one, (n,), go) if item else one for n, one in enumerate(value)]
+        if inside.errors:
+            first = inside.errors[0]
+            return self._fail((*steps, *first.steps), first.text, first.go, 1)
+        return out
 
     def object(self, node: Node, value: Any, steps: Steps, go: _Go) -> Any:
         """Decode an object's fields, in the order the client sent them."""

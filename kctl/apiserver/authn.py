@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kctl.apiserver.server import APIServer
 
 BOOTSTRAP_GROUP = "system:bootstrappers"
-BOOTSTRAP_SECRET = "bootstrap-token-"
+BOOTSTRAP_NAME = "bootstrap-token-"
 BOOTSTRAP_TYPE = "bootstrap.kubernetes.io/token"
 
 
@@ -118,7 +118,7 @@ def _bootstrap(server: APIServer, token: str) -> User | None:
     name, dot, secret = token.partition(".")
     if not dot or len(name) != 6 or len(secret) != 16 or not (name + secret).isascii():
         return None
-    found = server.storage.get("secrets", Key("kube-system", f"{BOOTSTRAP_SECRET}{name}"))
+    found = server.storage.get("secrets", Key("kube-system", f"{BOOTSTRAP_NAME}{name}"))
     if found is None or found["metadata"].get("deletionTimestamp") or found.get("type") != BOOTSTRAP_TYPE:
         return None
     data = {key: _decoded(value) for key, value in (found.get("data") or {}).items()}

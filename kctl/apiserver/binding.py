@@ -11,6 +11,8 @@ from typing import Any
 from kctl.api.clock import rfc3339
 from kctl.api.errors import StatusError, conflict, not_found
 from kctl.api.objects import Key, Obj, dig, evolve, with_condition
+from kctl.apiserver import rules
+from kctl.apiserver.body import checked
 from kctl.apiserver.request import Request
 from kctl.apiserver.server import APIServer
 
@@ -20,7 +22,8 @@ TOPOLOGY_LABELS = ("topology.kubernetes.io/zone", "topology.kubernetes.io/region
 
 def handle(server: APIServer, request: Request) -> Obj:
     """Bind the pod the request names (or, at ``bindings``, the body names) to its target."""
-    body: Obj = request.body if isinstance(request.body, dict) else {}
+    kind = server.registry.by_kind("v1", "Binding") or request.kind
+    body = rules.decode(request, kind, checked(request, kind))
     meta = body.get("metadata") or {}
     target = body.get("target") or {}
     check_target(target)

@@ -201,6 +201,10 @@ def _check_form(kind: Kind, verb: str, route: paths.Route) -> None:
 
     if route.subresource and route.subresource not in kind.subresources:
         raise unknown_resource()
+    if "%" in route.name or route.name in (".", ".."):
+        from kctl.api.validation import formats
+
+        raise bad_request(f'Name parameter invalid: "{route.name}": {";".join(formats.path_segment(route.name))}')
     if kind.namespaced and not route.namespace and (route.name or verb == "create"):
         raise unknown_resource() if route.name else wrong_method()
     if not kind.namespaced and route.namespace:

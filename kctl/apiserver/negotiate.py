@@ -95,6 +95,11 @@ def delete_options(request: Request, body: Any, media: str) -> Request:
     if kind != "DeleteOptions":
         scheme = "pkg/apis/meta/internalversion/scheme/register.go:27"
         raise bad_request(f'no kind "{kind}" is registered for version "{version}" in scheme "{scheme}"')
+    from kctl.api import structural
+
+    why = structural.why_not("meta.v1.DeleteOptions", sent)
+    if why:
+        raise bad_request(why)
     options = request.options
     dry = sent.get("dryRun")
     if dry and any(value != "All" for value in dry):
@@ -161,7 +166,7 @@ def status_response(error: StatusError, accept: str, warnings: list[str]) -> HTT
 
     if isinstance(error, NotAnAPIPath):
         heads = [("Content-Type", "text/plain; charset=utf-8")]
-        return HTTPResponse(404, b"404 page not found\n", heads)
+        return HTTPResponse(error.code, error.message.encode() + (b"\n" if error.code == 404 else b""), heads)
     return respond(error.code, error.status(), accept if accepted(accept)[0] != "as" else "", warnings)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from kctl.api.errors import StatusError, bad_request, invalid, not_found, unprocessable
 from kctl.api.objects import Key, Obj
 from kctl.apiserver import metadata, rules, update
-from kctl.apiserver.body import GO_TYPES, checked
+from kctl.apiserver.body import GO_META, GO_TYPES, checked
 from kctl.apiserver.remarks import remark
 from kctl.apiserver.request import GenericError, Request
 from kctl.apiserver.server import APIServer
@@ -97,12 +97,12 @@ def patched(request: Request, old: Obj) -> Obj:
         from kctl.api.patch import jsonpatch
 
         try:
-            out: Obj = jsonpatch.patch(old, body)
+            out = jsonpatch.patch(old, body)
         except StatusError as error:
             if error.details is None and error.code == 422:
                 raise GenericError(422, error.reason, error.message) from None
             raise
-        return out
+        return _an_object(out)
     if body is None:
         raise bad_request("Invalid JSON Patch")
     if not isinstance(body, dict):
@@ -111,6 +111,21 @@ def patched(request: Request, old: Obj) -> Obj:
     if request.patch_type in ("", "merge"):
         return rules.merged(old, body)
     return strategic(request, old, body)
+
+
+def _an_object(made: Any) -> Obj:
+    """Return what operations made of the whole object; refused when it is none any more."""
+    if made is None:
+        return {}
+    if isinstance(made, list):
+        why = (
+            f"couldn't get version/kind; json parse error: json: cannot unmarshal array into Go value of type {GO_META}"
+        )
+        text = json.dumps(made, separators=(",", ":"), ensure_ascii=False)
+        raise unprocessable("", "", "", [invalid("patch", text, why)])
+    if not isinstance(made, dict):
+        raise GenericError(422, "Invalid", "the server rejected our request due to an error in our request")
+    return made
 
 
 def strategic(request: Request, old: Obj, body: Obj) -> Obj:

@@ -6,13 +6,16 @@ options are refused in kube-apiserver's words.
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
 
 from kctl.api.errors import FieldError, StatusError, bad_request, forbidden_field, invalid, not_supported, unprocessable
 from kctl.api.registry import Registry
+from kctl.apiserver import numbers
 from kctl.apiserver.request import Options, unknown_resource
 
+NO_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 TRUE = ("1", "t", "T", "TRUE", "true", "True")
 OPTION_KINDS = {
     "create": "CreateOptions",
@@ -54,15 +57,24 @@ class Route(NamedTuple):
 def parse(url: str) -> Route:
     """Read a URL's path and query."""
     path, _, query_text = url.partition("?")
-    query = tuple(parse_qsl(query_text, keep_blank_values=True))
-    parts = [unquote(part) for part in path.split("/")[1:]]
-    if parts and parts[-1] == "" and len(parts) > 1:
-        parts = parts[:-1]
+    if "%" in path:
+        if NO_ESCAPE.search(path):
+            raise Malformed
+        path = unquote(path)
+    query = tuple(parse_qsl(_readable(query_text), keep_blank_values=True))
+    parts = path.rstrip("/").split("/")[1:]
     if parts[:1] == ["api"] and len(parts) >= 3:
         return _resource("", parts[1], parts[2:], query, path)
     if parts[:1] == ["apis"] and len(parts) >= 4:
         return _resource(parts[1], parts[2], parts[3:], query, path)
     return Route("other", query=query, path=path.rstrip("/") or "/")
+
+
+def _readable(query: str) -> str:
+    """Leave out the pairs that Go's URL.Query drops without a word."""
+    if ";" not in query and "%" not in query:
+        return query
+    return "&".join(pair for pair in query.split("&") if ";" not in pair and not NO_ESCAPE.search(pair))
 
 
 def _resource(group: str, version: str, rest: list[str], query: tuple[tuple[str, str], ...], path: str) -> Route:
@@ -98,6 +110,13 @@ class NotAnAPIPath(StatusError):
 
     def __init__(self) -> None:
         super().__init__(404, "NotFound", "404 page not found")
+
+
+class Malformed(NotAnAPIPath):
+    """400 of an address that cannot be read, as the HTTP server below the API says it."""
+
+    def __init__(self) -> None:
+        StatusError.__init__(self, 400, "BadRequest", "400 Bad Request")
 
 
 def options(verb: str, route: Route) -> Options:
@@ -164,6 +183,6 @@ def _integer(route: Route, name: str) -> int | None:
     if not text:
         return None
     try:
-        return int(text)
-    except ValueError:
-        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+        return numbers.signed(text)
+    except numbers.NotANumber as why:
+        raise bad_request(str(why)) from None

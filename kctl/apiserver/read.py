@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 
 from kctl.api.errors import StatusError, bad_request, gone, not_found, unprocessable
 from kctl.api.objects import Key, Obj
 from kctl.api.registry import Kind
-from kctl.apiserver import fields
+from kctl.apiserver import fields, numbers
 from kctl.apiserver.request import Listing, Options, Request
 from kctl.apiserver.server import APIServer
 
@@ -72,9 +73,9 @@ def _in_version(server: APIServer, kind: Kind, items: list[Obj]) -> list[Obj]:
     return [server.in_version(kind, obj) for obj in items]
 
 
-def _state(server: APIServer, resource: str, options: Options) -> tuple[dict[Key, Obj], int]:
+def _state(server: APIServer, resource: str, options: Options) -> tuple[Mapping[Key, Obj], int]:
     """Return the objects and the revision that the resourceVersion options ask for."""
-    wanted = _number(options.resource_version)
+    wanted = revision(options.resource_version)
     if wanted > server.revision:
         raise too_large(wanted, server.revision)
     exact = options.resource_version_match == "Exact"
@@ -106,7 +107,7 @@ class ContinueExpired(StatusError):
         return {**super().status(), "metadata": {"continue": self.token}}
 
 
-def _continued(server: APIServer, resource: str, token: str) -> tuple[dict[Key, Obj], int, Key]:
+def _continued(server: APIServer, resource: str, token: str) -> tuple[Mapping[Key, Obj], int, Key]:
     """Return the state a token belongs to, its revision, and the last key already listed."""
     revision, start = read_continue(token, server.revision)
     if not revision:
@@ -151,20 +152,23 @@ def check_list_options(options: Options) -> None:
 
 def check_version(server: APIServer, version: str) -> None:
     """Refuse to get a state that is no number, or has not happened."""
-    if not version.isdecimal():
-        why = f'strconv.ParseUint: parsing "{version}": invalid syntax'
-        raise StatusError(500, "", f'resourceVersion: Invalid value: "{version}": {why}')
-    if int(version) > server.revision:
-        raise too_large(int(version), server.revision)
+    try:
+        number = numbers.unsigned(version)
+    except numbers.NotANumber as why:
+        raise StatusError(500, "", f'resourceVersion: Invalid value: "{version}": {why}') from None
+    if number > server.revision:
+        raise too_large(number, server.revision)
 
 
-def _number(version: str) -> int:
+def revision(version: str) -> int:
+    """Read the revision a list or watch begins at; BadRequest for what is none."""
     if not version:
         return 0
-    if not version.isdecimal():
-        why = f'strconv.ParseUint: parsing "{version}": invalid syntax'
-        raise bad_request(f'invalid resource version: resourceVersion: Invalid value: "{version}": {why}')
-    return int(version)
+    try:
+        return numbers.unsigned(version)
+    except numbers.NotANumber as why:
+        text = f'invalid resource version: resourceVersion: Invalid value: "{version}": {why}'
+        raise bad_request(text) from None
 
 
 def write_continue(revision: int, after: Key) -> str:

@@ -8,11 +8,14 @@ knows every duplicate and the order of all fields, because warnings come in the 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 SHOWN = 30
 """So many bytes of an unreadable body are quoted."""
+MANY_DIGITS = 400
+"""Integers of so many digits are beyond every number of Go."""
 
 
 class Repeats:
@@ -56,15 +59,36 @@ def read_json(text: bytes | str) -> tuple[Any, Repeats | None]:
         return out
 
     if isinstance(text, bytes):
-        text = text.decode()  # json would let encoded halves of surrogate pairs and UTF-16 pass
+        text = text.decode(errors="replace")  # as Go; json would take UTF-16, too
     halves = "\\ud" in text.lower()
-    value = json.loads(text, object_pairs_hook=build)
+    value = _loads(text, build)
     if not twice:
         return _whole(value) if halves else value, None
     order: dict[str, int] = {}
     found: list[str] = []
-    merged = _merge(json.loads(text, object_pairs_hook=_Pairs), "", order, found)
+    merged = _merge(_loads(text, _Pairs), "", order, found)
     return _whole(merged) if halves else merged, Repeats(found, order)
+
+
+def _loads(text: str, build: Callable[[list[tuple[str, Any]]], Any], integer: Any = None) -> Any:
+    """Read JSON alone: no NaN, no infinities, no number beyond those of Go."""
+    return json.loads(text, object_pairs_hook=build, parse_constant=_constant, parse_float=_float, parse_int=integer)
+
+
+def _constant(name: str) -> None:
+    place = "in numeric literal" if name.startswith("-") else "looking for beginning of value"
+    raise ValueError(f"invalid character '{name.lstrip('-')[0]}' {place}")
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if value in (math.inf, -math.inf):
+        raise ValueError(f"json: cannot unmarshal number {text} into Go value of type float64")
+    return value
+
+
+def _int(text: str) -> int | float:
+    return int(text) if len(text) < MANY_DIGITS else _float(text)
 
 
 def _whole(value: Any) -> Any:
@@ -107,12 +131,14 @@ def quoted(raw: bytes) -> str:
 def why_not_json(text: str) -> str:
     """Say what is wrong with a JSON text, in the words of Go's encoding/json where they are known."""
     try:
-        json.loads(text)
+        _loads(text, dict, _int)
     except json.JSONDecodeError as error:
         if error.pos >= len(text.rstrip()):
             return "unexpected end of JSON input"
         where = "after top-level value" if error.msg == "Extra data" else "looking for beginning of value"
         return f"invalid character '{text[error.pos]}' {where}"
-    except (ValueError, RecursionError):
+    except RecursionError:
         return "exceeded max depth"
+    except ValueError as error:
+        return str(error)
     return "invalid JSON"

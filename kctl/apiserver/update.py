@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from kctl.api.errors import StatusError, invalid, not_found, unprocessable
 from kctl.api.objects import Key, Obj
-from kctl.apiserver import metadata, rules
+from kctl.apiserver import metadata, numbers, rules
 from kctl.apiserver.body import checked
 from kctl.apiserver.remarks import remark
 from kctl.apiserver.request import Request
@@ -83,8 +83,11 @@ def update(server: APIServer, request: Request, old: Obj | None) -> Obj:
         raise not_found(request.kind.resource, request.name)
     old = server.in_version(request.kind, old)
     version = obj["metadata"].get("resourceVersion") or ""
-    if version and not version.isdecimal():
-        raise StatusError(500, "", f'strconv.ParseUint: parsing "{version}": invalid syntax')
+    if version:
+        try:
+            numbers.unsigned(version)
+        except numbers.NotANumber as why:
+            raise StatusError(500, "", str(why)) from None
     if version in ("", "0"):
         require_version(request)
     metadata.check_preconditions(request.kind.resource, request.name, obj["metadata"], old)

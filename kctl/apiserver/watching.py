@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from kctl.api.errors import StatusError, forbidden_field, unprocessable
 from kctl.api.objects import Obj
-from kctl.apiserver import fields, negotiate, paths
+from kctl.apiserver import fields, negotiate, paths, read
 from kctl.apiserver.request import Request
 from kctl.apiserver.storage import Event, Subscription
 
@@ -92,20 +92,14 @@ def open_stream(server: APIServer, request: Request, route: paths.Route, accept:
     check(route)
     represent = negotiate.representation(server, request, accept)
     version = request.options.resource_version
+    revision = read.revision(version)
     initial = route.flag("sendInitialEvents")
     resource = server.stored_as(request.kind.resource)
-    if version and not version.isdecimal():
-        from kctl.api.errors import bad_request
-
-        raise bad_request(
-            f'invalid resource version: resourceVersion: Invalid value: "{version}": strconv.ParseUint: '
-            f'parsing "{version}": invalid syntax'
-        )
     try:
         if version in ("", "0") or initial:
             subscription = server.storage.watch(resource, server.revision)
         else:
-            subscription = server.storage.watch(resource, int(version))
+            subscription = server.storage.watch(resource, revision)
     except StatusError as error:
         expired = {k: v for k, v in error.status().items() if k != "details"}
         return WatchStream(server, request, [{"type": "ERROR", "object": expired}], None, represent)

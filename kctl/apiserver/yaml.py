@@ -7,7 +7,9 @@ to manifests and stand in gitops; what clients send here has been through kubect
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from datetime import date
 from typing import Any
 
 import yaml
@@ -37,11 +39,47 @@ def read(text: bytes | str) -> tuple[Any, Repeats | None]:
         loader = Loader(text)
         node = loader.get_single_node()
         lines = list(_repeated(node)) if node is not None else []
-        value = loader.construct_document(node) if node is not None else None
+        value = _jsonable(loader.construct_document(node)) if node is not None else None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         why = " ".join(str(error).split())
         raise bad_request(f"error converting YAML to JSON: yaml: {why}") from None
     return value, Repeats(lines, {}, yaml=True) if lines else None
+
+
+def _jsonable(value: Any) -> Any:
+    """Return what JSON has for a value of YAML, as sigs.k8s.io/yaml; ValueError when it has nothing."""
+    if isinstance(value, dict):
+        return {_name(name): _jsonable(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(inner) for inner in value]
+    if isinstance(value, float) and (value != value or value in (math.inf, -math.inf)):
+        raise ValueError(f"json: unsupported value: {_go_float(value)}")
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, set):
+        return dict.fromkeys(sorted(map(_name, value)))
+    return f"{value.isoformat()}T00:00:00Z" if type(value) is date else value.isoformat()
+
+
+def _name(value: Any) -> str:
+    """Return the name of a field that YAML reads as something else than text."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return _go_float(value)
+    if isinstance(value, int):
+        return str(value)
+    raise ValueError("unsupported map key")
+
+
+def _go_float(value: float) -> str:
+    """Write a number as strconv with the fewest digits."""
+    special = {math.inf: "+Inf", -math.inf: "-Inf"}
+    return special.get(value, "NaN" if value != value else f"{value:g}")
 
 
 def _check_size(events: Iterable[Any]) -> None:

@@ -51,8 +51,10 @@ def test_halves_of_surrogate_pairs_are_replaced_as_go_does(text: str, value: str
     assert read_json(text)[0] == read_json(text.encode())[0] == {"k": value}
 
 
-def test_a_text_with_half_a_pair_in_it_is_no_json(server: APIServer) -> None:
-    assert server.http("POST", MAPS, '{"metadata": {"name": "\ud800"}}', "application/json").status == 400
+def test_what_is_no_utf_8_is_replaced_as_go_does(server: APIServer) -> None:
+    body = b'{"metadata": {"name": "a"}, "data": {"k": "a\xffb"}}'
+    assert server.http("POST", MAPS, body, "application/json").json()["data"] == {"k": "a\ufffdb"}
+    assert server.http("POST", MAPS, '{"metadata": {"name": "\ud800"}}', "application/json").status == 422
 
 
 def test_complaints_come_in_the_order_of_the_text() -> None:

@@ -20,6 +20,8 @@ from typing import Any
 Fields = dict[str, Any]
 
 MEMBER = "."
+PREFIXES = frozenset((MEMBER, "f:", "k:", "v:", "i:"))
+"""What the names of path elements begin with."""
 NUMBER = re.compile(r":-?[0-9]")
 """An element that holds a number."""
 LEAF: Fields = {}
@@ -29,6 +31,13 @@ LEAF: Fields = {}
 def is_member(node: Fields) -> bool:
     """Say whether the path that leads to a node is in the set itself."""
     return not node or MEMBER in node
+
+
+def readable(fields: Any) -> bool:
+    """Say whether something that a client sent is a set of fields."""
+    if not isinstance(fields, dict):
+        return False
+    return all(name[:2] in PREFIXES and readable(below) for name, below in fields.items())
 
 
 def union(one: Fields, two: Fields) -> Fields:

@@ -7,6 +7,8 @@ from typing import Any
 from kctl.api.errors import StatusError, bad_request
 
 MAX_OPERATIONS = 10_000
+MAX_COPIED = 3 * 1024 * 1024
+"""All that copy operations may add, in bytes of JSON; as kube-apiserver sets AccumulatedCopySizeLimit."""
 
 
 def patch(target: Any, operations: Any) -> Any:
@@ -34,8 +36,12 @@ def patch(target: Any, operations: Any) -> Any:
     import jsonpointer
 
     try:
-        out = _own(target)
+        out, copied = _own(target), 0
         for operation in operations:
+            if operation.get("op") == "copy":
+                copied += _size(jsonpointer.resolve_pointer(out, operation["from"]))
+                if copied > MAX_COPIED:
+                    raise _rejected()
             out = library.JsonPatch([_own(_with_indexes(operation, out))]).apply(out, in_place=True)
         return out
     except (library.JsonPatchException, jsonpointer.JsonPointerException) as error:
@@ -50,6 +56,15 @@ def between(before: Any, after: Any) -> list[Any]:
 
     found: list[Any] = library.make_patch(before, after).patch
     return found
+
+
+def _size(value: Any) -> int:
+    """Return how many bytes of JSON a value takes, roughly."""
+    if isinstance(value, dict):
+        return 2 + sum(len(name) + 4 + _size(child) for name, child in value.items())
+    if isinstance(value, list):
+        return 2 + sum(1 + _size(item) for item in value)
+    return len(value.encode()) + 2 if isinstance(value, str) else 4
 
 
 def _with_indexes(operation: Any, target: Any) -> Any:

@@ -321,7 +321,15 @@ def _decoded(old: Obj | None, new: Obj, subresource: str) -> Owners:
     given = new.get("metadata", {}).get("managedFields")
     if given is not None and (given == [] or given == [{}]):
         return {}
+    live = (old or {}).get("metadata", {}).get("managedFields")
+    if given is not live and not all(map(_is_readable, given or ())):
+        return owners_of(old)
     return owners_of(new) or owners_of(old)
+
+
+def _is_readable(entry: Any) -> bool:
+    """Say whether the fields of an entry that a client sent are a set of fields."""
+    return not isinstance(entry, dict) or fieldsets.readable(entry.get("fieldsV1") or {})
 
 
 def _resets(what: Shape, obj: Obj, subresource: str, reset: Iterable[Path] | None) -> tuple[Path, ...]:

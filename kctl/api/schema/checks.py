@@ -18,6 +18,11 @@ Check = Callable[[Any], bool] | type
 """A function, or the one class a value has to be of."""
 
 
+PROPS = "apiextensions.v1.JSONSchemaProps"
+UNIONS = {f"{PROPS}OrBool": "bool", f"{PROPS}OrArray": "array", f"{PROPS}OrStringArray": "text"}
+"""Types of definitions that are a schema or something else, which their published schema does not say."""
+
+
 def check_of(node: Node) -> Callable[[Any], bool]:
     """Return the compiled check of an object's node, making it when first asked."""
     if node.compiled is None:
@@ -72,7 +77,23 @@ def _compile(node: Node) -> Check:
         return bool
     if node.name == "meta.v1.MicroTime":
         return is_micro_time
+    if node.name in UNIONS:
+        return _union(node)
     return SCALARS.get(node.format) or SCALARS[kind]
+
+
+def _union(node: Node) -> Check:
+    """Compile what is a schema inside a schema or something else."""
+    other, inner = UNIONS[node.name], check_of(node.definition(PROPS))
+
+    def check(value: Any) -> bool:
+        if isinstance(value, dict):
+            return inner(value)
+        if other == "bool":
+            return value.__class__ is bool
+        return isinstance(value, list) and all(one.__class__ is str if other == "text" else inner(one) for one in value)
+
+    return check
 
 
 def _array(item: Node | None) -> Check:

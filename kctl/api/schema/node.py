@@ -100,6 +100,10 @@ class Node:
         """The schema of a map's values."""
         return None if self._raw_additional is None else self._definitions.node(self._raw_additional)
 
+    def definition(self, name: str) -> Node:
+        """Return another definition of the same table."""
+        return self._definitions.node(name)
+
     @property
     def keeps_unknown(self) -> bool:
         """Whether fields without a schema are kept; in custom resources alone."""

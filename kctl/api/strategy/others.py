@@ -37,7 +37,7 @@ def create_volume(obj: Obj, now: str) -> Obj:
 def create_crd(obj: Obj, now: str) -> Obj:
     """Prepare a new CustomResourceDefinition: its storage version is the one stored."""
     versions = (obj.get("spec") or {}).get("versions") or ()
-    stored = [version["name"] for version in versions if version.get("storage")]
+    stored = [version.get("name") or "" for version in versions if version.get("storage")]
     return {
         **obj,
         "status": {"conditions": None, "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": stored},
