@@ -228,6 +228,10 @@ class Notes(Noted):
     def __init__(self, path: Path) -> None:
         self._file = path.open("ab", buffering=0)
 
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
     def attempt(self, cause: str, puts: Sequence[Put]) -> None:
         """See :meth:`Witness.attempt`."""
         self._note("attempt", cause, puts)
