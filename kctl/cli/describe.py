@@ -107,7 +107,13 @@ def _text(plane: ControlPlane, resource: str, item: Obj, obj: Obj, events: Seque
             found for found in client.list("replicasets.apps", key.namespace).items if controller_uid(found) == uid
         ]
         return deployments.describe(obj, now, events, replicasets=owned)
-    text = _of_workload(plane, resource, obj, events) or _of_data(plane, resource, item, obj, events)
+    text = (
+        _of_workload(plane, resource, obj, events)
+        or _of_data(plane, resource, item, obj, events)
+        or _of_limits(plane, resource, obj, events)
+        or _of_network(plane, resource, obj, events)
+        or _of_storage(plane, resource, obj, events)
+    )
     if text:
         return text
     from kctl.cli.describing import other
@@ -148,3 +154,58 @@ def _of_data(plane: ControlPlane, resource: str, obj: Obj, shown: Obj, events: S
     if group != "rbac.authorization.k8s.io":
         return ""
     return access.role(obj) if name in ("roles", "clusterroles") else access.binding(obj)
+
+
+def _of_limits(plane: ControlPlane, resource: str, obj: Obj, events: Sequence[Obj]) -> str:
+    from kctl.cli.describing import policies
+
+    client, now, name = plane.client, plane.now, key_of(obj).name
+    if resource == "namespaces":
+        return policies.namespace(
+            obj, quotas=client.list("resourcequotas", name).items, ranges=client.list("limitranges", name).items
+        )
+    if resource == "resourcequotas":
+        return policies.quota(obj)
+    if resource == "limitranges":
+        return policies.limit_range(obj)
+    if resource == "priorityclasses.scheduling.k8s.io":
+        return policies.priority_class(obj, now, events)
+    if resource == "poddisruptionbudgets.policy":
+        return policies.disruption_budget(obj, now, events)
+    return policies.autoscaler(obj, now, events) if resource == "horizontalpodautoscalers.autoscaling" else ""
+
+
+def _of_network(plane: ControlPlane, resource: str, obj: Obj, events: Sequence[Obj]) -> str:
+    from kctl.cli.describing import network
+
+    if resource == "ingresses.networking.k8s.io":
+        where = key_of(obj).namespace
+        found = {one["metadata"]["name"]: one for one in plane.client.list("services", where).items}
+
+        def written(backend: Obj) -> str:
+            label = f"{SERVICE_NAME}={(backend.get('service') or {}).get('name', '')}"
+            slices = plane.client.list("endpointslices.discovery.k8s.io", where, label_selector=label).items
+            return network.backend_text(backend, found, slices)
+
+        return network.ingress(obj, plane.now, events, backends=written)
+    if resource == "networkpolicies.networking.k8s.io":
+        return network.network_policy(obj)
+    describe = {
+        "ingressclasses.networking.k8s.io": network.ingress_class,
+        "endpoints": network.endpoints,
+        "endpointslices.discovery.k8s.io": network.endpoint_slice,
+    }.get(resource)
+    return describe(obj, plane.now, events) if describe else ""
+
+
+def _of_storage(plane: ControlPlane, resource: str, obj: Obj, events: Sequence[Obj]) -> str:
+    from kctl.cli.describing import storage
+
+    if resource == "persistentvolumeclaims":
+        pods = plane.client.list("pods", key_of(obj).namespace).items
+        return storage.claim(obj, plane.now, events, pods=pods)
+    describe = {
+        "persistentvolumes": storage.volume,
+        "storageclasses.storage.k8s.io": storage.storage_class,
+    }.get(resource)
+    return describe(obj, plane.now, events) if describe else ""

@@ -158,9 +158,9 @@ class TestDescribe:
         assert "(2/2 replicas created)" in out
 
     def test_other_kinds_show_every_field(self, shop: Any) -> None:
-        out = shop("describe", "namespace", "shop").out
-        assert "Status:\n  Phase:  Active\n" in out
-        assert out.endswith("Events:  <none>\n")
+        out = shop("describe", "lease", "-n", "kube-system").out
+        assert "Spec:\n  Acquire Time:" in out
+        assert out.splitlines()[-1].split() == ["Events:", "<none>"]
 
     def test_several_stand_apart(self, shop: Any) -> None:
         assert shop("describe", "nodes").out.count("\n\n\nName:") == 2

@@ -46,11 +46,11 @@ def external_ip(service: Obj) -> str:
     if type_ == "ExternalName":
         return str(spec.get("externalName", ""))
     if type_ == "LoadBalancer":
-        return joined([*_ingress_points(service), *external], "<pending>")
+        return joined([*ingress_points(service), *external], "<pending>")
     return joined(external)
 
 
-def _ingress_points(obj: Obj) -> list[str]:
+def ingress_points(obj: Obj) -> list[str]:
     """Return the addresses of the load balancer, each once, sorted."""
     points = dig(obj, "status", "loadBalancer", "ingress", default=())
     return sorted({str(point.get("ip") or point.get("hostname") or "") for point in points} - {""})
@@ -78,7 +78,7 @@ def _ingress(obj: Obj) -> list[Cell]:
     return [
         spec.get("ingressClassName", "<none>"),
         _hosts(spec.get("rules") or []),
-        ",".join(_ingress_points(obj)),
+        ",".join(ingress_points(obj)),
         "80, 443" if spec.get("tls") else "80",
     ]
 

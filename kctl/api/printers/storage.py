@@ -19,7 +19,7 @@ def access_modes(modes: list[str] | None) -> str:
     return ",".join(short for mode, short in MODES.items() if mode in (modes or ()))
 
 
-def _class(obj: Obj) -> str:
+def class_of(obj: Obj) -> str:
     """Return the storage class; the beta annotation wins, as GetPersistentVolumeClass."""
     return str(annotations_of(obj).get(CLASS_ANNOTATION) or spec_of(obj).get("storageClassName") or "")
 
@@ -37,7 +37,7 @@ def _volume(obj: Obj) -> list[Cell]:
         spec.get("persistentVolumeReclaimPolicy", ""),
         _phase(obj),
         f"{ref.get('namespace', '')}/{ref.get('name', '')}" if ref else "",
-        _class(obj),
+        class_of(obj),
         spec.get("volumeAttributesClassName", "<unset>"),
         status_of(obj).get("reason", ""),
     ]
@@ -55,16 +55,20 @@ def _claim(obj: Obj) -> list[Cell]:
         bound,
         dig(status, "capacity", "storage", default="0") if bound else "",
         access_modes(status.get("accessModes")) if bound else "",
-        _class(obj),
+        class_of(obj),
         spec.get("volumeAttributesClassName", "<unset>"),
     ]
 
 
-def _storageclass(obj: Obj, now: float) -> list[Cell]:
+def is_default(obj: Obj) -> bool:
+    """Return whether a StorageClass is the default one, as IsDefaultAnnotation."""
     notes = annotations_of(obj)
-    is_default = any(notes.get(key) == "true" for key in DEFAULT_ANNOTATIONS)
+    return any(notes.get(key) == "true" for key in DEFAULT_ANNOTATIONS)
+
+
+def _storageclass(obj: Obj, now: float) -> list[Cell]:
     return [
-        name(obj) + " (default)" * is_default,
+        name(obj) + " (default)" * is_default(obj),
         obj.get("provisioner", ""),
         obj.get("reclaimPolicy", "Delete"),
         obj.get("volumeBindingMode", "Immediate"),
@@ -74,8 +78,8 @@ def _storageclass(obj: Obj, now: float) -> list[Cell]:
 
 
 def _attributesclass(obj: Obj, now: float) -> list[Cell]:
-    is_default = annotations_of(obj).get(DEFAULT_ATTRIBUTES_ANNOTATION) == "true"
-    return [name(obj) + " (default)" * is_default, obj.get("driverName", ""), age(obj, now)]
+    default = annotations_of(obj).get(DEFAULT_ATTRIBUTES_ANNOTATION) == "true"
+    return [name(obj) + " (default)" * default, obj.get("driverName", ""), age(obj, now)]
 
 
 def _driver(obj: Obj) -> list[Cell]:

@@ -1,1 +1,1 @@
-"""What ``kctl describe`` prints: pods, nodes, services and deployments as kubectl does, others field by field."""
+"""What ``kctl describe`` prints, kind by kind as kubectl does; kinds without a form of their own field by field."""

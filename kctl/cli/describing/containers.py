@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kctl.api.objects import Obj, dig
 from kctl.cli.describing import layout
 from kctl.cli.describing.layout import Page
 
-VOLUMES = {
+Source = tuple[str, tuple[tuple[str, str], ...]]
+"""The type in words, and title and field of what is shown."""
+
+VOLUMES: dict[str, Source] = {
     "hostPath": ("HostPath (bare host directory volume)", (("Path", "path"), ("HostPathType", "type"))),
     "emptyDir": (
         "EmptyDir (a temporary directory that shares a pod's lifetime)",
@@ -184,11 +187,16 @@ def volumes(page: Page, level: int, found: Sequence[Obj]) -> None:
         if kind == "projected":
             _projected(page, 2, source)
             continue
-        title, fields = VOLUMES.get(kind) or (kind, tuple((name, name) for name in sorted(source)))
-        page.field(2, "Type", title)
-        for name, field in fields:
-            value = source.get(field, ABSENT.get(field, ""))
-            page.field(2, name, _bool(value) if isinstance(value, bool) else value)
+        volume_source(page, kind, source, VOLUMES)
+
+
+def volume_source(page: Page, kind: str, source: Obj, known: Mapping[str, Source]) -> None:
+    """Add what a volume is, in the words of its kind where they are known."""
+    title, fields = known.get(kind) or (kind, tuple((name, name) for name in sorted(source)))
+    page.field(2, "Type", title)
+    for name, field in fields:
+        value = source.get(field, ABSENT.get(field, ""))
+        page.field(2, name, _bool(value) if isinstance(value, bool) else value)
 
 
 def _projected(page: Page, level: int, source: Obj) -> None:

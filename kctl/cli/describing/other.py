@@ -3,68 +3,43 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from kctl.api.objects import Obj
 from kctl.cli.describing import layout
 from kctl.cli.describing.layout import Page
 
-VERBATIM = {"data", "binaryData", "stringData", "labels", "annotations", "matchLabels", "selector", "nodeSelector"}
-"""Maps whose keys are people's own words."""
-HIDDEN = {"managedFields", "name", "namespace", "labels", "annotations", "selfLink"}
+HIDDEN = {"managedFields", "name", "namespace", "labels", "annotations"}
+ACRONYMS = {"API", "URL", "UID", "GUID"}
 
 
 def describe(obj: Obj, now: float, events: Sequence[Obj]) -> str:
-    """Return every field of an object, and the events about it."""
-    page = Page()
+    """Return every field of an object, and the events about it, as GenericDescriber."""
+    page, meta = Page(), obj["metadata"]
+    page.field(0, "Name", meta["name"])
+    page.field(0, "Namespace", meta.get("namespace", ""))
+    layout.metadata(page, obj)
+    _fields(page, 0, {**obj, "metadata": {name: value for name, value in meta.items() if name not in HIDDEN}})
     layout.events(page, events, now)
-    meta = obj["metadata"]
-    lines = [("Name", meta["name"])]
-    if "namespace" in meta:
-        lines.append(("Namespace", meta["namespace"]))
-    head = [f"{name + ':':<14}{value}" for name, value in lines]
-    head += _map("Labels", meta.get("labels"), "=") + _map("Annotations", meta.get("annotations"), ": ")
-    rest = {
-        "API Version": obj["apiVersion"],
-        "Kind": obj["kind"],
-        "Metadata": {name: value for name, value in meta.items() if name not in HIDDEN},
-        **{name: value for name, value in obj.items() if name not in ("apiVersion", "kind", "metadata")},
-    }
-    return "\n".join([*head, *_fields(rest, 0)]) + "\n" + page.text()
+    return page.text()
 
 
-def _map(title: str, values: dict[str, str] | None, sign: str) -> list[str]:
-    items = sorted((values or {}).items())
-    if not items:
-        return [f"{title + ':':<14}<none>"]
-    return [f"{title + ':' if n == 0 else '':<14}{key}{sign}{value}" for n, (key, value) in enumerate(items)]
-
-
-def _fields(value: dict[str, Any], depth: int, *, verbatim: bool = False) -> Iterator[str]:
-    """Yield a map's fields, nested maps and lists indented, as PrintUnstructuredContent does."""
-    pad = "  " * depth
-    for name, found in value.items():
-        title = name if verbatim else _title(name)
+def _fields(page: Page, level: int, value: dict[str, Any]) -> None:
+    """Add a map's fields by name, nested maps and lists indented, as printUnstructuredContent."""
+    for name, found in sorted(value.items()):
         if isinstance(found, dict):
-            yield f"{pad}{title}:" if found else f"{pad}{title}:  <none>"
-            yield from _fields(found, depth + 1, verbatim=name in VERBATIM)
+            page.line(level, f"{title(name)}:")
+            _fields(page, level + 1, found)
         elif isinstance(found, list):
-            yield f"{pad}{title}:"
+            page.line(level, f"{title(name)}:")
             for item in found:
                 if isinstance(item, dict):
-                    yield from _item(item, depth + 1)
+                    _fields(page, level + 1, item)
                 else:
-                    yield f"{pad}  {item}"
+                    page.line(level + 1, _scalar(item))
         else:
-            yield f"{pad}{title}:  {_scalar(found)}"
-
-
-def _item(item: dict[str, Any], depth: int) -> Iterator[str]:
-    lines = list(_fields(item, depth))
-    pad = "  " * depth
-    for n, line in enumerate(lines):
-        yield f"{pad}- {line.removeprefix(pad)}" if n == 0 else f"  {line}"
+            page.field(level, title(name), _scalar(found))
 
 
 def _scalar(value: Any) -> str:
@@ -73,15 +48,29 @@ def _scalar(value: Any) -> str:
     return "<nil>" if value is None else str(value)
 
 
-def _title(name: str) -> str:
-    """Write ``clusterIPs`` as ``Cluster IPs``; map keys that are no field names stay."""
-    if not name[:1].isalpha() or not name.isalnum():
+def title(name: str) -> str:
+    """Write ``apiVersion`` as ``API Version``, as smartLabelFor; what has other signs in it stays."""
+    if not all(sign.isalpha() or sign == "-" for sign in name):
         return name
-    words, word = [], name[0].upper()
-    for before, letter in itertools.pairwise(name):
-        if letter.isupper() and not before.isupper():
-            words.append(word)
-            word = letter
-        else:
-            word += letter
-    return " ".join([*words, word])
+    words = [word for word in _camel(name) if word != "_"]
+    return " ".join(_word(word) for word in words)
+
+
+def _word(word: str) -> str:
+    if word.upper() in ACRONYMS:
+        return word.upper()
+    return word[:1].upper() + word[1:] if word == word.lower() else word
+
+
+def _camel(name: str) -> list[str]:
+    """Split a name as camelcase.Split: at changes of case, of several capitals the last opens the next word."""
+    words = [["".join(run), kind] for kind, run in itertools.groupby(name, key=_case)]
+    for one, after in itertools.pairwise(words):
+        if one[1] == "upper" and after[1] == "lower":
+            after[0] = one[0][-1] + after[0]
+            one[0] = one[0][:-1]
+    return [word for word, _ in words if word]
+
+
+def _case(sign: str) -> str:
+    return "upper" if sign.isupper() else "lower" if sign.islower() else "other"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from kctl.api.objects import Obj, dig
 from kctl.api.printers import joined, plain_selector
@@ -63,20 +63,36 @@ def _port(page: Page, port: Obj, slices: Sequence[Obj]) -> None:
     page.field(0, "TargetPort", f"{port.get('targetPort', port['port'])}/{protocol}")
     if port.get("nodePort"):
         page.field(0, "NodePort", name, f"{port['nodePort']}/{protocol}")
-    page.field(0, "Endpoints", _endpoints(port.get("name") or "", slices))
+    page.field(0, "Endpoints", endpoints(port.get("name") or "", slices))
 
 
-def _endpoints(name: str, slices: Sequence[Obj]) -> str:
-    """Return the addresses that serve a port: those that are ready, the first three by name."""
-    found = []
+def endpoints(name: str, slices: Sequence[Obj]) -> str:
+    """Return the addresses that serve a port: the first three that are ready, as formatEndpointSlices."""
+    if not slices:
+        return "<none>"
+    shown: list[str] = []
+    ready, more = 0, False
+    for port, endpoint in _served(name, slices):
+        more = more or len(shown) == MOST_ENDPOINTS
+        if not dig(endpoint, "conditions", "ready", default=True):
+            continue
+        ready += 1
+        if not more:
+            shown.append(_address(endpoint["addresses"][0], port))
+    return ",".join(shown) + (f" + {ready - MOST_ENDPOINTS} more..." if more else "")
+
+
+def _served(name: str, slices: Sequence[Obj]) -> Iterator[tuple[object, Obj]]:
+    """Yield the endpoints behind a port with its number; those of a slice without ports with none."""
     for one in slices:
-        numbers = [port.get("port") for port in one.get("ports") or () if (port.get("name") or "") == name]
-        for endpoint in one.get("endpoints") or ():
-            if dig(endpoint, "conditions", "ready", default=True):
-                found += [_address(address, n) for address in endpoint.get("addresses") or () for n in numbers]
-    more = f" + {len(found) - MOST_ENDPOINTS} more..." if len(found) > MOST_ENDPOINTS else ""
-    return ",".join(found[:MOST_ENDPOINTS]) + more
+        there = one.get("ports") or ()
+        numbers = [port.get("port") for port in there if (port.get("name") or "") == name] if there else [None]
+        for number in numbers:
+            for endpoint in one.get("endpoints") or ():
+                yield number, endpoint
 
 
 def _address(address: str, port: object) -> str:
+    if port is None:
+        return address
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
