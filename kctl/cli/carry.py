@@ -25,6 +25,7 @@ class How(NamedTuple):
 
     prune: bool
     prune_confirm: bool
+    recreate: bool
     force_conflicts: bool
     field_manager: str
     validate: Unknown
@@ -48,6 +49,7 @@ class How(NamedTuple):
             force=self.force_conflicts,
             prune=self.prune,
             prune_confirm=self.prune_confirm,
+            recreate=self.recreate,
             validate=self.validate,
             secrets=self.show_secrets,
             field_manager=self.field_manager,
@@ -73,6 +75,7 @@ def options(function: F, *, prune: Callable[[Any], Any] = common.prune) -> F:
         common.validate,
         common.field_manager,
         common.force_conflicts,
+        common.recreate,
         common.prune_confirm,
         prune,
     ):

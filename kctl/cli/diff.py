@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @options.filenames()
 @options.namespace
 @options.prune
+@options.recreate
 @options.force_conflicts
 @options.field_manager
 @options.validate
@@ -46,6 +47,7 @@ def command(
     ignore_not_manifest: bool,
     namespace: str | None,
     prune: bool,
+    recreate: bool,
     force_conflicts: bool,
     field_manager: str,
     validate: Unknown,
@@ -75,6 +77,7 @@ def command(
         force=force_conflicts or not paths,
         prune=prune,
         prune_confirm=True,
+        recreate=recreate,
         validate=validate,
         secrets=show_secrets,
         field_manager=field_manager,

@@ -47,6 +47,9 @@ prune_confirm = click.option(
     is_flag=True,
     help="Prune also everything, Namespaces, CRDs and PVCs with content, and what asks for it.",
 )
+recreate = click.option(
+    "--recreate", is_flag=True, help="Delete and create anew what has changed in fields that cannot be changed."
+)
 no_diff = click.option("--no-diff", is_flag=True, help="Leave the field changes out.")
 folders = click.option(
     "--path",

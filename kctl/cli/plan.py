@@ -28,6 +28,7 @@ CHANGES = 2
 @options.namespace
 @options.prune
 @options.prune_confirm
+@options.recreate
 @options.force_conflicts
 @options.field_manager
 @options.validate
@@ -49,6 +50,7 @@ def command(
     namespace: str | None,
     prune: bool,
     prune_confirm: bool,
+    recreate: bool,
     force_conflicts: bool,
     field_manager: str,
     validate: Unknown,
@@ -76,6 +78,7 @@ def command(
         force=force_conflicts,
         prune=prune or bool(commits),
         prune_confirm=prune_confirm,
+        recreate=recreate,
         validate=validate,
         secrets=show_secrets,
         field_manager=field_manager,

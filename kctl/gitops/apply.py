@@ -18,7 +18,7 @@ from kctl.api.objects import Key, Obj
 from kctl.api.registry import Kind
 from kctl.api.structural import Unknown
 from kctl.client.client import Client
-from kctl.gitops import applied, autoscaled, intent, inventory, order, refusals, waves
+from kctl.gitops import applied, autoscaled, intent, inventory, order, refusals, replacing, waves
 from kctl.gitops.changes import Change, change_of
 from kctl.gitops.changes import pruned as pruned_change
 from kctl.gitops.inventory import Entry
@@ -57,9 +57,9 @@ class Plan(NamedTuple):
         """Say whether carrying the plan out would write anything."""
         return any(change.change != "unchanged" for change in self.changes)
 
-    def unchanged(self) -> list[bool]:
-        """Say of each object, stage by stage, whether applying it would write nothing."""
-        same = {(c.resource, c.namespace, c.name) for c in self.changes if c.change == "unchanged"}
+    def are(self, change: str) -> list[bool]:
+        """Say of each object, stage by stage, whether this is what becomes of it."""
+        same = {(c.resource, c.namespace, c.name) for c in self.changes if c.change == change}
         return [inventory.entry_of(target).identity in same for stage in self.stages for target in stage]
 
     def data(self) -> list[Obj]:
@@ -71,6 +71,7 @@ class Options(NamedTuple):
     """How a set is applied; the flags of ``kctl apply``.
 
     ``elsewhere`` are objects that sets applied right after this one bring: they move there.
+    ``recreate`` makes anew what cannot be changed.
     """
 
     namespace: str = ""
@@ -81,6 +82,7 @@ class Options(NamedTuple):
     secrets: bool = False
     field_manager: str = inventory.MANAGER
     elsewhere: frozenset[tuple[str, str, str]] = frozenset()
+    recreate: bool = False
 
 
 DEFAULTS = Options()
@@ -119,6 +121,7 @@ def plan(
         inventory.check_prune(client, registry.all(), targets, doomed, confirmed=options.prune_confirm)
         pruned = sorted(doomed, key=order.prune_key, reverse=True)
         changes += [pruned_change(entry, inventory.read_at(client, entry.resource, entry.key)) for entry in pruned]
+    changes = replacing.with_hooks(changes, targets, is_pruning=bool(pruned))
     kept = [entry for entry in gone if entry not in pruned]
     owned = sorted({*map(inventory.entry_of, targets), *kept})
     return Plan(
@@ -155,7 +158,8 @@ def commit(client: Client, planned: Plan, *, source: Obj) -> str | None:
         planned.prune,
         planned.pruned,
         planned.field_manager,
-        planned.unchanged(),
+        planned.are("unchanged"),
+        planned.are("replaced"),
     )
     intent.write(client, wish, rendered, [*planned.owned, *planned.pruned])
     return planned.set_name
@@ -225,6 +229,7 @@ class Trial:
     def _apply(self, target: Target) -> list[ManifestError]:
         client = self._client
         remarks: list[str] = []
+        before: Obj | None = None
         try:
             before = inventory.read_at(client, target.resource, target.key)
             after = client.apply(
@@ -237,9 +242,27 @@ class Trial:
             if before is None and target.resource == "namespaces":
                 self._furnish(target.key.name)
         except StatusError as error:
+            if replacing.is_about_immutable(error):
+                return self._replace(target, before, error)
             return refusals.located(target, error)
         self.warnings += refusals.remarked(target, remarks)
         self.changes.append(change_of(target, before, after, secrets=self._options.secrets))
+        return []
+
+    def _replace(self, target: Target, before: Obj | None, error: StatusError) -> list[ManifestError]:
+        """Make the object anew where that is wanted; else say how it would be."""
+        if not (self._options.recreate or replacing.may_be_replaced(target)):
+            said = refusals.located(target, error)
+            return [one._replace(message=f"{one.message}: --recreate deletes it and creates it anew") for one in said]
+        try:
+            replacing.make_room(self._client, target.resource, target.object)
+            after = self._client.apply(
+                target.resource, target.object, field_manager=self._options.field_manager, force=self._options.force
+            )
+        except StatusError as second:
+            return refusals.located(target, second)
+        change = change_of(target, before, after, secrets=self._options.secrets)
+        self.changes.append(change._replace(change="replaced"))
         return []
 
     def _furnish(self, namespace: str) -> None:

@@ -22,7 +22,7 @@ from kctl.api.objects import Key, Obj, controller_of, dig, is_condition_true, is
 from kctl.api.registry import builtin
 from kctl.client.cache import Caches
 from kctl.client.client import Client
-from kctl.gitops import fielddiff, inventory
+from kctl.gitops import fielddiff, inventory, replacing
 from kctl.gitops.changes import what_became
 from kctl.gitops.inventory import API_VERSION, Entry
 from kctl.gitops.references import POD_TEMPLATES
@@ -52,6 +52,8 @@ class Wish(NamedTuple):
     field_manager: str = inventory.MANAGER
     unchanged: Sequence[bool] = ()
     """For each object, in order, whether applying it was found to change nothing."""
+    replaced: Sequence[bool] = ()
+    """For each object, in order, whether it is to be deleted and created anew."""
 
 
 def rendered_set(stages: Iterable[Sequence[Target]], waves: Sequence[int] = ()) -> Obj:
@@ -109,6 +111,7 @@ def write(client: Client, wish: Wish, rendered: Obj, owned: Iterable[Entry]) -> 
         "pruned": [entry.data() for entry in wish.pruned],
         "fieldManager": wish.field_manager,
         "unchanged": ranges(wish.unchanged),
+        "replaced": ranges(wish.replaced),
     }
     _put(
         client,
@@ -245,7 +248,7 @@ class IntentController(Controller):
                 results.append(_result(action, "unchanged"))
                 continue
             try:
-                results.append(_carry_out(client, action))
+                results.append(_carry_out(client, action, anew=_is_in(intent["spec"].get("replaced") or (), number)))
             except StatusError as error:
                 if may_pass(error):
                     stopped = error
@@ -286,11 +289,13 @@ def _report(intent: Obj, status: Obj) -> Patch:
     return Patch(INTENTS, Key("", intent["metadata"]["name"]), {"status": changes}, "merge", "status")
 
 
-def _carry_out(client: Client, action: Apply) -> Obj:
+def _carry_out(client: Client, action: Apply, *, anew: bool) -> Obj:
+    if anew:
+        replacing.make_room(client, action.resource, action.obj)
     before = inventory.read_at(client, action.resource, key_of(action.obj))
     after = client.apply(action.resource, action.obj, field_manager=action.field_manager, force=action.force)
     uid = after["metadata"].get("uid", "")
-    change = what_became(before, after)
+    change = "replaced" if anew else what_became(before, after)
     if change != "configured":
         return _result(action, change, uid=uid)
     fields = fielddiff.changes(before, after, _schema(action.resource))

@@ -31,7 +31,16 @@ PHASES = {
     "post-upgrade": 2,
 }
 WORD = re.compile(r"upsert (after|before) upserting (\S+)\Z")
-CARRIED_OUT = {WAVE, *HOOKS, DEPENDS, LOCAL, "kustomize.toolkit.fluxcd.io/prune", "helm.sh/resource-policy"}
+CARRIED_OUT = {
+    "kustomize.toolkit.fluxcd.io/force",
+    "helm.sh/hook-weight",
+    WAVE,
+    *HOOKS,
+    DEPENDS,
+    LOCAL,
+    "kustomize.toolkit.fluxcd.io/prune",
+    "helm.sh/resource-policy",
+}
 FOREIGN = ("argocd.argoproj.io/", "helm.sh/", "kustomize.toolkit.fluxcd.io/", "kapp.k14s.io/")
 INERT = {"argocd.argoproj.io/tracking-id", "argocd.argoproj.io/installation-id", "helm.sh/chart"}
 """Annotations that only say where an object came from."""
@@ -183,6 +192,12 @@ def _remarks(target: Target) -> Iterator[ManifestError]:
 
 
 OPTIONS = {
+    ("argocd.argoproj.io/hook-delete-policy", "BeforeHookCreation"),
+    ("helm.sh/hook-delete-policy", "before-hook-creation"),
+    ("argocd.argoproj.io/sync-options", "Replace=true"),
+    ("argocd.argoproj.io/sync-options", "Force=true"),
+    ("argocd.argoproj.io/sync-options", "Force=true,Replace=true"),
+    ("argocd.argoproj.io/sync-options", "Replace=true,Force=true"),
     ("argocd.argoproj.io/sync-options", "Prune=false"),
     ("argocd.argoproj.io/sync-options", "Prune=confirm"),
     ("argocd.argoproj.io/sync-options", "ServerSideApply=true"),

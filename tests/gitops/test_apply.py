@@ -187,7 +187,7 @@ class TestRefusals:
         cluster.run(DEPLOYMENT)
         (message,) = cluster.refused(DEPLOYMENT.replace("app: web", "app: other"))
         assert message.startswith('x.yaml:7: deployments.apps "web": spec.selector: Invalid value: ')
-        assert message.endswith("field is immutable")
+        assert "field is immutable: --recreate" in message
 
     def test_the_given_namespace_must_match(self, cluster: Cluster) -> None:
         assert cluster.refused(SHOP, Options(namespace="default")) == [

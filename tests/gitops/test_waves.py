@@ -91,7 +91,7 @@ def test_contradictions_are_errors(said: dict[str, dict[str, str]], message: str
     ("name", "value", "is_named"),
     [
         (f"{ARGO}/hook-delete-policy", "HookSucceeded", True),
-        (f"{ARGO}/sync-options", "Replace=true", True),
+        (f"{ARGO}/sync-options", "Replace=true", False),
         (f"{ARGO}/sync-options", "Prune=false", False),
         (f"{KAPP}/update-strategy", "always-replace", True),
         (f"{KAPP}/change-rule", "delete after deleting x", True),
