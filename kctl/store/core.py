@@ -207,6 +207,9 @@ def begin(standings: Sequence[Standing], absent: Sequence[tuple[str, str]] = ())
 
     ``absent`` names places that do not answer, with the reason; it only goes into the error.
     """
+    if len(standings) == 1 and _is_alone(standings[0]):
+        only = standings[0]
+        return Turn(only, only.config, (only,), (), only.log_term, True)
     doubted = tuple(doubts(standings))
     names = {doubt.replica for doubt in doubted}
     trusted = [s for s in standings if s.replica not in names]
@@ -226,6 +229,18 @@ def begin(standings: Sequence[Standing], absent: Sequence[tuple[str, str]] = ())
     )
     term = leader.log_term if is_clean else max(s.promised for s in standings) + 1
     return Turn(leader, config, members, doubted, term, is_clean)
+
+
+def _is_alone(one: Standing) -> bool:
+    """Say whether a replica is the only member of its log and nothing changed since its last turn."""
+    return (
+        one.config.voters == (one.replica,)
+        and one.config.before == one.config.voters
+        and not (one.config.learners or one.lost or one.distrusts)
+        and one.promised == one.log_term
+        and len(one.view) == 1
+        and one.replica in one.view
+    )
 
 
 def _id(standing: Standing) -> str:

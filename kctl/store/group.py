@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -206,17 +206,20 @@ class Group:
         """Hold the lock files, in the order that all processes keep; who waits too long gets Locked."""
         failed: list[tuple[str, StoreError]] = []
         held: list[Participant] = []
-        with ExitStack() as stack:
+        try:
             for participant in self.participants:
                 try:
                     participant.check()
-                    stack.enter_context(participant.lock)
+                    participant.lock.__enter__()
                     held.append(participant)
                 except Locked:
                     raise
                 except StoreError as error:
                     failed.append((participant.place, error))
             yield held, failed
+        finally:
+            for participant in held:
+                participant.lock.__exit__()
 
     def take(self, evaluate: Evaluate[Any]) -> core.Turn:
         """Take a turn over the replicas that can be locked."""

@@ -37,19 +37,21 @@ class WriterLock:
         self._path = path
         self._wait = wait
         self._fd = -1
+        self._note = b""
 
     def __enter__(self) -> WriterLock:
-        if self._fd >= 0 and not self._is_in_place():
-            self.close()
-        if self._fd < 0:
-            self._fd = self._open()
-        if not self._try():
-            self._poll()
-        note = f"{os.getpid()} {' '.join(_command(sys.argv))}"[:499].encode(errors="replace")[:499] + b"\n"
+        while True:
+            if self._fd < 0:
+                self._fd = self._open()
+            if not self._try():
+                self._poll()
+            if self._is_in_place():
+                break
+            self.close()  # the folder was replaced meanwhile: others would lock another file
         try:
-            if os.pread(self._fd, 501, 0) != note:
+            if os.pread(self._fd, 501, 0) != self._note:
                 os.ftruncate(self._fd, 0)
-                os.pwrite(self._fd, note, 0)
+                os.pwrite(self._fd, self._note, 0)
         except OSError:
             pass  # the note is a courtesy: a full disk is reported by the write that matters
         return self
@@ -65,6 +67,7 @@ class WriterLock:
             self._fd = -1
 
     def _open(self) -> int:
+        self._note = f"{os.getpid()} {' '.join(_command(sys.argv))}"[:499].encode(errors="replace")[:499] + b"\n"
         try:
             return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -73,7 +76,7 @@ class WriterLock:
     def _is_in_place(self) -> bool:
         """Say whether the open file is still the one that others would lock."""
         try:
-            there, mine = self._path.stat(), os.fstat(self._fd)
+            there, mine = os.stat(self._path), os.fstat(self._fd)  # noqa: PTH116 - on the path of every commit
         except OSError:
             return False
         return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)

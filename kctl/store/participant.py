@@ -232,8 +232,19 @@ class Participant:
         head = entry.tail.head
         if self._current is not None and self._current.hash == entry.before.hash:
             self._current.add(entry)
-        standing = known.standing._replace(
-            last=head.index, hash=head.hash, config=found.config, distrusts=found.distrusts, peers=entry.peers
+        was = known.standing
+        standing = Standing(
+            was.replica,
+            was.cluster,
+            found.config,
+            was.promised,
+            was.log_term,
+            was.view,
+            head.index,
+            head.hash,
+            was.lost,
+            found.distrusts,
+            entry.peers,
         )
         self._know(Known(entry.tail, found, standing))
 

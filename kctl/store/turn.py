@@ -82,8 +82,9 @@ class Taking(Generic[E]):
 
     def _finish(self, turn: Turn, proposal: Proposal[E] | None, *, was_clean: bool) -> None:
         if proposal is not None:
+            entry = proposal.entry
             for member in turn.members:
-                self._try(member.replica, lambda replica: replica.append(proposal.entry))
+                self._try(member.replica, lambda replica: replica.append(entry))
             config = proposal.config or turn.config
             self._commit(turn, config, proposal.last)
         elif not was_clean:
@@ -149,7 +150,10 @@ class Taking(Generic[E]):
         members = [(m.replica, self._by_id[m.replica]) for m in turn.members if m.replica in self._by_id]
         if not config.has_quorum([name for name, _ in members], last):
             raise self._no_quorum(turn, [name for name, _ in members])
-        self._together([lambda name=name, replica=replica: commit(name, replica) for name, replica in members])  # type: ignore[misc]
+        if len(members) == 1:
+            commit(*members[0])
+        else:
+            self._together([lambda name=name, replica=replica: commit(name, replica) for name, replica in members])  # type: ignore[misc]
         for name, error in failed:
             unsure += [name] if error.is_unsure else []
             self.absent.append((self._by_id[name].place, error.why))

@@ -138,16 +138,20 @@ def states(
     counts[resource], totals[resource] = count, total
     counts.pop("", None)
     state = chain.digest(chain.number(tail.state) + sum(totals.values()))
-    prepared = _entry(tail, term, batch, chain.ops_hash(hashes), state, peers)
-    return prepared._replace(kv=kv, current=current, gone=gone, sums=_new_sums(now.sums, counts, totals))
+    after, row, known = _entry(tail, term, batch, chain.ops_hash(hashes), state, peers)
+    return Prepared(tail.head, after, row, kv, current, gone, _new_sums(now.sums, counts, totals), known)
 
 
 def plain(tail: Tail, term: int, batch: Batch, peers: Sequence[Peer]) -> Prepared:
     """Prepare an entry that writes no state: a compaction or a configuration."""
-    return _entry(tail, term, batch, chain.NO_OPS, tail.state, peers)
+    after, row, known = _entry(tail, term, batch, chain.NO_OPS, tail.state, peers)
+    return Prepared(tail.head, after, row, peers=known)
 
 
-def _entry(tail: Tail, term: int, batch: Batch, ops: bytes, state: bytes, peers: Sequence[Peer]) -> Prepared:
+def _entry(
+    tail: Tail, term: int, batch: Batch, ops: bytes, state: bytes, peers: Sequence[Peer]
+) -> tuple[Tail, tuple[Any, ...], tuple[Peer, ...]]:
+    """Return the tail that an entry makes, its row, and what it knows of the replicas."""
     old = tail.head
     index, first = old.index + 1, old.revision + 1
     kind, arg, last, now, cause, request_id = batch
@@ -168,7 +172,7 @@ def _entry(tail: Tail, term: int, batch: Batch, ops: bytes, state: bytes, peers:
     row = (index, first, last, term, kind, arg, now, cause, request_id or None, ops, state, digest)
     known = tuple(peers) if len(peers) > 1 else ()
     blob = encode_peers(known, digest) if known else None
-    return Prepared(old, Tail(Head(index, last, term, digest, now), state), (*row, blob), peers=known)
+    return Tail(Head(index, last, term, digest, now), state), (*row, blob), known
 
 
 def _before(db: sqlite3.Connection, keys: list[str], *, is_whole: bool) -> dict[str, tuple[int, bytes]]:
