@@ -38,6 +38,8 @@ __all__ = ["HORIZON", "ControlPlane", "Outcome", "Shape", "open_store", "parse_d
 ADMIN = "kubernetes-admin"
 HORIZON = 3600.0
 RETRIES = 20
+FORGET_EVERY = 500
+"""After so many revisions a plane that stays open looks whether history is to be forgotten."""
 MAX_SECONDS = 100 * 365.25 * 86400
 
 
@@ -84,6 +86,7 @@ class ControlPlane:
         self.client: Client = LocalClient(self.server, user=ADMIN, field_manager="kctl")
         self._converger: Converger | None = None
         self.is_reading = False
+        self._looked = 0
         self._is_shared = True
         self.shape_notes: list[str] = []
         self._shaped: clusters.Cluster | None = None
@@ -204,8 +207,14 @@ class ControlPlane:
         if self.folder is None or self.is_reading or not self._is_shared:
             return
         with suppress(KctlError):  # it is not what the command was for: the next one tries again
-            if retention.is_due(self.shape.history, self.server.storage.head.revision - self.store.compacted()):
-                retention.compact(self.store, self.shape.history)
+            storage = self.server.storage
+            if not retention.is_due(self.shape.history, storage.head.revision - self.store.compacted()):
+                return
+            head = retention.compact(self.store, self.shape.history)
+            if head is not None and head.index == storage.head.index + 1:
+                storage.head = head
+            elif head is not None:
+                self.refresh()
 
     def close(self) -> None:
         """Let go of the store. What was committed is durable; what was not is dropped."""
@@ -263,11 +272,15 @@ class ControlPlane:
         cause = f"{method} {path.partition('?')[0]}"
         for _ in range(RETRIES):
             response = self.server.http(method, path, body, content_type, headers, user)
+            before = self.revision
             try:
                 self.commit(cause=cause)
             except HeadMoved:
                 self.refresh()
                 continue
+            if before // FORGET_EVERY != self._looked:
+                self._looked = before // FORGET_EVERY
+                self.forget()
             return response
         raise KctlError("other processes keep writing to this cluster", hint="run it again")
 

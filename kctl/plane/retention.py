@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from kctl.store.api import Entry, Store
+    from kctl.store.api import Entry, Head, Store
 
 FOLLOWS = ("converge", "advance")
 """Entries that belong to the command before them."""
@@ -54,8 +54,9 @@ def oldest_kept(history: History, entries: Iterable[Entry]) -> int:
     return max(0, oldest)
 
 
-def compact(store: Store, history: History) -> None:
-    """Compact a log to what its history keeps, when that is worth an entry."""
+def compact(store: Store, history: History) -> Head | None:
+    """Compact a log to what its history keeps, when that is worth an entry; return the new head then."""
     oldest = oldest_kept(history, store.entries())
     if oldest - store.compacted() >= max(1, history.revisions // 3):
-        store.compact(oldest)
+        return store.compact(oldest)
+    return None

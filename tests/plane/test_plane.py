@@ -169,7 +169,7 @@ def test_only_the_named_controllers_run() -> None:
     ids=["another minor", "a scheduler configuration", "ABAC"],
 )
 def test_what_is_not_built_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match="not built yet|no such authorization mode"):
+    with pytest.raises(UsageError, match=r"not built yet|no such authorization mode"):
         ControlPlane.open(None, **wrong)
 
 

@@ -58,3 +58,16 @@ def test_a_folder_is_bounded_under_endless_writes(tmp_path: Path) -> None:
             kept.append(plane.revision - plane.store.compacted())
     assert max(kept) <= 301
     assert min(kept[5:]) >= 200
+
+
+def test_a_plane_that_stays_open_forgets_as_it_goes(tmp_path: Path) -> None:
+    with ControlPlane.open(tmp_path / "state", controllers=[]) as plane:
+        plane.shape = plane.shape._replace(history=History(100, 2))
+        path = "/api/v1/namespaces/default/configmaps"
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"v": "0"}}
+        assert plane.request("POST", path, body).status == 201
+        for n in range(1, 600):
+            assert plane.request("PUT", f"{path}/a", {**body, "data": {"v": str(n)}}).status == 200
+        assert plane.store.compacted() > 350
+        assert plane.store.head() == plane.server.storage.head
+        assert plane.client.get("configmaps", "default", "a")["data"] == {"v": "599"}
