@@ -82,6 +82,8 @@ class Cluster:
         self.affinity_nodes: dict[str, NodeInfo] = {}
         self.spread_counts: dict[tuple[str, str], dict[str, tuple[int, int]]] = {}
         """By namespace and selector: matching pods per node, with the node's generation they hold for."""
+        self.topologies: dict[tuple[Any, ...], tuple[list[Any], list[Any]]] = {}
+        """What classes of pods share about nodes' topology (``equivalence.py``), by epoch and constraints."""
         self.epoch = 0
         """Grows whenever a node comes, goes or changes; pods do not move it."""
         self.log = ChangeLog()

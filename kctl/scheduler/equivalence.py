@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from kctl.scheduler.cluster import Cluster
 from kctl.scheduler.extension import MAX_SCORE, Checks, Cycle, No
-from kctl.scheduler.nodeinfo import NodeInfo
+from kctl.scheduler.nodeinfo import NodeInfo, State
 from kctl.scheduler.plugins.pod_topology_spread import has_keys, round_half_up
 from kctl.scheduler.plugins.spread_constraints import HOSTNAME, Constraint, count_matching
 
@@ -71,6 +71,15 @@ class Rules(NamedTuple):
     spread: Spread
     order: tuple[str, ...]
     """Every plugin that scores, in the order of the profile."""
+    by_state: bool = False
+    """The checks and scorers look at nothing of a node but its state: nodes in one state are judged once."""
+
+
+class Judgement(NamedTuple):
+    """What a class thinks of a node: a refusal, or its raw scores."""
+
+    no: No | None
+    raw: Counts = ()
 
 
 class PodClass:
@@ -91,9 +100,8 @@ class PodClass:
         """One constraint for each different selector."""
         self.kind_of = [self.kinds.index(next(k for k in self.kinds if k.identity == c.identity)) for c in constraints]
         self.hosts = [k for k, c in zip(self.kind_of, constraints, strict=True) if c.topology_key == HOSTNAME]
-        self.groups = [self._group(node) for node in self.nodes]
-        self.counted = [self._counted(node) for node in self.nodes]
-        self.matching = [self._count_pods(node) for node in self.nodes]
+        self.groups, self.counted = self._topology()
+        self.matching = self._count_all()
         self.sums: list[dict[str, int]] = [{} for _ in constraints]
         """Matching pods per constraint and value, over all nodes that count."""
         self.present: list[dict[str, int]] = [{} for _ in constraints]
@@ -102,13 +110,38 @@ class PodClass:
         """The points for spreading of the last decision, by bucket."""
         self.rated = 0
         self.feasible = 0
-        for n in range(len(self.nodes)):
-            self._add_to_sums(n, self.matching[n], 1)
+        for n, counts in enumerate(self.matching):
+            if any(counts):
+                self._add_to_sums(n, counts, 1)
         self.where: list[Bucket | None] = [None] * len(self.nodes)
+        judged: dict[State, Judgement] = {}
         for n in range(len(self.nodes)):
-            self._judge(n)
+            self._judge(n, judged)
 
     # -- what is known of a node
+
+    def _topology(self) -> tuple[list[Group], list[tuple[tuple[int, str], ...]]]:
+        """Return the topology of every node, and the constraints for which it counts.
+
+        Classes whose constraints name the same keys and include every node share that.
+        """
+        constraints, pod = self.rules.spread.constraints, self.cycle.pod
+        includes_all = pod.required_node_affinity is None and not any(c.honor_taints for c in constraints)
+        shared = self.cycle.cluster.topologies if includes_all else {}
+        place = (self.epoch, self.rules.spread.own, *(c.topology_key for c in constraints))
+        found = shared.get(place)
+        if found is None:
+            if any(epoch != self.epoch for epoch, *_ in shared):
+                shared.clear()
+            found = shared[place] = ([self._group(node) for node in self.nodes], [self._counted(n) for n in self.nodes])
+        return found
+
+    def _count_all(self) -> list[list[int]]:
+        """Return the matching pods of every node; none where nobody has the labels that all of them would have."""
+        carriers, namespace = self.cycle.cluster.carriers, self.cycle.pod.namespace
+        if all(any(not carriers.get((namespace, *label)) for label in kind.exact) for kind in self.kinds):
+            return [[0] * len(self.kinds) for _ in self.nodes]
+        return [self._count_pods(node) for node in self.nodes]
 
     def _group(self, node: NodeInfo) -> Group:
         constraints = self.rules.spread.constraints
@@ -136,19 +169,31 @@ class PodClass:
             sums = self.sums[n]
             sums[value] = sums.get(value, 0) + sign * counts[self.kind_of[n]]
 
-    def _judge(self, place: int) -> None:
-        """Filter and score one node, and put it into its bucket."""
-        node, cycle = self.nodes[place], self.cycle
-        bucket = self.where[place]
+    def _judgement(self, node: NodeInfo, judged: dict[State, Judgement] | None) -> Judgement:
+        """Filter and score one node; ``judged`` knows what was said of nodes in the same state."""
+        state = node.state() if judged is not None and self.rules.by_state else None
+        if judged is not None and state is not None:
+            found = judged.get(state)
+            if found is None:
+                found = judged[state] = self._judgement(node, None)
+            return found
+        cycle = self.cycle
         for check in self.rules.checks:
             no = check(cycle, node)
             if no is not None:
-                self.refusals[place] = no
-                if bucket is not None:
-                    self._leave(place, bucket)
-                    self._count_feasible(place, -1)
-                return
-        raw = tuple([scorer.plugin.score(cycle, node) for scorer in self.rules.scorers])
+                return Judgement(no)
+        return Judgement(None, tuple([scorer.plugin.score(cycle, node) for scorer in self.rules.scorers]))
+
+    def _judge(self, place: int, judged: dict[State, Judgement] | None = None) -> None:
+        """Filter and score one node, and put it into its bucket."""
+        bucket = self.where[place]
+        no, raw = self._judgement(self.nodes[place], judged)
+        if no is not None:
+            self.refusals[place] = no
+            if bucket is not None:
+                self._leave(place, bucket)
+                self._count_feasible(place, -1)
+            return
         matching = self.matching[place]
         key = (self.groups[place], tuple([matching[k] for k in self.hosts]), raw)
         found = self.buckets.get(key)

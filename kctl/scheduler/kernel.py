@@ -25,6 +25,17 @@ CLASSES = 128
 """So many classes are kept; the one not used for longest goes first."""
 ELSEWHERE = ("PodTopologySpread", "InterPodAffinity")
 """Scores that depend on more than the node: the first is kept by the class, the second keeps pods out."""
+BY_STATE = frozenset(
+    (
+        "DynamicResources",
+        "ImageLocality",
+        "NodeResourcesBalancedAllocation",
+        "NodeResourcesFit",
+        "NodeUnschedulable",
+        "TaintToleration",
+    )
+)
+"""Plugins that look at nothing of a node but what :meth:`NodeInfo.state` has."""
 
 
 class Placed(NamedTuple):
@@ -132,12 +143,13 @@ class Kernel:
             if plugin.name in ELSEWHERE or (prepare is not None and prepare.pre_score(cycle, ()) is SKIP):
                 continue
             scorers.append(Scorer(plugin, framework.weights.get(plugin.name, 1), normalise is not None))
-        checks = [f.filter for f in framework.filters if f.name not in skipped]
+        filters = [f for f in framework.filters if f.name not in skipped]
+        by_state = {f.name for f in filters} | {s.plugin.name for s in scorers} <= BY_STATE
         own = bool(pod.spec.get("topologySpreadConstraints"))
         constraints = constraints_of(pod, "ScheduleAnyway") if own else default_constraints(cluster, pod)
         spread = Spread(tuple(constraints), own, framework.weights.get(pod_topology_spread.NAME, 1))
         order = tuple(plugin.name for plugin, _, _ in framework.scorers)
-        return PodClass(cycle, Rules(checks, tuple(scorers), spread, order))
+        return PodClass(cycle, Rules([f.filter for f in filters], tuple(scorers), spread, order, by_state))
 
 
 def _owner(cluster: Cluster, pod: PodInfo) -> Obj | None:

@@ -14,6 +14,7 @@ from kctl.api.objects import Key, Obj
 from kctl.scheduler.podinfo import ANY_ADDRESS, HostPort, PodInfo
 from kctl.scheduler.requests import NATIVE, amounts
 
+State = tuple[Any, ...]
 HARD_EFFECTS = ("NoSchedule", "NoExecute")
 ZONE = "topology.kubernetes.io/zone"
 REGION = "topology.kubernetes.io/region"
@@ -46,6 +47,7 @@ class NodeInfo:
         "ports",
         "scalar",
         "soft_taints",
+        "state_found",
         "unschedulable",
     )
 
@@ -62,6 +64,8 @@ class NodeInfo:
         self.images: dict[str, tuple[int, int]] = {}
         """Size of each image here and how many nodes had it when this node last changed."""
         self.images_epoch = -1
+        self.state_found: tuple[int, State | None] = (-1, None)
+        """What :meth:`state` has answered, and the generation for which it holds."""
         self.set_node(None)
 
     def set_node(self, node: Obj | None) -> None:
@@ -139,6 +143,25 @@ class NodeInfo:
             if users and (port.ip == ANY_ADDRESS or port.ip in users or ANY_ADDRESS in users):
                 return True
         return False
+
+    def state(self) -> State | None:
+        """Return all of the node but its name, labels, ports and what its pods are, as a value.
+
+        None for a node that reports images, or whose resources are not the usual four.
+        """
+        generation, found = self.state_found
+        if generation != self.generation:
+            found = self._state()
+            self.state_found = (self.generation, found)
+        return None if self.images else found
+
+    def _state(self) -> State | None:
+        if self.scalar or any(self.allocatable_scalar.values()):
+            return None
+        taints = tuple((t.get("key"), t.get("value"), t.get("effect")) for t in (*self.hard_taints, *self.soft_taints))
+        room = (self.allocatable_cpu, self.allocatable_memory, self.allocatable_ephemeral, self.allowed_pods)
+        used = (self.cpu, self.memory, self.ephemeral, self.nonzero_cpu, self.nonzero_memory, len(self.pods))
+        return (self.unschedulable, taints, *room, *used)
 
     def clone(self) -> NodeInfo:
         """Return a copy to try things on; pods and the node object are shared."""

@@ -11,6 +11,7 @@ from kctl.client.client import WatchEvent
 from kctl.scheduler.cluster import Change, ChangeLog, Cluster
 from kctl.scheduler.framework import Outcome
 from kctl.scheduler.kernel import Kernel, Placed
+from kctl.scheduler.plugins.node_resources_fit import NodeResourcesFit
 from kctl.scheduler.podinfo import PodInfo
 from kctl.scheduler.profile import default_profile
 
@@ -103,7 +104,7 @@ class World:
                 "apiVersion": "apps/v1",
                 "kind": "ReplicaSet",
                 "metadata": {"name": f"rs-{n}", "namespace": "default"},
-                "spec": {"selector": {"matchLabels": self.templates[n][0]["labels"]}},
+                "spec": {"replicas": 1 + n, "selector": {"matchLabels": self.templates[n][0]["labels"]}},
             }
             for n in templates
         ]
@@ -195,3 +196,42 @@ def test_a_log_that_dropped_changes_says_so() -> None:
         log.note(Change(f"n{n}", "", {}, 0))
     assert log.since(0) is None
     assert [change.node for change in log.since(log.end - 1) or ()] == [f"n{ChangeLog.LIMIT}"]
+
+
+def test_nodes_in_one_state_are_judged_once(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[str] = []
+    score = NodeResourcesFit.score
+
+    def counted(self: NodeResourcesFit, cycle: Any, node: Any) -> int:
+        judged.append(node.name)
+        return score(self, cycle, node)
+
+    monkeypatch.setattr(NodeResourcesFit, "score", counted)
+    allocatable = {"cpu": "4", "memory": "8Gi", "pods": "110"}
+    nodes = [
+        {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {"name": f"n{n}", "uid": f"u{n}", "labels": {HOST: f"n{n}", ZONE: "abc"[n % 3]}},
+            "spec": {"unschedulable": True} if n == 7 else {},
+            "status": {"allocatable": {**allocatable, "pods": "3"} if n % 10 == 0 else allocatable},
+        }
+        for n in range(60)
+    ]
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "rs", "uid": "rs", "controller": True}
+    sets = [
+        {"metadata": {"name": "rs", "namespace": "default"}, "spec": {"replicas": 5, "selector": {"matchLabels": {}}}}
+    ]
+    pod = {
+        "metadata": {
+            "name": "p",
+            "namespace": "default",
+            "uid": "p",
+            "labels": {"app": "x"},
+            "ownerReferences": [owner],
+        },
+        "spec": {"containers": [{"name": "c", "image": "app:1"}]},
+    }
+    placed = Kernel(default_profile()).schedule(cluster(nodes, (), replicasets_apps=sets), PodInfo(pod))
+    assert placed is not None
+    assert len(judged) == 2
