@@ -93,6 +93,7 @@ def compact(settings: Settings, to: int | None, keep: int | None, yes: bool, out
     compared or rolled back to any more. The present state is not touched.
     """
     from kctl.api.errors import UsageError
+    from kctl.apiserver.sweep import sweep
     from kctl.cli.output import document, write
 
     if to is not None and keep is not None:
@@ -109,7 +110,7 @@ def compact(settings: Settings, to: int | None, keep: int | None, yes: bool, out
                 f"the states before revision {goal} will be forgotten (now kept: {max(1, before)} to {head.revision})",
                 yes=yes,
             )
-            store.compact(goal)
+            sweep(store, store.compact(goal))
         after = store.compacted()
     finally:
         here.store.close()
