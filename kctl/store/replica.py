@@ -62,8 +62,7 @@ Fill = Callable[[sqlite3.Connection], None]
 def draft(path: Path, fill: Fill) -> Path:
     """Write a whole log beside ``path``, durably, and return where; the caller holds the writer lock."""
     fresh = path.with_name(f"{path.name}.new")
-    for left in (fresh, fresh.with_name(fresh.name + "-wal"), fresh.with_name(fresh.name + "-shm")):
-        left.unlink(missing_ok=True)  # of a process that died here
+    _discard(fresh)  # of a process that died here
     try:
         os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
     except OSError as error:
@@ -80,9 +79,17 @@ def draft(path: Path, fill: Fill) -> Path:
         finally:
             db.close()
         _check_whole(fresh, path)
-    except sqlite3.Error as error:
-        raise explain(error, path) from error
+    except BaseException as error:
+        _discard(fresh)
+        if isinstance(error, sqlite3.Error):
+            raise explain(error, path) from error
+        raise
     return fresh
+
+
+def _discard(fresh: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        fresh.with_name(fresh.name + suffix).unlink(missing_ok=True)
 
 
 def put_in_place(path: Path, *, head_too: bool = True) -> None:
