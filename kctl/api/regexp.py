@@ -54,7 +54,8 @@ class Regexp:
         try:
             self._compiled = re.compile(text)
         except re.error as error:
-            raise BadRegexp(_go_reason(str(error)), pattern) from None
+            reason = _go_reason(str(error))
+            raise BadRegexp(reason, _blamed(reason, pattern)) from None
         except (OverflowError, RecursionError):
             raise BadRegexp("expression nests too deeply", pattern) from None
         tree: Any = re._parser.parse(text)  # type: ignore[attr-defined]
@@ -94,13 +95,17 @@ def compiled(pattern: str) -> Regexp:
     return Regexp(pattern)
 
 
+NESTED, RANGE = "invalid nested repetition operator", "invalid character class range"
+NOTHING = "missing argument to repetition operator"
+REPEAT = r"(?:[*+?]|\{\d+(?:,\d*)?\})"
+BLAMED = {NESTED: rf"{REPEAT}\??{REPEAT}", RANGE: r"[^\[\]\\]-[^\[\]\\]", NOTHING: REPEAT}
 REASONS = {
     "missing ), unterminated subpattern": "missing closing )",
     "unbalanced parenthesis": "unexpected )",
     "unterminated character set": "missing closing ]",
-    "bad character range": "invalid character class range",
-    "nothing to repeat": "missing argument to repetition operator",
-    "multiple repeat": "invalid nested repetition operator",
+    "bad character range": RANGE,
+    "nothing to repeat": NOTHING,
+    "multiple repeat": NESTED,
     "min repeat greater than max repeat": "invalid repeat count",
     "bad escape": "invalid escape sequence",
 }
@@ -108,6 +113,15 @@ REASONS = {
 
 def _go_reason(text: str) -> str:
     return next((go for python, go in REASONS.items() if text.startswith(python)), "invalid or unsupported Perl syntax")
+
+
+def _blamed(reason: str, pattern: str) -> str:
+    """Return the part of a pattern that Go's message shows, the whole where that is not known."""
+    looked = BLAMED.get(reason)
+    found = [part.group() for part in re.finditer(looked, pattern)] if looked else []
+    if reason == RANGE:
+        found = [part for part in found if part[0] > part[2]]
+    return found[0] if found else pattern
 
 
 def translated(pattern: str) -> str:
@@ -149,7 +163,7 @@ def translated(pattern: str) -> str:
 
 def _check_repeat(pattern: str, n: int) -> None:
     found = re.match(r"\{(\d+)(?:,(\d*))?\}", pattern[n:])
-    if found and max(int(found[1]), int(found[2] or 0)) > MAX_REPEAT:
+    if found and (max(int(found[1]), int(found[2] or 0)) > MAX_REPEAT or int(found[2] or found[1]) < int(found[1])):
         raise BadRegexp("invalid repeat count", found[0])
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from kctl.api.cel import library, types
+from kctl.api.cel import library, types, validators
 from kctl.api.cel.ast import Call, Const, Expr, Fold, Ident, ListExpr, MapExpr, Select, StructExpr
 from kctl.api.cel.errors import CompileError, Issue
 from kctl.api.cel.evaluator import TYPES
@@ -28,6 +28,9 @@ def check(source: str, expr: Expr, variables: Mapping[str, Any]) -> Type:
     found = checker.type_of(expr)
     if checker.issues:
         raise CompileError(source, sorted(set(checker.issues)))
+    wrong = validators.issues(expr)
+    if wrong:
+        raise CompileError(source, wrong)
     checker.settle()
     return checker.bindings.final(found)
 

@@ -13,6 +13,7 @@ from typing import Any
 from kctl.api.cel import (
     addresses,
     authorizers,
+    images,
     lists,
     named_formats,
     optionals,
@@ -40,6 +41,7 @@ MODULES = (
     semvers,
     authorizers,
     pointers,
+    images,
 )
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
