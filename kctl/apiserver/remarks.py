@@ -48,6 +48,12 @@ TOKENS_IN_ATTRIBUTES = (
     "spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible "
     "logging of tokens in volume attributes"
 )
+NETWORK = {
+    "services": "service",
+    "networkpolicies.networking.k8s.io": "policy",
+    "endpointslices.discovery.k8s.io": "endpoint_slice",
+}
+"""Kinds with addresses to remark on, and which function does."""
 INT64 = 1 << 63
 APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
 STORAGE_CLASS = "volume.beta.kubernetes.io/storage-class"
@@ -72,8 +78,10 @@ def remark_prepared(request: Request, obj: Obj) -> None:
 
 def remarks(resource: str, obj: Obj, old: Obj | None) -> Iterator[str]:
     """Yield what is worth saying about an object."""
-    if resource == "services":
-        yield from _service(obj.get("spec") or {})
+    if resource in NETWORK:
+        from kctl.apiserver import remarks_network
+
+        yield from getattr(remarks_network, NETWORK[resource])(obj)
     elif resource == "persistentvolumes":
         yield from _volume(obj.get("spec") or {})
     elif resource == "persistentvolumeclaims":
@@ -81,9 +89,6 @@ def remarks(resource: str, obj: Obj, old: Obj | None) -> Iterator[str]:
     elif resource == "ingresses.networking.k8s.io":
         if old is None and INGRESS_CLASS in annotations_of(obj):
             yield f"annotation {_quote(INGRESS_CLASS)} is deprecated, please use 'spec.ingressClassName' instead"
-    elif resource == "endpointslices.discovery.k8s.io":
-        if obj.get("addressType") == "FQDN":
-            yield "spec.addressType: FQDN endpoints are deprecated"
     elif resource == "csidrivers.storage.k8s.io":
         spec = obj.get("spec") or {}
         if spec.get("tokenRequests") and spec.get("serviceAccountTokenInSecrets") is None:
@@ -121,13 +126,6 @@ def _device_slice(device_slice: Obj) -> Iterator[str]:
 
 def _quote(text: str) -> str:
     return f'"{text}"'
-
-
-def _service(spec: Obj) -> Iterator[str]:
-    if spec.get("externalIPs"):
-        yield "spec.externalIPs is deprecated and may no longer be implemented in some clusters"
-    if spec.get("trafficDistribution") == "PreferClose":
-        yield 'spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"'
 
 
 def _volume(spec: Obj) -> Iterator[str]:
@@ -177,11 +175,22 @@ def _pod(pod: Obj, at: str) -> Iterator[str]:
         if constraint.get("labelSelector") is None:
             where = f"{at}spec.topologySpreadConstraints[{n}].labelSelector"
             yield f"{where}: a null labelSelector results in matching no pod"
+    if spec.get("hostAliases") or spec.get("dnsConfig"):
+        yield from _pod_addresses(spec, f"{at}spec.")
     for n, volume in enumerate(spec.get("volumes") or ()):
         for source, why in VOLUMES.items():
             if volume.get(source) is not None:
                 yield f"{at}spec.volumes[{n}].{source}: {why}"
     yield from _containers(spec, f"{at}spec.")
+
+
+def _pod_addresses(spec: Obj, at: str) -> Iterator[str]:
+    from kctl.apiserver.remarks_network import of_address
+
+    for n, address in enumerate((spec.get("dnsConfig") or {}).get("nameservers") or ()):
+        yield from of_address(address, f"{at}dnsConfig.nameservers[{n}]")
+    for n, alias in enumerate(spec.get("hostAliases") or ()):
+        yield from of_address(alias.get("ip") or "", f"{at}hostAliases[{n}].ip")
 
 
 def _apparmor(pod: Obj, at: str) -> Iterator[str]:

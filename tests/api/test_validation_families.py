@@ -232,3 +232,22 @@ def test_indexes_are_counted_when_they_rise(text, total):
             job_policies.count_indexes(text, 5)
     else:
         assert job_policies.count_indexes(text, 5) == total
+
+
+@pytest.mark.parametrize(
+    ("address", "want"),
+    [
+        ("224.0.0.1", "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"),
+        ("ff02::1", "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"),
+        ("::ffff:127.0.0.1", "may not be in the loopback range (127.0.0.0/8, ::1/128)"),
+        ("169.254.1.1", "may not be in the link-local range (169.254.0.0/16, fe80::/10)"),
+        ("::", "may not be unspecified (::)"),
+        ("010.0.0.1", ""),
+    ],
+)
+def test_services_are_reached_at_addresses_others_can_send_to(address, want):
+    from kctl.api.validation import services
+
+    out = []
+    services.reachable(address, "spec.externalIPs[0]", out)
+    assert [error.detail for error in out] == ([want] if want else [])

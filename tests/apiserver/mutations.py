@@ -78,6 +78,7 @@ OWN_WORDS = (
     "unable to find api field",
     "does not contain declared merge key",
     "doesn't match $setElementOrder list",
+    "resourceVersion should not be set on objects to be created",
     "target.kind: Unsupported value",
     "target.name: Required value",
 )

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from kctl.api.objects import Obj, evolve
+from kctl.apiserver import remarks_network
 from kctl.apiserver.remarks import remarks
 
 
@@ -98,3 +99,49 @@ def test_a_template_is_remarked_on_only_when_it_is_written() -> None:
 def test_other_kinds(resource: str, obj: Obj, start: str) -> None:
     (said,) = remarks(resource, obj, None)
     assert said.startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("spec", "want"),
+    [
+        ({"externalName": "a"}, ['spec.externalName is ignored when spec.type is not "ExternalName"']),
+        (
+            {"clusterIP": "None", "type": "ClusterIP", "loadBalancerIP": "1.2.3.4"},
+            ["spec.loadBalancerIP is ignored for headless services"],
+        ),
+        (
+            {"clusterIP": "None", "type": "ClusterIP", "sessionAffinity": "ClientIP"},
+            ["spec.SessionAffinity is ignored for headless services"],
+        ),
+        (
+            {"clusterIPs": ["010.96.0.1"]},
+            [
+                'spec.clusterIPs[0]: non-standard IP address "010.96.0.1" will be considered invalid in a future Kubernetes release: use "10.96.0.1"'
+            ],
+        ),
+        (
+            {"clusterIPs": ["2001:DB8::1"]},
+            ['spec.clusterIPs[0]: IPv6 address "2001:DB8::1" should be in RFC 5952 canonical format ("2001:db8::1")'],
+        ),
+        (
+            {"loadBalancerSourceRanges": ["192.012.2.8/24", "::ffff:192.12.2.0/120"]},
+            [
+                'spec.loadBalancerSourceRanges[0]: CIDR value "192.012.2.8/24" is ambiguous in this context (should be "192.12.2.0/24" or "192.12.2.8/32"?)',
+                'spec.loadBalancerSourceRanges[0]: non-standard CIDR value "192.012.2.8/24" will be considered invalid in a future Kubernetes release: use "192.12.2.0/24"',
+                'spec.loadBalancerSourceRanges[1]: non-standard CIDR value "::ffff:192.12.2.0/120" will be considered invalid in a future Kubernetes release: use "192.12.2.0/24"',
+            ],
+        ),
+        ({"clusterIPs": ["10.0.0.1"], "loadBalancerSourceRanges": ["10.0.0.0/8", "nonsense"]}, []),
+    ],
+)
+def test_services_are_remarked_on(spec: dict[str, object], want: list[str]) -> None:
+    assert list(remarks_network.service({"metadata": {}, "spec": spec})) == want
+
+
+def test_networks_of_policies_and_addresses_of_slices_are_remarked_on() -> None:
+    policy = {"spec": {"egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.1/16"]}}]}]}}
+    (remark,) = remarks_network.policy(policy)
+    assert remark.startswith('spec.egress[0].to[0].ipBlock.except[0]: CIDR value "10.1.0.1/16" is ambiguous')
+    endpoints = {"addressType": "IPv4", "endpoints": [{"addresses": ["10.0.0.1", "010.0.0.2"]}]}
+    (remark,) = remarks_network.endpoint_slice(endpoints)
+    assert remark.startswith("endpoints[0].addresses[1]: non-standard IP address")

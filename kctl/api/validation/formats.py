@@ -10,6 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
 
 Format = Callable[[str], list[str]]
 
@@ -304,7 +308,7 @@ def _plain(value: str) -> str:
     return ".".join(part.lstrip("0") or "0" if part.isascii() and part.isdigit() else part for part in value.split("."))
 
 
-def parse_ip(value: str) -> object | None:
+def parse_ip(value: str) -> IPv4Address | IPv6Address | None:
     """Return the address, None when it is none (netutils.ParseIPSloppy)."""
     from ipaddress import ip_address
 

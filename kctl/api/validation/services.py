@@ -170,15 +170,21 @@ def _external_ip(value: str, at: str, out: Errors) -> None:
 
 def reachable(value: str, at: str, out: Errors) -> None:
     """Check that an address is one others can send to, as ValidateNonSpecialIP."""
-    from ipaddress import ip_address
+    from ipaddress import ip_network
 
-    address = ip_address(value)
+    address = formats.parse_ip(value)
+    if address is None:
+        return
+    address = getattr(address, "ipv4_mapped", None) or address
     if address.is_unspecified:
-        out.append(errors.invalid(at, value, f"may not be unspecified ({address})"))
+        out.append(errors.invalid(at, value, f"may not be unspecified ({value})"))
     if address.is_loopback:
         out.append(errors.invalid(at, value, "may not be in the loopback range (127.0.0.0/8, ::1/128)"))
     if address.is_link_local:
         out.append(errors.invalid(at, value, "may not be in the link-local range (169.254.0.0/16, fe80::/10)"))
+    if address in ip_network("224.0.0.0/24" if address.version == 4 else "ff02::/16"):
+        text = "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"
+        out.append(errors.invalid(at, value, text))
 
 
 def _node_ports(ports: list[Obj], kind: str, out: Errors) -> None:
