@@ -31,6 +31,8 @@ class Definitions:
         self._base = base
         self._registry: Registry | None = None
         self._known: dict[str, tuple[Obj, list[Kind], Kind | None]] = {}
+        self.settled: dict[str, Obj] = {}
+        """Those that have all they wish for, and need no more looking at while they stay as they are."""
         server.storage.subscribe(RESOURCE, self._changed)
 
     @property
@@ -76,19 +78,26 @@ class Definitions:
 
 def settle(server: APIServer) -> None:
     """Give every definition the status it deserves, and let go what nothing holds any more."""
-    from kctl.api.crd import naming
+    from kctl.api.crd import naming, version
 
     now = rfc3339(server.clock.now())
+    known = server.definitions.settled
     for key in sorted(server.storage.objects(RESOURCE)):
         definition = server.storage.objects(RESOURCE)[key]
+        if known.get(key.name) is definition:
+            continue
         if definition["metadata"].get("deletionTimestamp"):
             _finalize(server, key, definition, now)
             continue
-        others = [d for k, d in server.storage.objects(RESOURCE).items() if k != key]
-        names = naming.taken(others, definition["spec"]["group"])
+
+        def names(key: Key = key, group: str = definition["spec"]["group"]) -> naming.Names:
+            return naming.taken((d for k, d in server.storage.objects(RESOURCE).items() if k != key), group)
+
         new = naming.settled(definition, names, now)
         if new is not definition:
             _put(server, key, new, definition)
+        elif version.is_established(new) and new["status"]["acceptedNames"] == new["spec"]["names"]:
+            known[key.name] = new
 
 
 def _put(server: APIServer, key: Key, new: Obj, old: Obj) -> Obj:

@@ -58,7 +58,7 @@ class APIServer:
         self.seed = seed
         has_rbac = "RBAC" in authorization
         self.storage = Storage(store, clock, frozen=frozen, given=self._given if has_rbac else None)
-        self._definitions = definitions.Definitions(self, registry or builtin())
+        self.definitions = definitions.Definitions(self, registry or builtin())
         self.authorization = authorization
         self._authorizer: Authorizer | None = None
         self.static_tokens: Mapping[str, User] = {}
@@ -90,7 +90,7 @@ class APIServer:
     @property
     def registry(self) -> Registry:
         """Return the kinds there are now, those of custom resources among them; it changes with their definitions."""
-        return self._definitions.registry
+        return self.definitions.registry
 
     def definitions_kind(self, resource: str) -> Kind | None:
         """Return the kind that instances of a definition are stored in; None when it is not served."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -46,14 +46,17 @@ def taken(definitions: Iterable[Obj], group: str) -> Names:
     return Names(frozenset(resources - {""}), frozenset(kinds - {""}))
 
 
-def settled(definition: Obj, names: Names, now: str) -> Obj:
-    """Return the definition with the status its names deserve; itself when it has it already."""
+def settled(definition: Obj, names: Callable[[], Names], now: str) -> Obj:
+    """Return the definition with the status its names deserve; itself when it has it already.
+
+    ``names`` says which names others have; it is asked only when there is something to decide.
+    """
     status = definition.get("status") or {}
     wanted, had = definition["spec"]["names"], status.get("acceptedNames") or {}
     conditions = list(status.get("conditions") or ())
     accepted = had
     if wanted != had:
-        accepted, reason, message = _accepted(wanted, had, names)
+        accepted, reason, message = _accepted(wanted, had, names())
         conditions = with_condition(
             conditions, "NamesAccepted", not message, reason, message or "no conflicts found", now
         )
