@@ -10,6 +10,7 @@ scheduler, and only the best tell what the work costs.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import shutil
@@ -214,6 +215,7 @@ def main() -> None:
     parser.add_argument("--applies", type=int, default=10_000)
     parser.add_argument("--place", default=None, help="where to write; by default a temporary folder")
     args = parser.parse_args()
+    gc.disable()  # as every command does
     what = args.what or ["commits", "reads", "soak", "imports"]
     place = Path(tempfile.mkdtemp(dir=args.place))
     print(f"sqlite {sqlite3.sqlite_version}, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
