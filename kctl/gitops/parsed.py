@@ -3,7 +3,8 @@
 One file per text in ``cache/parsed`` of the state folder, readable by its owner alone. A text with
 a Secret is not kept: the state folder holds no Secret's value in clear. A file that cannot be
 read, was cut off, changed by hand or written by another version counts as not there; one that
-cannot be written is not missed.
+cannot be written is not missed. The folder does not grow without end: now and then the texts that
+were written longest ago go.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ SECRET = (b'"Secret"', b'\\"Secret\\"')
 """The kind, also within the text of an annotation."""
 Row = tuple[int, int, Any]
 """Line, column and value of a document."""
+KEPT = 8192
+"""How many texts are kept at least."""
+LOOKED_AT = "00"
+"""A text whose digest begins so, one of 256, is the occasion to look how many there are."""
 
 
 class ParseCache:
@@ -60,6 +65,15 @@ class ParseCache:
             with partial.open("wb") as file:
                 file.write(_head(digest, body) + b"\n" + body)
             partial.replace(path)
+            if digest.startswith(LOOKED_AT):
+                self._trim()
+
+    def _trim(self) -> None:
+        """Take away what was written longest ago when there is half as much again as is kept."""
+        found = sorted((path.stat().st_mtime_ns, path.name) for path in self._folder.iterdir())
+        if len(found) > KEPT + KEPT // 2:
+            for _, name in found[:-KEPT]:
+                (self._folder / name).unlink(missing_ok=True)
 
     def _path(self, digest: str) -> Path:
         return self._folder / digest.replace("/", "-")

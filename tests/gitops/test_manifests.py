@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kctl.api.errors import required
-from kctl.gitops import manifests
+from kctl.gitops import manifests, parsed
 from kctl.gitops.manifests import Options
 from kctl.gitops.parsed import ParseCache
 from kctl.gitops.sources import ManifestErrors
@@ -333,3 +333,16 @@ def test_what_sops_encrypted_is_named_and_skipped_only_when_asked(tmp_path: Path
     with pytest.raises(ManifestErrors, match=r"a\.yaml:1: encrypted with SOPS"):
         manifests.load([file, other])
     assert [m.object["kind"] for m in manifests.load([file, other], options=Options(True))] == ["ConfigMap"]
+
+
+def test_parsed_texts_of_long_ago_go(tmp_path, monkeypatch):
+    monkeypatch.setattr(parsed, "KEPT", 4)
+    cache = parsed.ParseCache(tmp_path)
+    folder = tmp_path / "cache" / "parsed"
+    for n in range(8):
+        cache.put(f"1{n}", [(1, 1, {"n": n})])
+        os.utime(folder / f"1{n}", ns=(n, n))
+    cache.put("00", [(1, 1, {"n": 8})])
+    assert sorted(path.name for path in folder.iterdir()) == ["00", "15", "16", "17"]
+    assert cache.get("17") == [(1, 1, {"n": 7})]
+    assert cache.get("10") is None
