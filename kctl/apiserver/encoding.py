@@ -30,6 +30,10 @@ TEMPLATES = "templates.kctl.dev"
 PLACE = f"/{TEMPLATES}//"
 REPEATED = frozenset(
     {
+        "controllerrevisions.apps",
+        "cronjobs.batch",
+        "daemonsets.apps",
+        "deployments.apps",
         "endpoints",
         "endpointslices.discovery.k8s.io",
         "events",
@@ -41,9 +45,12 @@ REPEATED = frozenset(
         "persistentvolumes",
         "pods",
         "replicasets.apps",
+        "serviceaccounts",
+        "services",
+        "statefulsets.apps",
     }
 )
-"""What components make in numbers; what people write is kept as it is."""
+"""What there may be many of that are alike, and what is never sealed."""
 MIN_ALIKE = 32
 """So many objects of one form are many; fewer are kept as they are, for people to read."""
 MIN_CLOSE, MIN_WIDE = 4, 8
