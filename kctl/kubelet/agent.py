@@ -145,8 +145,7 @@ class Kubelet(Controller):
         def values(pod: Obj) -> Iterable[tuple[str, str, str]]:
             if ((pod.get("status") or {}).get("phase") or "Pending") != "Pending" or not pod["spec"].get("nodeName"):
                 return ()
-            namespace = pod["metadata"].get("namespace") or ""
-            return [(reference.resource, namespace, reference.name) for reference in self._references.of(pod["spec"])]
+            return self._references.places(pod)
 
         return pods.index(REFERENCES, values, on=SPEC | STATUS)
 

@@ -19,6 +19,7 @@ from kctl.kubelet.phase import TERMINAL, by_name
 from kctl.kubelet.pulls import queue_fold
 from kctl.runtime.profile import Profile
 
+STATUSES = ("initContainerStatuses", "containerStatuses")
 Images = dict[str, dict[float, int]]
 """For each image of a node: the instants from which it is present, each with its pods."""
 
@@ -53,6 +54,8 @@ def _without_image(images: Images, share: tuple[str, float]) -> Images:
 def _image_times(pod: Obj, profile: Profile) -> Iterator[tuple[str, float]]:
     """Yield each image that the pod has brought to its node, and from when."""
     status = pod.get("status") or {}
+    if not any("waiting" not in (one.get("state") or ()) for field in STATUSES for one in status.get(field) or ()):
+        return
     spec = pod["spec"]
     statuses = by_name(status.get("initContainerStatuses"), status.get("containerStatuses"))
     for container in (*(spec.get("initContainers") or ()), *spec["containers"]):

@@ -8,6 +8,7 @@ here decides anything: :func:`kctl.kubelet.pod.advance` does.
 
 from __future__ import annotations
 
+import json
 from typing import Any, NamedTuple
 
 from kctl.api.likeness import OF_SPECS, OF_STATUSES, is_like
@@ -38,6 +39,8 @@ class Lives:
         self._profile = profile
         self._now = -1.0
         self._known: dict[tuple[int, str, str], list[Model]] = {}
+        self._parts: dict[str, Any] = {}
+        """Parts of statuses by what they say, so that pods of different templates share them too."""
 
     def advance(self, pod: Obj, node: Obj | None, known: Known, now: float) -> Step:
         """Say what becomes of the pod at ``now``, as :func:`kctl.kubelet.pod.advance`."""
@@ -49,6 +52,7 @@ class Lives:
             return step_of(pod, node, known, now, self._profile)[0]
         if now != self._now:
             self._known.clear()
+            self._parts.clear()
             self._now = now
         place = (id(pod["spec"]["containers"]), meta.get("namespace", ""), status.get("phase", ""))
         models = self._known.get(place)
@@ -59,9 +63,24 @@ class Lives:
             if _is_like(model, pod, known, bool(address)) and self._goes_alike(model, pod, known, now):
                 return _taken(model, pod, known.address, address)
         step, asked = step_of(pod, node, known, now, self._profile)
+        if step.status is not None:
+            step = step._replace(status=self._shared(step.status))
         models.insert(0, Model(pod, known, bool(address), asked, step))
         del models[VARIANTS:]
         return step
+
+    def _shared(self, status: Obj) -> Obj:
+        """Return the status made of parts that others have too."""
+        out: Obj = {}
+        for name, value in status.items():
+            if name in ("containerStatuses", "initContainerStatuses"):
+                out[name] = [{field: self._part(part) for field, part in one.items()} for one in value]
+            else:
+                out[name] = self._part(value)
+        return out
+
+    def _part(self, value: Any) -> Any:
+        return self._parts.setdefault(json.dumps(value), value) if isinstance(value, dict | list) else value
 
     def _goes_alike(self, model: Model, pod: Obj, known: Known, now: float) -> bool:
         """Say whether what was asked about pulls has the same answers for this pod."""

@@ -60,6 +60,18 @@ class Named:
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, ...], tuple[list[Any], list[Reference]]] = {}
+        self._places: dict[tuple[int, str], tuple[list[Reference], list[tuple[str, str, str]]]] = {}
+
+    def places(self, pod: Obj) -> list[tuple[str, str, str]]:
+        """Return resource, namespace and name of everything the pod names."""
+        namespace, found = pod["metadata"].get("namespace") or "", self.of(pod["spec"])
+        known = self._places.get((id(found), namespace))
+        if known is None:
+            if len(self._places) >= LIMIT:
+                self._places.clear()
+            places: list[tuple[str, str, str]] = [(one.resource, namespace, one.name) for one in found]
+            known = self._places[id(found), namespace] = (found, places)
+        return known[1]
 
     def of(self, spec: Obj) -> list[Reference]:
         """Return everything the pod names, as :func:`named`."""

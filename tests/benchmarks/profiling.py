@@ -1,8 +1,9 @@
 """Where the time of a command goes: by room of kctl, as a tree of who calls whom, by function.
 
 In: a folder and a command. Out: a report. The command runs in this process and is looked at once in
-a millisecond of its CPU time, which makes nothing look dearer than it is; what is seen in a library
-or in Python itself counts for the room that called it. Shares are to be read, not seconds.
+a millisecond of its CPU time (or as often as the system's timer ticks), which makes nothing look dearer than
+it is; what is seen in a library or in Python itself counts for the room that called it. Shares are to
+be read, not seconds.
 """
 
 from __future__ import annotations
