@@ -79,10 +79,13 @@ def resolve(manifests: Iterable[Manifest], kinds: Kinds, *, namespace: str = "")
 
 
 def _unknown(manifest: Manifest) -> ManifestError:
+    from kctl.api.removed import why_gone
+
     obj = manifest.object
     message = f'no matches for kind "{obj["kind"]}" in version "{obj["apiVersion"]}"'
     name = obj["metadata"]["name"]
-    return manifest.error("kind", f'{obj["kind"]} "{name}": {message}: ensure CRDs are installed first')
+    why = why_gone(obj["apiVersion"], obj["kind"]) or "ensure CRDs are installed first"
+    return manifest.error("kind", f'{obj["kind"]} "{name}": {message}: {why}')
 
 
 def _placed(obj: Obj, kind: Kind, namespace: str) -> Obj:
