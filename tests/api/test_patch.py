@@ -219,9 +219,25 @@ def test_a_set_of_scalars_is_ordered():
     assert strategic.patch(target, change, META)["finalizers"] == ["z", "b", "a"]
 
 
-def test_directives_never_reach_the_object():
-    spec = patched({"volumes": [{"name": "v", "$retainKeys": ["name"]}, {"name": "w", "$patch": "delete"}]})
-    assert spec["volumes"] == [{"name": "v"}]
+def test_where_nothing_was_maps_with_a_patch_directive_are_left_out_and_other_directives_are_fields():
+    volumes = [{"name": "v", "$retainKeys": ["name"]}, {"name": "w", "$patch": "delete"}, {"$patch": "replace"}]
+    spec = patched({"volumes": volumes, "affinity": {"$patch": "delete"}})
+    assert spec["volumes"] == [{"name": "v", "$retainKeys": ["name"]}]
+    assert "affinity" not in spec
+
+
+@pytest.mark.parametrize(
+    ("change", "finalizers"),
+    [
+        ({"$deleteFromPrimitiveList/finalizers": None}, None),
+        ({"$deleteFromPrimitiveList/finalizers": 5}, ["a", "b"]),
+        ({"$deleteFromPrimitiveList/finalizers": ["a", "b"]}, []),
+        ({"$deleteFromPrimitiveList/labels": ["a"]}, ["a", "b"]),
+        ({"$setElementOrder/finalizers": [], "finalizers": ["c"]}, ["c", "a", "b"]),
+    ],
+)
+def test_odd_directives_do_what_upstream_does(change, finalizers):
+    assert strategic.patch(freeze({"finalizers": ["a", "b"]}), freeze(change), META).get("finalizers") == finalizers
 
 
 @pytest.mark.parametrize(
@@ -236,8 +252,31 @@ def test_directives_never_reach_the_object():
         ({"nodeSelector": {"$patch": "merge"}}, 500, "unknown patch type: merge in map: map[$patch:merge]"),
         ({"$retainKeys": "x"}, 400, "invalid patch format of retainKeys"),
         ({"$retainKeys": ["y"], "hostNetwork": True}, 400, "invalid patch format of retainKeys"),
-        ({"$setElementOrder/containers": 5}, 400, "invalid patch format of setElementOrder list"),
-        ({"$deleteFromPrimitiveList/x": 5}, 400, "invalid patch format of primitive list"),
+        ({"$patch": None}, 500, "unknown patch type: %!s(<nil>) in map: map[$patch:<nil>]"),
+        ({"$patch": ["a", 1]}, 500, "unknown patch type: [a %!s(int64=1)] in map: map[$patch:[a 1]]"),
+        ({"$setElementOrder/containers": 5}, 500, "expected a []interface {}, but received a int64"),
+        ({"$setElementOrder/containers": None}, 500, "expected a []interface {}, but received a %!s(<nil>)"),
+        (
+            {"$setElementOrder/containers": [], "containers": {}},
+            500,
+            "expected a []interface {}, but received a map[string]interface {}",
+        ),
+        (
+            {"$setElementOrder/containers": ["a"], "containers": [{"name": "a"}]},
+            500,
+            "expected a map[string]interface {}, but received a string",
+        ),
+        (
+            {"$setElementOrder/containers": [{}], "containers": [{"name": "a"}]},
+            500,
+            "map: map[] does not contain declared merge key: name",
+        ),
+        ({"$setElementOrder/initContainers": [], "initContainers": []}, 500, "no elements in any of the given slices"),
+        (
+            {"volumes": [1]},
+            500,
+            "list element types are not identical: [[map[name:v]] [1]]",
+        ),
         (
             {
                 "$setElementOrder/containers": [{"name": "b"}, {"name": "a"}],
@@ -251,7 +290,7 @@ def test_directives_never_reach_the_object():
 )
 def test_directives_that_make_no_sense_are_refused_in_upstreams_words(change, code, message):
     with pytest.raises(StatusError) as caught:
-        patched(change)
+        patched(change, volumes=[{"name": "v"}])
     assert (caught.value.code, caught.value.message) == (code, message)
 
 

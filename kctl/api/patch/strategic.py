@@ -41,21 +41,33 @@ def _merge_map(target: Obj, change: Obj, node: Node | None) -> Obj:
     for field in [name for name in change if name.startswith(ORDER)]:
         change = _ordered(out, change, field, node)
     for name, value in change.items():
-        if name.startswith(DELETE):
-            _delete_from(out, name.removeprefix(DELETE), value)
-        elif value is None:
-            out.pop(name, None)
-        else:
-            out[name] = _merge_field(out[name], value, _below(node, name)) if name in out else _plain(value)
+        field = name.removeprefix(DELETE)
+        _merge_member(out, field, value, _below(node, field), deletes=field != name)
     return out
+
+
+def _merge_member(out: Obj, name: str, value: Any, node: Node | None, *, deletes: bool) -> None:
+    """Merge one field of a patch; ``deletes`` when it came as ``$deleteFromPrimitiveList``."""
+    if value is None:
+        out.pop(name, None)
+        return
+    if name in out and _go_type(out[name]) == _go_type(value):
+        merged = _merge_field(out[name], value, node, deletes=deletes)
+    elif deletes:
+        return
+    else:
+        merged = _taken(value)
+    if merged is GONE:
+        out.pop(name, None)
+    else:
+        out[name] = merged
 
 
 def _directed(change: Obj) -> Obj:
     """Carry out ``$patch`` of a map."""
     directive = change[PATCH]
     if directive == "replace":
-        rest = {name: value for name, value in change.items() if name != PATCH}
-        return {name: _plain(value) for name, value in rest.items() if value is not None}
+        return {name: _without_nulls(value) for name, value in change.items() if name != PATCH and value is not None}
     if directive == "delete":
         return {}
     raise _unknown(directive, change)
@@ -68,28 +80,40 @@ def _below(node: Node | None, name: str) -> Node | None:
     return found if found is not None else node.additional
 
 
-def _merge_field(old: Any, new: Any, node: Node | None) -> Any:
-    strategies = node.patch_strategy.split(",") if node is not None else []
-    if isinstance(old, dict) and isinstance(new, dict):
-        return _plain(new) if "replace" in strategies else _merge_map(old, new, node)
-    if isinstance(old, list) and isinstance(new, list) and "merge" in strategies and node is not None:
-        return _merge_list(old, new, node)
-    return _plain(new)
+def _strategies(node: Node | None) -> list[str]:
+    return node.patch_strategy.split(",") if node is not None else []
 
 
-def _plain(value: Any) -> Any:
-    """Return a value that nothing was there for: without directives and nulls."""
+def _merge_field(old: Any, new: Any, node: Node | None, *, deletes: bool = False) -> Any:
+    """Merge two values of the same type."""
+    if isinstance(new, dict):
+        return _without_nulls(new) if "replace" in _strategies(node) else _merge_map(old, new, node)
+    if isinstance(new, list):
+        return _merge_list(old, new, node, deletes) if deletes or "merge" in _strategies(node) else _without_nulls(new)
+    return new
+
+
+GONE = object()
+"""What is left of a map with a ``$patch`` where nothing was to be patched: nothing."""
+
+
+def _taken(value: Any) -> Any:
+    """Return a value that nothing was there for: without maps that hold a directive, as removeDirectives."""
     if isinstance(value, dict):
-        if value.get(PATCH) == "delete":
-            return {}
-        return {
-            name: _plain(child)
-            for name, child in value.items()
-            if child is not None and name not in (PATCH, RETAIN) and not name.startswith((ORDER, DELETE))
-        }
+        if PATCH in value:
+            return GONE
+        members = ((name, _taken(child)) for name, child in value.items() if child is not None)
+        return {name: child for name, child in members if child is not GONE}
     if isinstance(value, list):
-        return [_plain(item) for item in value if not (isinstance(item, dict) and PATCH in item)]
+        return [item for item in map(_taken, value) if item is not GONE]
     return value
+
+
+def _without_nulls(value: Any) -> Any:
+    """Return a value as it came, but for the nulls in its maps, which upstream's converter reads as nothing."""
+    if isinstance(value, dict):
+        return {name: _without_nulls(child) for name, child in value.items() if child is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def _retain(out: Obj, change: Obj) -> Obj:
@@ -106,42 +130,33 @@ def _retain(out: Obj, change: Obj) -> Obj:
     return rest
 
 
-def _delete_from(out: Obj, name: str, gone: Any) -> None:
-    """Carry out ``$deleteFromPrimitiveList``."""
-    if not isinstance(gone, list):
-        raise bad_request("invalid patch format of primitive list")
-    old = out.get(name)
-    if isinstance(old, list):
-        out[name] = [item for item in old if item not in gone]
-
-
 def _ordered(out: Obj, change: Obj, field: str, node: Node | None) -> Obj:
-    """Carry out ``$setElementOrder`` together with the patch of its list; return the rest of the patch."""
+    """Carry out ``$setElementOrder`` together with the patch of its list; return the rest of the patch.
+
+    As strategicpatch.mergePatchIntoOriginal, in its order of refusals.
+    """
     name = field.removeprefix(ORDER)
     order = change[field]
-    new = change.get(name)
     rest = {other: value for other, value in change.items() if other not in (field, name)}
-    if not isinstance(order, list) or not isinstance(new, list | None):
-        raise bad_request("invalid patch format of setElementOrder list")
+    for there, value in ((True, order), (name in out, out.get(name)), (name in change, change.get(name))):
+        if there and not isinstance(value, list):
+            raise _other_type([], value)
+    old, new = out.get(name, []), change.get(name, [])
     below = _below(node, name)
     key = below.merge_key if below is not None else ""
-    same = _sameness(key)
-    if new is not None:
-        _check_order(new, order, same)
-    gone = [item for item in change.get(DELETE + name) or [] if not key]
-    old = out.get(name)
-    if not isinstance(old, list):
-        if new is None:
-            return rest
-        merged = _plain(new)
-    elif new is None:
+    if order and new:
+        _check_order(new, order, key)
+    if name not in out and name not in change:
+        return rest
+    if name not in change:
         merged = old
-    elif below is not None:
-        merged = _merge_list(old, new, below)
     else:
-        merged = _plain(new)
-    merged = [item for item in merged if item not in gone]
-    out[name] = _in_order(merged, order, old if isinstance(old, list) else [], same)
+        merged = _merge_field(old, new, below) if name in out else _taken(new)
+    if key:
+        for item in merged:
+            _key_of(item, key)
+    _one_type(old, new)
+    out[name] = _in_order(merged, order, old, _sameness(key))
     return rest
 
 
@@ -155,39 +170,70 @@ def _sameness(key: str) -> Same:
     return lambda one, two: isinstance(one, dict) and isinstance(two, dict) and one.get(key) == two.get(key)
 
 
-def _check_order(new: list[Any], order: list[Any], same: Same) -> None:
-    """Refuse a patch whose items come in another order than it asks for."""
-    at = 0
-    for item in new:
-        if isinstance(item, dict) and item.get(PATCH) in ("delete", "replace"):
-            continue
-        while at < len(order) and not same(order[at], item):
+def _key_of(item: Any, key: str) -> Any:
+    """Return what an item is known by; refused when it has none."""
+    if not isinstance(item, dict):
+        raise _other_type({}, item)
+    if key not in item:
+        raise _no_key(item, key)
+    return item[key]
+
+
+def _check_order(new: list[Any], order: list[Any], key: str) -> None:
+    """Refuse a patch whose items come in another order than it asks for (validatePatchWithSetOrderList)."""
+    if key:
+        for item in new:
+            if not isinstance(item, dict):
+                raise _other_type({}, item)
+    left = [item for item in new if not (isinstance(item, dict) and item.get(PATCH) == "delete" and key)]
+    at = n = 0
+    while at < len(left) and n < len(order):
+        if isinstance(left[at], dict) and PATCH in left[at]:
             at += 1
-        if at == len(order):
-            raise _failed(
-                f"The order in patch list:\n{go_text(new)}\n doesn't match $setElementOrder list:\n{go_text(order)}\n"
-            )
-        at += 1
+            continue
+        same = _key_of(left[at], key) == _key_of(order[n], key) if key else left[at] == order[n]
+        at += same
+        n += 1
+    if at < len(left):
+        raise _failed(
+            f"The order in patch list:\n{go_text(new)}\n doesn't match $setElementOrder list:\n{go_text(order)}\n"
+        )
 
 
-def _merge_list(old: list[Any], new: list[Any], node: Node) -> list[Any]:
+def _one_type(old: list[Any], new: list[Any]) -> str:
+    """Return Go's name of the type that all items have (strategicpatch.sliceElementType)."""
+    types = [_go_type(item) for item in (*old, *new)]
+    if not types:
+        raise _failed("no elements in any of the given slices")
+    if types[0] == LIST:
+        raise StatusError(422, "Invalid", "the server rejected our request due to an error in our request")
+    if any(other != types[0] for other in types):
+        raise _failed(f"list element types are not identical: {go_text([old, new])}")
+    return types[0]
+
+
+def _merge_list(old: list[Any], new: list[Any], node: Node | None, deletes: bool) -> list[Any]:
     """Merge a list of maps by its merge key, or a list of scalars as a set (strategicpatch.mergeSlice)."""
-    key = node.merge_key
+    if not old and not new:
+        return old
+    key = node.merge_key if node is not None else ""
     same = _sameness(key)
-    if not key:
-        merged = list(old)
-        merged += [item for item in new if item not in old]
+    if _one_type(old, new) != MAP:
+        if deletes:
+            return [item for item in old if item not in new]
+        merged = [*old, *(item for item in new if item not in old)]
         return _in_order(list(_unique(merged)), new, old, same)
+    if not key:
+        raise _failed("cannot merge lists without merge key for struct")
     old, new = _special(old, new, key)
     merged = list(old)
     for item in new:
-        if not isinstance(item, dict) or item.get(key) is None:
-            raise _no_key(item, key)
+        _key_of(item, key)
         at = next((n for n, have in enumerate(merged) if same(have, item)), None)
         if at is None:
-            merged.append(_plain(item))
+            merged.append(_without_nulls(item))
         else:
-            merged[at] = _merge_map(merged[at], item, node.items)
+            merged[at] = _merge_map(merged[at], item, node.items if node is not None else None)
     return _in_order(merged, new, old, same)
 
 
@@ -209,8 +255,7 @@ def _special(old: list[Any], new: list[Any], key: str) -> tuple[list[Any], list[
         if directive is None:
             left.append(item)
         elif directive == "delete":
-            if item.get(key) is None:
-                raise _no_key(item, key)
+            _key_of(item, key)
             old = [have for have in old if not same(have, item)]
         elif directive == "replace":
             replace = True
@@ -218,7 +263,7 @@ def _special(old: list[Any], new: list[Any], key: str) -> tuple[list[Any], list[
             raise _failed("merging lists cannot yet be specified in the patch")
         else:
             raise _unknown(directive, item)
-    return ([_plain(item) for item in left], []) if replace else (old, left)
+    return ([_without_nulls(item) for item in left], []) if replace else (old, left)
 
 
 def _in_order(merged: list[Any], order: list[Any], server: list[Any], same: Same) -> list[Any]:
@@ -254,7 +299,37 @@ def _failed(message: str) -> StatusError:
 
 
 def _unknown(directive: Any, where: Obj) -> StatusError:
-    return _failed(f"unknown patch type: {go_text(directive)} in map: {go_text(where)}")
+    return _failed(f"unknown patch type: {_as_text(directive)} in map: {go_text(where)}")
+
+
+def _other_type(wanted: Any, found: Any) -> StatusError:
+    actual = "%!s(<nil>)" if found is None else _go_type(found)
+    return _failed(f"expected a {_go_type(wanted)}, but received a {actual}")
+
+
+MAP, LIST = "map[string]interface {}", "[]interface {}"
+
+
+def _go_type(value: Any) -> str:
+    """Name the type that a JSON value has in Go."""
+    if isinstance(value, dict | list):
+        return MAP if isinstance(value, dict) else LIST
+    if value is None:
+        return "<nil>"
+    if isinstance(value, bool | str):
+        return "bool" if isinstance(value, bool) else "string"
+    return "int64" if isinstance(value, int) else "float64"
+
+
+def _as_text(value: Any) -> str:
+    """Write a value as Go's ``%s`` does, which names the type of what is no text."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        return "map[" + " ".join(f"{name}:{_as_text(value[name])}" for name in sorted(value)) + "]"
+    if isinstance(value, list):
+        return "[" + " ".join(map(_as_text, value)) + "]"
+    return "%!s(<nil>)" if value is None else f"%!s({_go_type(value)}={go_text(value)})"
 
 
 def _no_key(item: Any, key: str) -> StatusError:
