@@ -156,9 +156,7 @@ class Taking(Generic[E]):
             self._together([lambda name=name, replica=replica: commit(name, replica) for name, replica in members])  # type: ignore[misc]
         for name, error in failed:
             unsure += [name] if error.is_unsure else []
-            self.absent.append((self._by_id[name].place, error.why))
-            if error.__cause__ is not None:
-                self.errors.append(error.__cause__)  # type: ignore[arg-type]
+            self._drop(self._by_id.pop(name), error)
         found = core.outcome(config, last, durable, unsure)
         if found is Outcome.NOTHING:
             raise self._no_quorum(turn, durable)
