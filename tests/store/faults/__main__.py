@@ -11,6 +11,8 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
 
 from kctl.store.errors import StoreError
 from tests.store.faults import clients, cuts, damage, failing, kills, protocol, traced, workloads
@@ -35,22 +37,55 @@ def lives(seed: int, long: bool) -> Iterator[str]:
         )
 
 
+class Case(NamedTuple):
+    """A workload on so many replicas, and which of its steps the short pass looks at."""
+
+    replicas: int
+    name: str
+    every: int
+
+    def world(self, place: Path) -> World:
+        """Return the log the workload starts with."""
+        if self.name == "born":
+            (place / "w").mkdir()
+            return World(place / "w", self.replicas)
+        return World(place / "w", self.replicas, is_whole=self.name == "joined").create()
+
+
+CASES = (
+    Case(1, "plain", 3),
+    Case(3, "changing", 30),
+    Case(1, "mended", 6),
+    Case(3, "mended", 30),
+    Case(3, "born", 20),
+    Case(3, "joined", 30),
+)
+
+
 def power(seed: int, long: bool) -> Iterator[str]:
     """Power cuts."""
-    for replicas, name, every in ((1, "plain", 2), (3, "changing", 30), (1, "mended", 6), (3, "mended", 30)):
+    for case in CASES:
         with scratch() as place:
-            world = World(place / "w", replicas).create()
-            found = cuts.run(world, getattr(workloads, name), seed=seed, every=1 if long else every)
-        yield f"{replicas} replicas, {name}: {found.operations} operations, {found.images} images, {found.recoveries} recoveries"
+            found = cuts.run(
+                case.world(place), getattr(workloads, case.name), seed=seed, every=1 if long else case.every
+            )
+        yield (
+            f"{case.replicas} replicas, {case.name}: {found.operations} operations, {found.images} images, "
+            f"{found.recoveries} recoveries"
+        )
 
 
 def deaths(seed: int, long: bool) -> Iterator[str]:
     """kill -9 at every step."""
-    for replicas, name, every in ((1, "plain", 3), (3, "changing", 25), (1, "mended", 6), (3, "mended", 25)):
+    for case in CASES:
         with scratch() as place:
-            world = World(place / "w", replicas).create()
-            found = kills.run(world, getattr(workloads, name), seed=seed, every=1 if long else every)
-        yield f"{replicas} replicas, {name}: {found.deaths} of {found.steps} steps x quorums = {found.recoveries} recoveries"
+            found = kills.run(
+                case.world(place), getattr(workloads, case.name), seed=seed, every=1 if long else case.every
+            )
+        yield (
+            f"{case.replicas} replicas, {case.name}: {found.deaths} of {found.steps} steps x quorums = "
+            f"{found.recoveries} recoveries"
+        )
 
 
 def calls(seed: int, long: bool) -> Iterator[str]:

@@ -37,9 +37,9 @@ def cut(place: Path) -> object:
 
 def crowd(place: Path) -> object:
     """Let several processes write, again and again; say so when there is no order."""
-    for seed in range(40):
+    for seed in range(100):
         try:
-            found = clients.run(World(place / f"w{seed}", 3).create(), seed=seed, clients=4, lives=30)
+            found = clients.run(World(place / f"w{seed}", 3).create(), seed=seed, clients=8, lives=24)
         except (AssertionError, StoreError) as error:
             raise Violation(f"seed {seed}: {error}") from error
         if found.verdict.order is None:
@@ -150,7 +150,7 @@ class _Free(sqlite3.Connection):
 
 def _open_free(path: Path, query: str) -> sqlite3.Connection:
     uri = path.absolute().as_uri() + query
-    return sqlite3.connect(uri, uri=True, timeout=5.0, isolation_level=None, check_same_thread=False, factory=_Free)
+    return sqlite3.connect(uri, uri=True, timeout=0.0, isolation_level=None, check_same_thread=False, factory=_Free)
 
 
 STORE: dict[str, Mutant] = {

@@ -13,7 +13,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from kctl.store import replica
+from kctl.store import membership, replica
 from kctl.store.core import NotDurable
 from kctl.store.errors import OutcomeUnknown
 from tests.store.faults.witness import Noted, Put, put
@@ -80,6 +80,29 @@ def changing(world: World, witness: Noted) -> None:
     with world.without(1):
         _write(world, witness, "g", 2)
     _write(world, witness, "h", 2)
+
+
+def born(world: World, witness: Noted) -> None:
+    """Make the log itself, then write: who dies while making it leaves nothing that is in the way."""
+    world.create()
+    _write(world, witness, "a", 2)
+
+
+def joined(world: World, witness: Noted) -> None:
+    """Let a newcomer take a voter's place, then let two voters leave."""
+    _write(world, witness, "a", 2)
+    with closing(world.open()) as store:
+        first, second, third = (member.id for member in store.members())
+        witness.commit(store, "b", puts(1))
+        membership.replace(store.group, first, world.spare)
+        witness.saw(store)
+        witness.commit(store, "c", puts(2))
+    with closing(world.open()) as store:
+        witness.commit(store, "d", puts(3))
+        membership.remove(store.group, second, third)
+        witness.saw(store)
+        witness.commit(store, "e", puts(4))
+    _write(world, witness, "f", 2)
 
 
 def mended(world: World, witness: Noted) -> None:
