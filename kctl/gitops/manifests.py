@@ -217,8 +217,9 @@ class _Reading:
                 file, positions.place("metadata.namespace"), f'{kind} "{name}": metadata.namespace must be a string'
             )
             return False
-        if name:
-            self.fail(file, positions.place("metadata.name"), f"{kind}: metadata.name must be a string")
+        if name or name in (False, 0):
+            hint = " (y, n, yes, no, on and off are booleans in YAML: quote it)" if isinstance(name, bool) else ""
+            self.fail(file, positions.place("metadata.name"), f"{kind}: metadata.name must be a string{hint}")
         elif (meta or {}).get("generateName"):
             message = f"{kind}: metadata.generateName cannot be applied: every apply would make another object"
             self.fail(file, positions.place("metadata.generateName"), message)

@@ -137,6 +137,12 @@ class TestWhatIsWrong:
             ("apiVersion: v1\nkind: Pod\nmetadata: {}\n", "x.yaml:3: Pod: metadata.name must be set"),
             ("apiVersion: v1\nkind: Pod\nmetadata: x\n", "x.yaml:3: Pod: metadata must be an object"),
             ("apiVersion: v1\nkind: Pod\nmetadata:\n  name: 1\n", "x.yaml:4: Pod: metadata.name must be a string"),
+            ("apiVersion: v1\nkind: Pod\nmetadata:\n  name: 0\n", "x.yaml:4: Pod: metadata.name must be a string"),
+            (
+                "apiVersion: v1\nkind: Pod\nmetadata:\n  name: n\n",
+                "x.yaml:4: Pod: metadata.name must be a string"
+                " (y, n, yes, no, on and off are booleans in YAML: quote it)",
+            ),
             (
                 "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  namespace: 1\n",
                 'x.yaml:5: Pod "a": metadata.namespace must be a string',
