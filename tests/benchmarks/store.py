@@ -4,7 +4,7 @@ The raw side writes the same tables with the same durability (WAL, synchronous=F
 which revisions it replaces, and computes nothing: no hashes, no checks, no lock file. ``etcd`` is measured in the
 same rounds where a binary of that name is found. Prints percentiles of each, and the ratio of
 the medians and of the best deciles: on a busy machine waiting for the disk lasts a tick of the
-scheduler, and only the best tell what the work costs.
+scheduler, and only the best, and the time on the processor, tell what the work costs.
 """
 
 from __future__ import annotations
@@ -98,20 +98,25 @@ def commits(place: Path, rounds: int) -> None:
         for name, server in servers.items():
             runners[name] = through_etcd(server, per)
         taken: dict[str, list[float]] = {name: [] for name in runners}
+        work: dict[str, list[float]] = {name: [] for name in runners}
+        block = BLOCK if per == 1 else BLOCK // 8
         for n in range(rounds):
             for name, runner in runners.items():
-                for _ in range(BLOCK if per == 1 else BLOCK // 8):
+                began = time.process_time()
+                for _ in range(block):
                     start = time.perf_counter()
                     next(runner)
                     if n:
                         taken[name].append(time.perf_counter() - start)
+                work[name].append((time.process_time() - began) / block)
         for server in servers.values():
             server.close()
         base = taken["raw sqlite3"]
         print(f"\n{per} operation{'s' if per > 1 else ''} a commit, values of 1 KB")
         for name, times in taken.items():
             ratios = (best(base) / best(times), statistics.median(base) / statistics.median(times))
-            show(name, times, f"{ratios[0]:5.0%} and {ratios[1]:5.0%} of raw")
+            cpu = statistics.median(work[name]) * 1e6
+            show(name, times, f"cpu {cpu:6.0f} us   {ratios[0]:5.0%} and {ratios[1]:5.0%} of raw")
 
 
 def best(times: list[float]) -> float:
