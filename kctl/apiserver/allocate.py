@@ -26,6 +26,10 @@ from kctl.apiserver.storage import Event, Storage
 WITH_PORTS = ("NodePort", "LoadBalancer")
 
 
+RANGES = "servicecidrs.networking.k8s.io"
+"""Objects that add ranges; the cluster's own range is no object."""
+
+
 def static_band(size: int, *, least: int, most: int, step: int) -> int:
     """Return how many of ``size`` are kept for static allocation, as min(max(least, size/step), most)."""
     return 0 if size <= least else min(max(least, size // step), most)
@@ -39,18 +43,32 @@ class Allocator:
 
     def __init__(self, storage: Storage, cidr: str, ports: tuple[int, int]) -> None:
         self.network = IPv4Network(cidr)
+        self._more: dict[str, tuple[IPv4Network, ...]] = {}
         self.ports = range(ports[0], ports[1] + 1)
         self._ips: Counter[str] = Counter()
         self._used_ports: Counter[tuple[int, str]] = Counter()
         for service in storage.objects("services").values():
             self._count(service, 1)
         storage.subscribe("services", self._follow)
+        for obj in storage.objects(RANGES).values():
+            self._more[obj["metadata"]["name"]] = _networks(obj)
+        storage.subscribe(RANGES, self._follow_range)
 
     def _follow(self, event: Event) -> None:
         if event.old is not None:
             self._count(event.old, -1)
         if event.type != "DELETED":
             self._count(event.object, 1)
+
+    def _follow_range(self, event: Event) -> None:
+        if event.type == "DELETED":
+            self._more.pop(event.object["metadata"]["name"], None)
+        else:
+            self._more[event.object["metadata"]["name"]] = _networks(event.object)
+
+    def _ranges(self) -> list[IPv4Network]:
+        """Return the ranges in the order addresses are looked for: the cluster's own, then those of ServiceCIDRs."""
+        return [self.network, *(each for name in sorted(self._more) for each in self._more[name])]
 
     def _count(self, service: Obj, sign: int) -> None:
         for address in addresses(service):
@@ -94,7 +112,7 @@ class Allocator:
     # addresses
 
     def _allocate_ip(self, spec: Obj, name: str, *, dry_run: bool) -> None:
-        """Give the Service an address, or take the one it asks for; a dry run takes any."""
+        """Give the Service an address, or take the one it asks for; a dry run takes any of the ranges."""
         asked = (spec.get("clusterIPs") or [""])[0]
         if spec.get("type") == "ExternalName" or asked == "None":
             return
@@ -105,24 +123,30 @@ class Allocator:
             spec["clusterIP"] = found
             spec["clusterIPs"] = [found]
             return
-        why = "" if dry_run else self._refuse_ip(asked)
+        why = self._refuse_ip(asked, dry_run=dry_run)
         if why:
             raise unprocessable("Service", "", name, [invalid("spec.clusterIPs", spec["clusterIPs"], why)])
 
-    def _refuse_ip(self, asked: str) -> str:
+    def _refuse_ip(self, asked: str, *, dry_run: bool) -> str:
         try:
             address = IPv4Address(asked)
         except AddressValueError:
             return ""  # validation words it
-        if address not in self.network:
-            valid = f"The range of valid IPs is {self.network}"
-            return f"failed to allocate IP {asked}: provided IP is not in the valid range. {valid}"
-        if self._ips[asked] or address in (self.network.network_address, self.network.broadcast_address):
+        network = next((each for each in self._ranges() if address in each), None)
+        if network is None:
+            return f"failed to allocate IP {asked}: the provided network does not match the current range"
+        if network.num_addresses > 2 and address in (network.network_address, network.broadcast_address):
+            valid = f"The range of valid IPs is {network}"
+            return f"failed to allocate IP {asked}: the provided IP ({asked}) is not in the valid range. {valid}"
+        if self._ips[asked] and not dry_run:
             return f"failed to allocate IP {asked}: provided IP is already allocated"
         return ""
 
     def _free_ips(self) -> Iterator[str]:
-        first, last = int(self.network.network_address) + 1, int(self.network.broadcast_address) - 1
+        return chain.from_iterable(map(self._free_of, self._ranges()))
+
+    def _free_of(self, network: IPv4Network) -> Iterator[str]:
+        first, last = int(network.network_address) + 1, int(network.broadcast_address) - 1
         edge = first + static_band(last - first + 1, least=16, most=256, step=16)
         for band in (range(edge, last + 1), range(first, edge)):
             for n in band:
@@ -144,6 +168,16 @@ class Allocator:
             if n not in numbers:
                 return n
         raise internal("failed to allocate a nodePort: range is full")
+
+
+def _networks(obj: Obj) -> tuple[IPv4Network, ...]:
+    """Return the IPv4 ranges of a ServiceCIDR; nothing of one that is going away."""
+    cidrs = dig(obj, "spec", "cidrs", default=[])
+    return (
+        ()
+        if obj["metadata"].get("deletionTimestamp")
+        else tuple(IPv4Network(c, strict=False) for c in cidrs if ":" not in c)
+    )
 
 
 class Ports:

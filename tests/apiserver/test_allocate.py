@@ -58,8 +58,13 @@ def test_an_address_asked_for_is_kept(client: LocalClient) -> None:
         pytest.param("10.96.0.1", "provided IP is already allocated", id="the address of kubernetes"),
         pytest.param(
             "192.168.0.1",
-            "provided IP is not in the valid range. The range of valid IPs is 10.96.0.0/12",
+            "the provided network does not match the current range",
             id="another network",
+        ),
+        pytest.param(
+            "10.96.0.0",
+            "the provided IP (10.96.0.0) is not in the valid range. The range of valid IPs is 10.96.0.0/12",
+            id="the network itself",
         ),
     ],
 )
@@ -68,6 +73,15 @@ def test_an_address_that_cannot_be_had_is_refused(client: LocalClient, address: 
     assert message == (
         f'Service "s" is invalid: spec.clusterIPs: Invalid value: ["{address}"]: failed to allocate IP {address}: {why}'
     )
+
+
+def test_service_cidrs_add_ranges_until_they_go(client: LocalClient) -> None:
+    more = {"apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR", "metadata": {"name": "more"}}
+    client.create("servicecidrs.networking.k8s.io", {**more, "spec": {"cidrs": ["192.168.0.0/28"]}})
+    assert spec_of(client, service("a", clusterIP="192.168.0.3"))["clusterIPs"] == ["192.168.0.3"]
+    assert spec_of(client, service("b"))["clusterIP"] == "10.96.1.1"
+    client.delete("servicecidrs.networking.k8s.io", Key("", "more"))
+    assert "does not match the current range" in refusal(client, service("c", clusterIP="192.168.0.4"))
 
 
 def test_headless_and_external_services_get_no_address(client: LocalClient) -> None:
