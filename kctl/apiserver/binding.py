@@ -6,6 +6,7 @@ annotations and labels of the Binding go to the pod, and PodScheduled becomes Tr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from kctl.api.clock import rfc3339
@@ -64,6 +65,36 @@ def bind(
     dry_run: bool = False,
 ) -> Obj:
     """Set the pod's node; Conflict when it has one, is another pod, or is being deleted."""
+    pod = bindable(server, key, uid)
+    changed = bound_pod(pod, node, {**(labels or {}), **topology(server, node)}, annotations or {}, server.clock.now())
+    return changed if dry_run else server.storage.put("pods", key, changed)
+
+
+def bind_many(server: APIServer, bindings: Sequence[tuple[Key, str, str]]) -> None:
+    """Bind each (pod, uid, node) as :func:`bind`; pods alike share what that makes of their status and labels."""
+    now = server.clock.now()
+    statuses: dict[int, tuple[Obj, Obj]] = {}
+    labelled: dict[tuple[int, str], tuple[Obj, Obj]] = {}
+    for key, uid, node in bindings:
+        pod = bindable(server, key, uid)
+        old: Obj = pod.get("status") or {}
+        status = statuses.get(id(old))  # which is kept with it: no other gets its id meanwhile
+        if status is None:
+            status = statuses[id(old)] = (old, bound_status(old, now))
+        changed = {**pod, "spec": {**pod["spec"], "nodeName": node}, "status": status[1]}
+        added = topology(server, node)
+        if added:
+            labels: Obj = pod["metadata"].get("labels") or {}
+            place = (id(labels), repr(added))
+            found = labelled.get(place)
+            if found is None:
+                found = labelled[place] = (labels, {**labels, **added})
+            changed["metadata"] = {**pod["metadata"], "labels": found[1]}
+        server.storage.put("pods", key, changed)
+
+
+def bindable(server: APIServer, key: Key, uid: str) -> Obj:
+    """Return the pod that is to be bound; Conflict when it cannot be."""
     pod = server.storage.get("pods", key)
     if pod is None:
         raise not_found("pods", key.name)
@@ -78,13 +109,24 @@ def bind(
         raise conflict("pods/binding", key.name, f'pod {key.name} is already assigned to node "{bound}"')
     if dig(pod, "spec", "schedulingGates"):
         raise conflict("pods/binding", key.name, f"pod {key.name} has non-empty .spec.schedulingGates")
-    changed = bound_pod(pod, node, {**(labels or {}), **topology(server, node)}, annotations or {}, server.clock.now())
-    return changed if dry_run else server.storage.put("pods", key, changed)
+    return pod
 
 
 def bound_pod(pod: Obj, node: str, labels: Obj, annotations: Obj, now: float) -> Obj:
     """Return the pod on its node, with PodScheduled True."""
-    status = pod.get("status") or {}
+    status = bound_status(pod.get("status") or {}, now)
+    change: Obj = {"spec": {**pod["spec"], "nodeName": node}, "status": status}
+    out = {**pod, **change}
+    meta: Obj = {}
+    if labels:
+        meta["labels"] = labels
+    if annotations:
+        meta["annotations"] = annotations
+    return evolve(out, {"metadata": meta}) if meta else out
+
+
+def bound_status(status: Obj, now: float) -> Obj:
+    """Return the status with PodScheduled True."""
     condition: Obj = {
         "type": "PodScheduled",
         "status": "True",
@@ -94,15 +136,7 @@ def bound_pod(pod: Obj, node: str, labels: Obj, annotations: Obj, now: float) ->
     for old in status.get("conditions") or ():
         if old["type"] == "PodScheduled" and old["status"] == "True":
             condition["lastTransitionTime"] = old["lastTransitionTime"]
-    status = {**status, "conditions": with_condition(status.get("conditions") or (), condition)}
-    change: Obj = {"spec": {**pod["spec"], "nodeName": node}, "status": status}
-    out = {**pod, **change}
-    meta: Obj = {}
-    if labels:
-        meta["labels"] = labels
-    if annotations:
-        meta["annotations"] = annotations
-    return evolve(out, {"metadata": meta}) if meta else out
+    return {**status, "conditions": with_condition(status.get("conditions") or (), condition)}
 
 
 def topology(server: APIServer, node: str) -> Obj:

@@ -251,9 +251,11 @@ class LocalClient:
         """Bind each (pod, uid, node)."""
         from kctl.apiserver import binding
 
-        for key, uid, node in bindings:
-            self._authorize_binding(key)
-            binding.bind(self._server, key, uid=uid, node=node)
+        for namespace in dict.fromkeys(key.namespace for key, _, _ in bindings):
+            if not self._may(self._request("create", self._kind("pods"), namespace, "", subresource="binding")):
+                for key, _, _ in bindings:
+                    self._authorize_binding(key)
+        binding.bind_many(self._server, bindings)
 
     def evict(self, key: Key, *, grace: int | None = None, dry_run: bool = False) -> None:
         """Evict a pod through the eviction API; TooManyRequests when a budget forbids it."""

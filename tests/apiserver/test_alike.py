@@ -201,3 +201,33 @@ VALUES = st.recursive(
 def test_only_the_same_values_fit_where_nothing_is_free(one: Any, other: Any) -> None:
     fits = likeness.fitted(one, one, other, likeness.NOTHING) is not likeness.UNLIKE
     assert fits == (json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True))
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), st.booleans()), min_size=1, max_size=8))
+@settings(max_examples=20, deadline=None)
+def test_pods_bound_together_are_as_bound_one_by_one(wanted: list[tuple[str, bool]]) -> None:
+    outcomes = []
+    for together in (True, False):
+        _, client = cluster(models=True)
+        for name, labels in (
+            ("a", {"topology.kubernetes.io/zone": "z1"}),
+            ("b", {"topology.kubernetes.io/zone": "z2"}),
+        ):
+            client.create("nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}})
+        template = {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"name": "main", "image": "web:1"}]}}
+        metas = [
+            {"namespace": "default", "name": f"p{n}", **({"labels": {"app": "web"}} if has else {})}
+            for n, (_, has) in enumerate(wanted)
+        ]
+        made = client.create_many("pods", template, metas)
+        keys = [Key("default", pod["metadata"]["name"]) for pod in made]
+        bindings = [(key, pod["metadata"]["uid"], node) for key, pod, (node, _) in zip(keys, made, wanted, strict=True)]
+        if together:
+            client.bind_many(bindings)
+        else:
+            for binding in bindings:
+                client.bind(*binding)
+        with pytest.raises(StatusError, match="is already assigned to node"):
+            client.bind_many(bindings)
+        outcomes.append([client.get("pods", *key) for key in keys])
+    assert outcomes[0] == outcomes[1]
