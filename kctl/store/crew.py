@@ -17,31 +17,35 @@ class Crew:
     """Threads that run calls; calls must not raise."""
 
     def __init__(self) -> None:
-        self._todo: list[SimpleQueue[Call | None]] = []
-        self._done: SimpleQueue[None] = SimpleQueue()
+        self._todo: list[SimpleQueue[tuple[Call, SimpleQueue[None]] | None]] = []
 
     def __call__(self, calls: Iterable[Call]) -> None:
-        """Run calls at the same time; return when all are done."""
+        """Run calls at the same time; return when all are done, also when this thread is interrupted."""
         first, *rest = calls
+        done: SimpleQueue[None] = SimpleQueue()
         while len(self._todo) < len(rest):
-            todo: SimpleQueue[Call | None] = SimpleQueue()
-            Thread(target=self._work, args=(todo,), daemon=True, name="kctl-replica").start()
+            todo: SimpleQueue[tuple[Call, SimpleQueue[None]] | None] = SimpleQueue()
+            Thread(target=_work, args=(todo,), daemon=True, name="kctl-replica").start()
             self._todo.append(todo)
         for todo, call in zip(self._todo, rest, strict=False):
-            todo.put(call)
-        first()
-        for _ in rest:
-            self._done.get()
-
-    def _work(self, todo: SimpleQueue[Call | None]) -> None:
-        while (call := todo.get()) is not None:
-            try:
-                call()
-            finally:
-                self._done.put(None)
+            todo.put((call, done))
+        try:
+            first()
+        finally:
+            for _ in rest:
+                done.get()
 
     def close(self) -> None:
         """Let the threads end."""
         for todo in self._todo:
             todo.put(None)
         self._todo = []
+
+
+def _work(todo: SimpleQueue[tuple[Call, SimpleQueue[None]] | None]) -> None:
+    while (task := todo.get()) is not None:
+        call, done = task
+        try:
+            call()
+        finally:
+            done.put(None)
