@@ -31,7 +31,7 @@ def handle(server: APIServer, request: Request) -> Obj:
         request = with_unknown_members(request)
     made = patched(request, old)
     obj = check_identity(request, made)
-    obj = rules.decode_patched(request, request.kind, obj, lambda: shown(request, made), old)
+    obj = rules.decode_patched(request, request.kind, obj, lambda: shown(request, made, old), old)
     obj = metadata.placed(request, obj)
     obj = rules.default(request.kind, obj, old if request.subresource == "status" else None)
     if obj["metadata"].get("managedFields") is None and _forgets(made):
@@ -66,10 +66,14 @@ def with_unknown_members(request: Request) -> Request:
     return request._replace(repeats=Repeats(texts, {})) if texts else request
 
 
-def shown(request: Request, obj: Obj) -> str:
-    """Return what an error quotes: the outcome, or a strategic patch as Go prints a map."""
+def shown(request: Request, obj: Obj, old: Obj | None = None) -> str:
+    """Return what an error quotes: the outcome, or what is left of a strategic patch as Go prints a map."""
     if request.patch_type == "strategic":
-        return go_print(request.body)
+        from kctl.api import schema
+        from kctl.api.patch import remains
+
+        body = request.body
+        return go_print(body if old is None else remains.of(old, body, schema.of(request.kind)))
     if request.kind.custom is not None:  # a map all the way down, which Go writes in order
         return json.dumps(obj, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
     from kctl.api import schema

@@ -9,7 +9,7 @@ import pytest
 
 from kctl.api import schema
 from kctl.api.objects import Obj
-from kctl.api.patch import fieldsets, quoting, restoring, scaled
+from kctl.api.patch import fieldsets, quoting, remains, restoring, scaled
 from kctl.api.registry import Kind, builtin
 
 
@@ -95,6 +95,40 @@ def test_what_a_json_patch_walked_through_is_sorted() -> None:
     assert names(text, "spec", "template", "spec", "containers", 0) == ["image", "name"]
     escaped = {"op": "add", "path": "/metadata/labels/x~1y", "value": "1"}
     assert ("metadata", "labels") in set(quoting.operations_path([escaped]))
+
+
+@pytest.mark.parametrize(
+    ("change", "left"),
+    [
+        ({"replicas": None, "paused": "x"}, {"replicas": None, "paused": "x"}),
+        ({"$patch": "replace", "replicas": None}, {"replicas": None}),
+        ({"$patch": "delete"}, {"$patch": "delete"}),
+        ({"strategy": {"$retainKeys": ["type"], "type": 1}}, {"strategy": {"type": 1}}),
+        ({"selector": {"matchLabels": None, "x": {"y": None}}}, {"selector": {"x": {}}}),
+        ({"selector": {"x": {"$patch": "delete"}, "y": [{"$patch": "delete"}]}}, {"selector": {"y": []}}),
+        ({"$deleteFromPrimitiveList/x": ["a"]}, {"$deleteFromPrimitiveList/x": ["a"]}),
+    ],
+)
+def test_a_carried_out_patch_is_shown_without_what_was_carried_out(change: Obj, left: Obj) -> None:
+    spec = {"replicas": 1, "strategy": {"type": "Recreate"}, "template": {}}
+    assert remains.of({"spec": spec}, {"spec": change}, schema.of(DEPLOYMENT)) == {"spec": left}
+
+
+@pytest.mark.parametrize(
+    ("change", "left"),
+    [
+        ([{"name": "a", "$retainKeys": ["name"]}], [{"name": "a"}]),
+        ([{"name": "b", "$retainKeys": ["name"], "image": None}], None),
+        ([{"name": "a", "$patch": "delete"}], None),
+        ([1], None),
+    ],
+)
+def test_items_of_a_carried_out_patch_are_shown_as_they_merged(change: Any, left: Any) -> None:
+    old, node = containers({"name": "a"}), schema.of(DEPLOYMENT)
+    assert remains.of(old, containers(*change), node) == containers(*(change if left is None else left))
+    spec = {"$setElementOrder/containers": [{"name": "a"}], "containers": change, "hostname": 1}
+    shown = remains.of(old, {"spec": {"template": {"spec": spec}}}, node)
+    assert shown == {"spec": {"template": {"spec": {"hostname": 1}}}}
 
 
 def test_numbers_in_path_elements_are_sorted_as_numbers() -> None:

@@ -42,7 +42,7 @@ def _merge_map(target: Obj, change: Obj, node: Node | None) -> Obj:
         change = _ordered(out, change, field, node)
     for name, value in change.items():
         field = name.removeprefix(DELETE)
-        _merge_member(out, field, value, _below(node, field), deletes=field != name)
+        _merge_member(out, field, value, below(node, field), deletes=field != name)
     return out
 
 
@@ -51,7 +51,7 @@ def _merge_member(out: Obj, name: str, value: Any, node: Node | None, *, deletes
     if value is None:
         out.pop(name, None)
         return
-    if name in out and _go_type(out[name]) == _go_type(value):
+    if name in out and go_type(out[name]) == go_type(value):
         merged = _merge_field(out[name], value, node, deletes=deletes)
     elif deletes:
         return
@@ -67,29 +67,31 @@ def _directed(change: Obj) -> Obj:
     """Carry out ``$patch`` of a map."""
     directive = change[PATCH]
     if directive == "replace":
-        return {name: _without_nulls(value) for name, value in change.items() if name != PATCH and value is not None}
+        return {name: without_nulls(value) for name, value in change.items() if name != PATCH and value is not None}
     if directive == "delete":
         return {}
     raise _unknown(directive, change)
 
 
-def _below(node: Node | None, name: str) -> Node | None:
+def below(node: Node | None, name: str) -> Node | None:
+    """Return the schema of a map's member."""
     if node is None:
         return None
     found = node.properties.get(name)
     return found if found is not None else node.additional
 
 
-def _strategies(node: Node | None) -> list[str]:
+def strategies(node: Node | None) -> list[str]:
+    """Return how the schema wants a field merged."""
     return node.patch_strategy.split(",") if node is not None else []
 
 
 def _merge_field(old: Any, new: Any, node: Node | None, *, deletes: bool = False) -> Any:
     """Merge two values of the same type."""
     if isinstance(new, dict):
-        return _without_nulls(new) if "replace" in _strategies(node) else _merge_map(old, new, node)
+        return without_nulls(new) if "replace" in strategies(node) else _merge_map(old, new, node)
     if isinstance(new, list):
-        return _merge_list(old, new, node, deletes) if deletes or "merge" in _strategies(node) else _without_nulls(new)
+        return _merge_list(old, new, node, deletes) if deletes or "merge" in strategies(node) else without_nulls(new)
     return new
 
 
@@ -109,11 +111,11 @@ def _taken(value: Any) -> Any:
     return value
 
 
-def _without_nulls(value: Any) -> Any:
+def without_nulls(value: Any) -> Any:
     """Return a value as it came, but for the nulls in its maps, which upstream's converter reads as nothing."""
     if isinstance(value, dict):
-        return {name: _without_nulls(child) for name, child in value.items() if child is not None}
-    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
+        return {name: without_nulls(child) for name, child in value.items() if child is not None}
+    return [without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def _retain(out: Obj, change: Obj) -> Obj:
@@ -142,8 +144,8 @@ def _ordered(out: Obj, change: Obj, field: str, node: Node | None) -> Obj:
         if there and not isinstance(value, list):
             raise _other_type([], value)
     old, new = out.get(name, []), change.get(name, [])
-    below = _below(node, name)
-    key = below.merge_key if below is not None else ""
+    listed = below(node, name)
+    key = listed.merge_key if listed is not None else ""
     if order and new:
         _check_order(new, order, key)
     if name not in out and name not in change:
@@ -151,7 +153,7 @@ def _ordered(out: Obj, change: Obj, field: str, node: Node | None) -> Obj:
     if name not in change:
         merged = old
     else:
-        merged = _merge_field(old, new, below) if name in out else _taken(new)
+        merged = _merge_field(old, new, listed) if name in out else _taken(new)
     if key:
         for item in merged:
             _key_of(item, key)
@@ -202,7 +204,7 @@ def _check_order(new: list[Any], order: list[Any], key: str) -> None:
 
 def _one_type(old: list[Any], new: list[Any]) -> str:
     """Return Go's name of the type that all items have (strategicpatch.sliceElementType)."""
-    types = [_go_type(item) for item in (*old, *new)]
+    types = [go_type(item) for item in (*old, *new)]
     if not types:
         raise _failed("no elements in any of the given slices")
     if types[0] == LIST:
@@ -231,7 +233,7 @@ def _merge_list(old: list[Any], new: list[Any], node: Node | None, deletes: bool
         _key_of(item, key)
         at = next((n for n, have in enumerate(merged) if same(have, item)), None)
         if at is None:
-            merged.append(_without_nulls(item))
+            merged.append(without_nulls(item))
         else:
             merged[at] = _merge_map(merged[at], item, node.items if node is not None else None)
     return _in_order(merged, new, old, same)
@@ -263,7 +265,7 @@ def _special(old: list[Any], new: list[Any], key: str) -> tuple[list[Any], list[
             raise _failed("merging lists cannot yet be specified in the patch")
         else:
             raise _unknown(directive, item)
-    return ([_without_nulls(item) for item in left], []) if replace else (old, left)
+    return ([without_nulls(item) for item in left], []) if replace else (old, left)
 
 
 def _in_order(merged: list[Any], order: list[Any], server: list[Any], same: Same) -> list[Any]:
@@ -303,14 +305,14 @@ def _unknown(directive: Any, where: Obj) -> StatusError:
 
 
 def _other_type(wanted: Any, found: Any) -> StatusError:
-    actual = "%!s(<nil>)" if found is None else _go_type(found)
-    return _failed(f"expected a {_go_type(wanted)}, but received a {actual}")
+    actual = "%!s(<nil>)" if found is None else go_type(found)
+    return _failed(f"expected a {go_type(wanted)}, but received a {actual}")
 
 
 MAP, LIST = "map[string]interface {}", "[]interface {}"
 
 
-def _go_type(value: Any) -> str:
+def go_type(value: Any) -> str:
     """Name the type that a JSON value has in Go."""
     if isinstance(value, dict | list):
         return MAP if isinstance(value, dict) else LIST
@@ -329,7 +331,7 @@ def _as_text(value: Any) -> str:
         return "map[" + " ".join(f"{name}:{_as_text(value[name])}" for name in sorted(value)) + "]"
     if isinstance(value, list):
         return "[" + " ".join(map(_as_text, value)) + "]"
-    return "%!s(<nil>)" if value is None else f"%!s({_go_type(value)}={go_text(value)})"
+    return "%!s(<nil>)" if value is None else f"%!s({go_type(value)}={go_text(value)})"
 
 
 def _no_key(item: Any, key: str) -> StatusError:
