@@ -128,6 +128,39 @@ def test_eight_processes_write_different_objects_at_once(place):
     assert world.verify() == []
 
 
+@pytest.mark.parametrize("replicas", [1, 3])
+def test_a_watch_delivers_every_change_once_in_order_and_whole_entries(place, replicas):
+    world = World(place / "w", replicas).create()
+
+    def body(mine):
+        with closing(world.open()) as store:
+            for n in range(12):
+                while True:
+                    with suppress(HeadMoved):
+                        puts = [(f"/pods/a/p{mine}", f"{n}"), (f"/pods/a/q{n}", f"{mine}"), ("/nodes//n", "x")]
+                        witness.put(store, puts, cause=f"{mine}-{n}")
+                        break
+
+    children = {fork(lambda mine=mine: body(mine)) for mine in range(4)}
+    with closing(world.open()) as store:
+        found, bookmark, watch = [], 0, store.watch("/pods/", 0)
+        while children or bookmark < store.head().revision:
+            batch = watch.poll()
+            if batch is not None:
+                assert batch.revision > bookmark
+                assert all(bookmark < change.revision <= batch.revision for change in batch.changes)
+                found += batch.changes
+                bookmark = batch.revision
+                watch = store.watch("/pods/", bookmark)  # it goes on from the bookmark
+            pid, status = os.waitpid(-1, os.WNOHANG) if children else (0, 0)
+            children.discard(pid)
+            assert not pid or exit_of(status) == 0
+        assert found == [change for change in store.changes(0) if change.key.startswith("/pods/")]
+        assert len(found) == 4 * 12 * 2
+        ends = {entry.last for entry in store.entries()}
+        assert bookmark in ends
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not traced.is_there(), reason="strace is not installed or may not trace")
 @pytest.mark.skipif(not reachable(), reason="this Python's SQLite hides the functions that are watched")
