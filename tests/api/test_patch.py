@@ -254,6 +254,7 @@ def test_odd_directives_do_what_upstream_does(change, finalizers):
         ({"$retainKeys": ["y"], "hostNetwork": True}, 400, "invalid patch format of retainKeys"),
         ({"$patch": None}, 500, "unknown patch type: %!s(<nil>) in map: map[$patch:<nil>]"),
         ({"$patch": ["a", 1]}, 500, "unknown patch type: [a %!s(int64=1)] in map: map[$patch:[a 1]]"),
+        ({"$setElementOrder/x": []}, 500, 'unable to find api field in struct PodSpec for the json field "x"'),
         ({"$setElementOrder/containers": 5}, 500, "expected a []interface {}, but received a int64"),
         ({"$setElementOrder/containers": None}, 500, "expected a []interface {}, but received a %!s(<nil>)"),
         (

@@ -145,6 +145,9 @@ def _ordered(out: Obj, change: Obj, field: str, node: Node | None) -> Obj:
             raise _other_type([], value)
     old, new = out.get(name, []), change.get(name, [])
     listed = below(node, name)
+    if node is not None and listed is None and node.properties:
+        struct = node.name.rpartition(".")[2]
+        raise _failed(f"unable to find api field in struct {struct} for the json field {json.dumps(name)}")
     key = listed.merge_key if listed is not None else ""
     if order and new:
         _check_order(new, order, key)
