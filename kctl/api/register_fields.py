@@ -303,6 +303,28 @@ authorization.v1.SelfSubjectRulesReview
   . spec
 authorization.v1.SubjectAccessReview
   . spec
+authentication.v1.TokenReview
+  . spec
+networking.v1.ServiceCIDR
+  = spec
+networking.v1.ServiceCIDRSpec
+  = cidrs
+rbac.v1.AggregationRule
+  = clusterRoleSelectors
+rbac.v1.ClusterRole
+  = aggregationRule rules
+rbac.v1.ClusterRoleBinding
+  = roleRef subjects
+rbac.v1.PolicyRule
+  = apiGroups nonResourceURLs resourceNames resources verbs
+rbac.v1.Role
+  = rules
+rbac.v1.RoleBinding
+  = roleRef subjects
+rbac.v1.RoleRef
+  = apiGroup kind name
+rbac.v1.Subject
+  = apiGroup kind name namespace
 authentication.v1.SelfSubjectReview
 """
 """Metadata, status and the definitions of meta/v1 are the API server's business and not listed."""

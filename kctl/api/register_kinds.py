@@ -33,7 +33,7 @@ KINDS = """
 ~ statefulsets.apps: no controller makes their pods
 = events.events.k8s.io
 = selfsubjectreviews.authentication.k8s.io
-~ tokenreviews.authentication.k8s.io: no token is ever authenticated
+= tokenreviews.authentication.k8s.io
 = localsubjectaccessreviews.authorization.k8s.io
 = selfsubjectaccessreviews.authorization.k8s.io
 = selfsubjectrulesreviews.authorization.k8s.io
@@ -46,12 +46,12 @@ KINDS = """
 ~ ingresses.networking.k8s.io: there is no ingress controller; they get no address
 ~ ipaddresses.networking.k8s.io: not made for services; addresses are allocated without them
 ~ networkpolicies.networking.k8s.io: no traffic, so nothing is blocked
-~ servicecidrs.networking.k8s.io: the service network is fixed when the cluster is made
+= servicecidrs.networking.k8s.io: add ranges for IPv4 addresses of services; the cluster's own range is no object
 ~ poddisruptionbudgets.policy: no controller computes their status, so they allow no disruption
-~ clusterrolebindings.rbac.authorization.k8s.io: nothing is refused because of them
-~ clusterroles.rbac.authorization.k8s.io: nothing is refused because of them, and none is aggregated
-~ rolebindings.rbac.authorization.k8s.io: nothing is refused because of them
-~ roles.rbac.authorization.k8s.io: nothing is refused because of them
+= clusterrolebindings.rbac.authorization.k8s.io
+= clusterroles.rbac.authorization.k8s.io: aggregated in the request that changes one of them
+= rolebindings.rbac.authorization.k8s.io
+= roles.rbac.authorization.k8s.io
 ~ csidrivers.storage.k8s.io: there are no storage drivers
 ~ csinodes.storage.k8s.io: there are no volume limits
 ~ csistoragecapacities.storage.k8s.io: free storage does not steer pods
