@@ -133,8 +133,10 @@ def show_changes(
     labels: str,
     fields: str,
     shape: Shape,
+    *,
+    only: Callable[[Obj], bool] | None = None,
 ) -> None:
-    """Print every change of what was listed, each in its namespace, until interrupted."""
+    """Print every change of what was listed, each in its namespace, until interrupted; ``only`` leaves some out."""
     from kctl.apiserver.table import printer_of
     from kctl.cli import output as out
     from kctl.cli.select import full_name
@@ -147,6 +149,8 @@ def show_changes(
         rows[kind.resource] = Rows(printer_of(plane.server, kind), of_kind, prefix, items, plane.now)
 
     def show(kind: Kind, type_: str, obj: Obj) -> None:
+        if only is not None and not only(obj):
+            return
         event = f"{type_:<8}   " if shape.with_events else ""
         if shape.output == "name":
             out.write(f"{event}{full_name(kind, obj['metadata']['name'])}\n")

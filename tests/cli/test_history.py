@@ -429,3 +429,28 @@ def test_watching_shows_only_what_was_asked_for(
     else:
         assert said.startswith(wanted)
         assert bool(said) == bool(wanted)
+
+
+@pytest.mark.parametrize(
+    ("args", "wanted"),
+    [
+        ((), "Scaled up replica set"),
+        (("--for", "deploy/web", "-o", "json"), "Scaled up replica set"),
+        (("--for", "deploy/other"), ""),
+        (("--types", "Warning"), ""),
+    ],
+)
+def test_watching_events_goes_on_with_those_that_come(
+    web: Any, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...], wanted: str
+) -> None:
+    from kctl.cli import following
+    from kctl.cli.main import run
+
+    before = web("events", *args, code=None).out
+    real = following.follow
+    act = Interrupted(lambda: run(["scale", "deploy/web", "--replicas=4", "-o", "name"]))
+    monkeypatch.setattr(following, "follow", lambda plane, followed, show: real(plane, followed, show, wait=act))
+    ran = web("events", "-w", *args)
+    new = ran.out.removeprefix(before).replace("deployment.apps/web scaled\n", "")
+    assert ran.err == ""
+    assert (wanted in new) if wanted else "Scaled" not in new
