@@ -263,7 +263,8 @@ class Codec:
                 break
             left, waiting = rest, []
             known.append((name, template))
-            fresh[name] = template
+            if name not in self._stored():
+                fresh[name] = template
         if len(left) < len(members):
             self._waiting.pop(family, None)
         return left
@@ -293,10 +294,10 @@ def wide_family(obj: Obj) -> Family:
         frozenset(obj),
         frozenset(meta),
         len(meta.get("managedFields") or ()),
-        obj.get("reason"),
+        str(obj.get("reason")),
         frozenset(spec),
         frozenset(status),
-        status.get("phase"),
+        str(status.get("phase")),
     )
 
 
@@ -329,7 +330,7 @@ def _derived(objects: Sequence[Obj], known: Template | None) -> Template | None:
         example = samples[0]
         if not all(differences(example, other, places) for other in samples[1:]):
             return None
-        template = Template(example, places)
+        template = Template.of(example, places)
     found = template.read(samples[0])
     if found is None or len(Encoder().encode(samples[0])) < GAIN * len(_value("", found)):
         return None
@@ -339,7 +340,7 @@ def _derived(objects: Sequence[Obj], known: Template | None) -> Template | None:
 def _widened(known: Template, samples: Sequence[Obj]) -> Template | None:
     places = _copied(known.places)
     if all(differences(known.example, other, places) for other in samples):
-        return Template(known.example, places)
+        return Template.of(known.example, places)
     return None
 
 

@@ -90,14 +90,19 @@ class Template:
 
     __slots__ = ("_nodes", "example", "places", "text")
 
-    def __init__(self, example: Obj, places: Places) -> None:
-        _open_floats(example, places)
-        self.example: Obj = _emptied(example, places)
+    def __init__(self, example: Obj, places: Places, text: bytes) -> None:
+        self.example = example
         self.places = places
+        self.text = text
         self._nodes: list[Node] = []
-        _flatten(self._nodes, 0, None, self.example, places)
+
+    @classmethod
+    def of(cls, example: Obj, places: Places) -> Template:
+        """Return the template of an object with holes in these places."""
+        _open_floats(example, places)
+        emptied = _emptied(example, places)
         paths = [list(path) for path in _paths(places)]
-        self.text = _dumps({"holes": paths, "object": self.example}).encode()
+        return cls(emptied, places, _dumps({"holes": paths, "object": emptied}).encode())
 
     @classmethod
     def parse(cls, text: bytes) -> Template:
@@ -106,14 +111,20 @@ class Template:
         places: Places = {}
         for path in found["holes"]:
             _open(places, path)
-        return cls(found["object"], places)
+        return cls(found["object"], places, text)
+
+    def _all(self) -> list[Node]:
+        """Return the nodes, made when first needed: most templates of a store are only looked through."""
+        if not self._nodes:
+            _flatten(self._nodes, 0, None, self.example, self.places)
+        return self._nodes
 
     def read(self, obj: Obj) -> list[Any] | None:
         """Return what ``obj`` has in the holes, None when it is not of this template."""
         values: list[Any] = []
         parts: list[Any] = [{None: obj}]
         try:
-            for parent, step, _, kind, size, holes, alike, same, numbers, exact, closed in self._nodes:
+            for parent, step, _, kind, size, holes, alike, same, numbers, exact, closed in self._all():
                 part = parts[parent][step]
                 if len(part) != size or not isinstance(part, kind):
                     return None
@@ -135,7 +146,7 @@ class Template:
         """Return the object that :meth:`read` tells apart into ``values``."""
         parts: list[Any] = [{}]
         n = 0
-        for node in self._nodes:
+        for node in self._all():
             part: Any = node[2].copy()
             parts[node[0]][node[1]] = part
             for hole in node[5]:

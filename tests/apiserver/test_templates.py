@@ -25,7 +25,7 @@ def template_of(*objects: Any) -> Template | None:
     places: Places = {}
     if not all(differences(objects[0], other, places) for other in objects[1:]):
         return None
-    return Template(objects[0], places)
+    return Template.of(objects[0], places)
 
 
 @st.composite
@@ -95,7 +95,7 @@ def test_same_means_the_same_bytes(one: Any, other: Any) -> None:
 )
 def test_nearly_the_same_is_not_the_same(example: Any, other: Any) -> None:
     places: Places = {"name": {}}
-    template = Template({**example, "name": "x"}, places)
+    template = Template.of({**example, "name": "x"}, places)
     assert template.read({**example, "name": "y"}) == ["y"]
     assert template.read({**other, "name": "y"}) is None
 
