@@ -88,7 +88,7 @@ def created(server: APIServer, request: Request) -> Obj | None:
     """Create an Event that is like another of this instant; None when there is none."""
     body: Obj = request.body
     found = _news(server, request, body)
-    if not found:
+    if not found or server.admission.is_particular:
         return None
     made = next((made for model in found if (made := fitted(*model, body, OF_EVENTS)) is not UNLIKE), None)
     if made is None:
@@ -109,6 +109,8 @@ def learn_created(server: APIServer, request: Request, made: Obj) -> None:
     """Remember a created object as a model."""
     body: Obj = request.body
     meta = body["metadata"]
+    if server.admission.is_particular:
+        return
     if body.get("eventTime") or meta.keys() - {"name", "namespace"} or not meta.get("name"):
         return
     if server.registry.storage(request.kind.resource).api_version == request.kind.api_version:
@@ -136,7 +138,7 @@ def changed(server: APIServer, request: Request, old: Obj) -> Obj | None:
     """Write a pod's status in the way of another like it; None when there is none."""
     body: Obj = request.body
     found = _changes(server, request, old)
-    if found is None or not _is_status_alone(body, old):
+    if found is None or not _is_status_alone(body, old) or server.admission.is_particular:
         return None
     of_template, of_owner = found
     for model in of_template or of_owner:
@@ -194,7 +196,7 @@ def _element(status: Obj) -> str:
 def learn_changed(server: APIServer, request: Request, old: Obj, made: Obj) -> None:
     """Remember a written status as a model if the pipeline left it as it came and changed nothing else."""
     found = _changes(server, request, old)
-    if found is None or made is old or not _is_status_alone(request.body, old):
+    if found is None or made is old or not _is_status_alone(request.body, old) or server.admission.is_particular:
         return
     status, before, after = made["status"], old["metadata"], made["metadata"]
     if made["spec"] is not old["spec"] or before.keys() != after.keys():

@@ -231,3 +231,41 @@ def test_pods_bound_together_are_as_bound_one_by_one(wanted: list[tuple[str, boo
             client.bind_many(bindings)
         outcomes.append([client.get("pods", *key) for key in keys])
     assert outcomes[0] == outcomes[1]
+
+
+def policy(expression: str) -> list[tuple[str, Obj]]:
+    group = "admissionregistration.k8s.io"
+    rules = [
+        {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["*", "*/status"]}
+    ]
+    spec = {"matchConstraints": {"resourceRules": rules}, "validations": [{"expression": expression}]}
+    common = {"apiVersion": f"{group}/v1"}
+    binding = {"policyName": "p", "validationActions": ["Deny"]}
+    return [
+        (
+            f"validatingadmissionpolicies.{group}",
+            {**common, "kind": "ValidatingAdmissionPolicy", "metadata": {"name": "p"}, "spec": spec},
+        ),
+        (
+            f"validatingadmissionpolicybindings.{group}",
+            {**common, "kind": "ValidatingAdmissionPolicyBinding", "metadata": {"name": "b"}, "spec": binding},
+        ),
+    ]
+
+
+def test_policies_are_asked_about_each_object() -> None:
+    _, client = cluster(models=True)
+    made = pods(client, 3)
+    for pod in made[:2]:
+        client.create("events", event(pod, "up"))
+    write(client, made[0], running(0))
+    for resource, obj in policy("object.metadata.name != 'web-7' && !object.metadata.name.startsWith('web-2')"):
+        client.create(resource, obj)
+    template = {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"name": "main", "image": "web:1"}]}}
+    with pytest.raises(StatusError, match="ValidatingAdmissionPolicy"):
+        client.create("events", event(made[2], "up"))
+    with pytest.raises(StatusError, match="ValidatingAdmissionPolicy"):
+        write(client, made[2], running(2))
+    with pytest.raises(StatusError, match="ValidatingAdmissionPolicy"):
+        client.create_many("pods", template, [{"namespace": "default", "name": f"web-{n}"} for n in (6, 7)])
+    write(client, made[1], running(1))
