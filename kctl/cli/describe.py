@@ -130,6 +130,7 @@ def _of_workload(plane: ControlPlane, resource: str, obj: Obj, events: Sequence[
         return workloads.cron_job(obj, plane.now, events)
     describe = {
         "replicasets.apps": workloads.replica_set,
+        "replicationcontrollers": workloads.replica_set,
         "daemonsets.apps": workloads.daemon_set,
         "statefulsets.apps": workloads.stateful_set,
     }.get(resource)

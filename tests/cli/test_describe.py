@@ -115,6 +115,16 @@ def test_a_replicaset() -> None:
     ]
 
 
+def test_a_replicationcontroller_selects_by_labels_alone() -> None:
+    obj = named({"replicas": 2, "selector": {"b": "2", "a": "1"}, "template": TEMPLATE}, kind="ReplicationController")
+    shown = squeezed(workloads.replica_set(obj, NOW, [], owned=pods("Running")))
+    assert shown[2] == "Selector: a=1,b=2"
+    assert shown[5:7] == [
+        "Replicas: 0 current / 2 desired",
+        "Pods Status: 1 Running / 0 Waiting / 0 Succeeded / 0 Failed",
+    ]
+
+
 def test_a_daemonset() -> None:
     status = {"desiredNumberScheduled": 3, "currentNumberScheduled": 2, "numberAvailable": 1}
     obj = named({"selector": SELECTOR, "template": TEMPLATE}, status=status)

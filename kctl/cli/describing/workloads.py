@@ -1,4 +1,4 @@
-"""ReplicaSets, DaemonSets, StatefulSets, Jobs and CronJobs, in kubectl's order."""
+"""ReplicaSets, ReplicationControllers, DaemonSets, StatefulSets, Jobs and CronJobs, in kubectl's order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from kctl.api import durations, selectors
 from kctl.api.clock import parse_time
 from kctl.api.objects import Obj, controller_of, dig
-from kctl.api.printers import label_selector
+from kctl.api.printers import label_selector, plain_selector
 from kctl.cli.describing import data, layout, pods
 from kctl.cli.describing.layout import Page
 
@@ -15,9 +15,10 @@ SHOWN_INDEXES = 50
 
 
 def replica_set(obj: Obj, now: float, events: Sequence[Obj], *, owned: Sequence[Obj]) -> str:
-    """Return the description of a ReplicaSet; ``owned`` are its pods."""
+    """Return the description of a ReplicaSet or a ReplicationController; ``owned`` are its pods."""
     page, spec, status = Page(), obj["spec"], obj.get("status") or {}
-    _named(page, obj, label_selector(spec.get("selector")))
+    is_plain = obj.get("kind") == "ReplicationController"
+    _named(page, obj, (plain_selector if is_plain else label_selector)(spec.get("selector")))
     _controlled(page, obj)
     page.field(0, "Replicas", f"{status.get('replicas', 0)} current / {spec.get('replicas', 1)} desired")
     _pods_status(page, owned)
