@@ -73,7 +73,7 @@ class HTTPResponse:
 
 def dumps(value: Any) -> bytes:
     """Write JSON as the server sends it."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
 
 
 def serve(

@@ -72,7 +72,7 @@ def patch_body(request: Request, body: Any, media: str) -> Request:
     if not isinstance(body, dict | list):
         from kctl.apiserver import yaml
 
-        raw = body.encode() if isinstance(body, str) else body or b""
+        raw = body.encode(errors="surrogatepass") if isinstance(body, str) else body or b""
         try:
             body, repeats = yaml.read(raw) if kind == "apply" else texts.read_json(raw)
         except ValueError:
@@ -155,7 +155,7 @@ def respond(status: int, value: Any, accept: str, warnings: list[str]) -> HTTPRe
     if media == "application/yaml":
         from kctl.apiserver import yaml
 
-        return HTTPResponse(status, yaml.write(value).encode(), [("Content-Type", "application/yaml"), *heads])
+        return HTTPResponse(status, yaml.write(value).encode(errors="replace"), [("Content-Type", "application/yaml"), *heads])
     return HTTPResponse(status, dumps(value), [("Content-Type", "application/json"), *heads])
 
 

@@ -213,3 +213,19 @@ def test_a_binding_is_read_like_any_object(server: APIServer) -> None:
     assert "cannot unmarshal array into Go struct field Binding.metadata" in message(
         server, "POST", path, '{"metadata": []}'
     )
+
+
+@pytest.mark.parametrize("half", ["/\ud800", "?labelSelector=\ud800", "?fieldSelector=\ud800=a"])
+def test_half_a_surrogate_pair_in_an_address_breaks_no_answer(server: APIServer, half: str) -> None:
+    assert server.http("GET", MAPS + half).status in (400, 404)
+
+
+def test_half_a_surrogate_pair_in_a_patch_is_replaced(server: APIServer) -> None:
+    server.http("POST", MAPS, json.dumps(MAP), "application/json")
+    answer = server.http("PATCH", f"{MAPS}/a", '{"data": {"k": "\ud800"}}', "application/merge-patch+json")
+    assert answer.json()["data"]["k"] == "\ufffd" * 3
+
+
+def test_half_a_surrogate_pair_in_a_name_of_who_acts_breaks_no_answer(server: APIServer) -> None:
+    answer = server.http("GET", "/apis/a.b/v1/x", None, "", [("Impersonate-User", "\ud800")])
+    assert answer.status in (403, 404)
