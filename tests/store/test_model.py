@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from kctl.store.api import Write
+from kctl.store.api import Entry, Head, Write
+from kctl.store.chain import CONFIG_ENTRY
 from kctl.store.errors import StoreError
 from kctl.store.memory import MemoryStore
+from kctl.store.open import open_store
 from kctl.store.sqlite import SqliteStore
 from kctl.store.verify import verify
 
@@ -30,12 +34,16 @@ class SameAsTheModel(RuleBasedStateMachine):
     def opened(self):
         return SqliteStore.open(self.folder.name, create=True, cluster_id="c")
 
+    def plain(self, answer):
+        """Return what of an answer must be the same."""
+        return answer
+
     def both(self, call):
         """Return what both stores answer, or the same error of both."""
         answers = []
         for store in (self.model, self.real):
             try:
-                answers.append(call(store))
+                answers.append(self.plain(call(store)))
             except StoreError as error:
                 answers.append((type(error), error.message))
         assert answers[0] == answers[1]
@@ -97,7 +105,85 @@ class SameAsTheModel(RuleBasedStateMachine):
             self.folder.cleanup()
 
 
+class SameOnThreeReplicas(SameAsTheModel):
+    """Like one replica, while any one of three is away, comes back, is replaced by an older copy, or rebuilt."""
+
+    @initialize()
+    def start(self):
+        self.away = self.copied = None
+        super().start()
+
+    def plain(self, answer):
+        """Take out terms, and the entries that change members: they tell which replicas there were."""
+        if isinstance(answer, Head):
+            return answer.revision, answer.now
+        if isinstance(answer, Entry):
+            return answer.first, answer.last, answer.kind, answer.now, answer.cause
+        if isinstance(answer, tuple | list) and not hasattr(answer, "_fields"):
+            kept = [one for one in answer if not (isinstance(one, Entry) and one.kind == CONFIG_ENTRY)]
+            return [self.plain(one) for one in kept]
+        return answer
+
+    def commit_on_an_old_head(self, n=0):
+        """Heads of the model are none of these replicas'."""
+
+    def folders(self):
+        return [Path(self.folder.name) / name for name in "abc"]
+
+    def opened(self):
+        return open_store(self.folders(), create=True, cluster_id="c")
+
+    @rule(n=st.integers(0, 2))
+    def take_away(self, n):
+        if self.away is None:
+            self.away = self.folders()[n]
+            self.away.rename(self.away.with_suffix(".away"))
+
+    @rule()
+    def bring_back(self):
+        if self.away is not None:
+            self.away.with_suffix(".away").rename(self.away)
+            self.away = None
+
+    @rule(n=st.integers(0, 2))
+    def copy(self, n):
+        if self.copied is None and self.away is None:
+            self.real.close()
+            self.copied = self.folders()[n]
+            shutil.copytree(self.copied, self.copied.with_suffix(".copy"))
+            self.real = self.opened()
+
+    @rule()
+    def put_the_copy_back(self):
+        if self.copied is not None and self.away is None:
+            shutil.rmtree(self.copied)
+            self.copied.with_suffix(".copy").rename(self.copied)
+            self.repair()
+            self.copied = None
+
+    @rule()
+    def repair(self):
+        if self.away is None:
+            self.real.repair()
+            assert self.real.verify("full") == []
+
+    @rule()
+    def check(self):
+        found = {problem.place for problem in self.real.verify("full")}
+        assert found <= {str(self.away), *(problem.place for problem in self.real.verify() if problem.kind == "behind")}
+
+    def teardown(self):
+        if hasattr(self, "real"):
+            self.bring_back()
+            self.repair()
+            self.both(lambda s: [(s.list(p), s.compacted()) for p in ("/", "/pods/")])
+            self.real.close()
+            self.folder.cleanup()
+
+
+for machine, examples in ((SameAsTheModel, 15), (SameOnThreeReplicas, 6)):
+    machine.TestCase.settings = settings(
+        max_examples=examples, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+    )
 TestSameAsTheModel = SameAsTheModel.TestCase
-TestSameAsTheModel.settings = settings(
-    max_examples=15, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
-)
+TestSameOnThreeReplicas = SameOnThreeReplicas.TestCase
