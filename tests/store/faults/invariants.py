@@ -60,6 +60,11 @@ class Invariants:
         """Note a request that was told to have left nothing behind."""
         self._refused.add(cause)
 
+    def erased(self, left: Iterable[Disk]) -> None:
+        """Forget what stood on no disk but one that was taken back: its place may be filled again (I1)."""
+        rows = [*self.settled.values(), *(row for disk in left for row in disk.rows)]
+        self._contents = {(row.term, row.index): row.hash for row in rows}
+
     def check(self, disks: Mapping[str, Disk], may_meet: Callable[[frozenset[str]], bool]) -> None:
         """Look at all disks, and at every set of replicas of which ``may_meet`` says that it must do no harm."""
         for name, disk in disks.items():

@@ -228,6 +228,7 @@ class Life:
         elif name in self._copies and self._copies[name] != now:
             self._forgot.setdefault(name, now)
             self.room.disks[name] = self._copies[name]
+            self.invariants.erased([*self.room.disks.values(), *self._copies.values()])
             self.counts["taken back"] += 1
 
     def _damage(self) -> None:
