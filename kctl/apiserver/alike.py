@@ -61,6 +61,7 @@ class Models:
     def __init__(self) -> None:
         self._now = -1.0
         self._known: dict[tuple[Any, ...], list[Any]] = {}
+        self._follows = False
 
     def at(self, now: float, key: tuple[Any, ...]) -> list[Any]:
         """Return the models under a key; those of another instant are forgotten."""
@@ -71,6 +72,18 @@ class Models:
         if found is None:
             found = self._known[key] = []
         return found
+
+    def may_learn(self, server: APIServer) -> bool:
+        """Say whether writes alike are judged alike; what was learned is forgotten when that is so no more."""
+        if server.admission.is_particular:
+            return False
+        if not self._follows:
+            from kctl.apiserver.admission import PARTICULAR
+
+            for resource in PARTICULAR:
+                server.storage.subscribe(resource, lambda _: self._known.clear())
+            self._follows = True
+        return True
 
 
 def keep(models: list[Any], model: Any) -> None:
@@ -88,7 +101,7 @@ def created(server: APIServer, request: Request) -> Obj | None:
     """Create an Event that is like another of this instant; None when there is none."""
     body: Obj = request.body
     found = _news(server, request, body)
-    if not found or server.admission.is_particular:
+    if not found:
         return None
     made = next((made for model in found if (made := fitted(*model, body, OF_EVENTS)) is not UNLIKE), None)
     if made is None:
@@ -109,7 +122,7 @@ def learn_created(server: APIServer, request: Request, made: Obj) -> None:
     """Remember a created object as a model."""
     body: Obj = request.body
     meta = body["metadata"]
-    if server.admission.is_particular:
+    if not server.models.may_learn(server):
         return
     if body.get("eventTime") or meta.keys() - {"name", "namespace"} or not meta.get("name"):
         return
@@ -138,7 +151,7 @@ def changed(server: APIServer, request: Request, old: Obj) -> Obj | None:
     """Write a pod's status in the way of another like it; None when there is none."""
     body: Obj = request.body
     found = _changes(server, request, old)
-    if found is None or not _is_status_alone(body, old) or server.admission.is_particular:
+    if found is None or not _is_status_alone(body, old):
         return None
     of_template, of_owner = found
     for model in of_template or of_owner:
@@ -196,7 +209,7 @@ def _element(status: Obj) -> str:
 def learn_changed(server: APIServer, request: Request, old: Obj, made: Obj) -> None:
     """Remember a written status as a model if the pipeline left it as it came and changed nothing else."""
     found = _changes(server, request, old)
-    if found is None or made is old or not _is_status_alone(request.body, old) or server.admission.is_particular:
+    if found is None or made is old or not _is_status_alone(request.body, old) or not server.models.may_learn(server):
         return
     status, before, after = made["status"], old["metadata"], made["metadata"]
     if made["spec"] is not old["spec"] or before.keys() != after.keys():
