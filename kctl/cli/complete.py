@@ -41,13 +41,23 @@ def resources(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
     if before:
         found = [name for name in _names(ctx, before[0].split(",")) if name not in before[1:]]
         return [name for name in found if name.startswith(incomplete)]
-    from kctl.api.registry import builtin
-
     first, comma, last = incomplete.rpartition(",")
-    registry = builtin()
+    registry = _registry(ctx)
     words = {select.type_name(registry, kind) for kind in registry.all() if "list" in kind.verbs}
     words |= {category for kind in registry.all() for category in kind.categories}
     return [f"{first}{comma}{word}" for word in sorted(words) if word.startswith(last)]
+
+
+def _registry(ctx: click.Context) -> Registry:
+    """Return the kinds of the cluster here, custom ones too; the built-in ones where there is none."""
+    from kctl.api.registry import builtin
+    from kctl.cli.session import Settings, open_reader
+
+    try:
+        with open_reader(ctx.obj or Settings(None, 0)) as plane:
+            return plane.server.registry
+    except Exception:  # no cluster, or none that can be read
+        return builtin()
 
 
 @quietly

@@ -73,3 +73,23 @@ def test_the_script_needs_no_shell_to_be_written(kctl: Any, shell: str, monkeypa
 
 def test_another_shell_is_a_usage_error(kctl: Any) -> None:
     assert "'tcsh' is not one of" in kctl("completion", "tcsh", code=2).err
+
+
+def test_custom_kinds_are_offered_too(kctl: Any) -> None:
+    kctl.write("crd.yaml", DEFINITION)
+    kctl("apply", "-f", "crd.yaml")
+    assert offered(kctl.folder, "get", "foo") == ["foos"]
+    assert offered(kctl.folder, "get", "configm") == ["configmaps"]
+
+
+DEFINITION = """\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: foos.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {plural: foos, kind: Foo}
+  versions:
+  - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}
+"""

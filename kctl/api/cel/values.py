@@ -163,7 +163,9 @@ def type_name(value: Any) -> str:
     known = NAMES.get(type(value))
     if known is not None:
         return known
-    return value.type_name if isinstance(value, Opaque | Instance) else "map" if isinstance(value, dict) else "dyn"
+    if isinstance(value, Opaque | Instance):
+        return value.type_name
+    return "map" if isinstance(value, dict) else "list" if isinstance(value, list) else "dyn"
 
 
 def no_overload() -> EvaluationError:

@@ -14,7 +14,7 @@ from kctl.api.crd import lists, values
 from kctl.api.crd.pruning import EMBEDDED
 from kctl.api.crd.version import Version
 from kctl.api.errors import FieldError, invalid, required
-from kctl.api.objects import Obj
+from kctl.api.objects import FrozenDict, FrozenList, Obj
 from kctl.api.registry import Kind
 from kctl.api.validation import formats, meta
 
@@ -147,6 +147,8 @@ GO_TYPES = {
     float: "float64",
     list: "[]interface {}",
     dict: "map[string]interface {}",
+    FrozenList: "[]interface {}",
+    FrozenDict: "map[string]interface {}",
 }
 
 

@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 from kctl.api import errors
 from kctl.api.crd import formats
 from kctl.api.errors import FieldError
-from kctl.api.objects import Obj
+from kctl.api.objects import FrozenDict, FrozenList, Obj
 
 INT32 = (-(1 << 31), (1 << 31) - 1)
 WORDS = {bool: "boolean", str: "string", int: "integer", float: "number", list: "array", dict: "object"}
+WORDS |= {FrozenList: "array", FrozenDict: "object"}
 EXPONENT_FROM = 6
 """As Go decides between the two ways to write a number."""
 NOTHING = object()
