@@ -113,7 +113,7 @@ def _selector(asked: Obj) -> str:
     if selector.get("rawSelector"):
         return str(selector["rawSelector"])
     return ",".join(
-        f"{each['key']}={each['values'][0]}"
+        f"{each.get('key') or ''}={each['values'][0]}"
         for each in selector.get("requirements") or ()
         if each.get("operator") == "In" and len(each.get("values") or ()) == 1
     )

@@ -251,3 +251,35 @@ def test_services_are_reached_at_addresses_others_can_send_to(address, want):
     out = []
     services.reachable(address, "spec.externalIPs[0]", out)
     assert [error.detail for error in out] == ([want] if want else [])
+
+
+@pytest.mark.parametrize(
+    ("narrowed", "want"),
+    [
+        ({"labelSelector": {"requirements": [{"key": "a", "operator": "Newer"}]}}, []),
+        ({"fieldSelector": {"rawSelector": "a=b"}}, []),
+        (
+            {"fieldSelector": {}},
+            [
+                "spec.resourceAttributes.fieldSelector.requirements: Required value: when "
+                "spec.resourceAttributes.fieldSelector is specified, requirements or rawSelector is required"
+            ],
+        ),
+        (
+            {"labelSelector": {"rawSelector": "a", "requirements": [{"key": "a b", "operator": "In"}]}},
+            [
+                'rawSelector: Invalid value: "a": may not specified at the same time as requirements',
+                "requirements[0].values: Required value: must be specified when `operator` is 'In' or 'NotIn'",
+                'requirements[0].key: Invalid value: "a b"',
+            ],
+        ),
+        ({"fieldSelector": {"requirements": [{"operator": "Exists"}]}}, ["requirements[0].key: Required value"]),
+    ],
+)
+def test_what_narrows_an_access_review_is_checked(narrowed, want):
+    from kctl.api.validation import others
+
+    out = []
+    others.self_review({"spec": {"resourceAttributes": {"verb": "list", **narrowed}}}, out)
+    assert len(out) == len(want)
+    assert all(text in str(error) for error, text in zip(out, want, strict=True))

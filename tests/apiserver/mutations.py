@@ -27,7 +27,7 @@ from kctl.plane.plane import ControlPlane
 SHORT, LONG = 1_500, 100_000
 PER_PLANE = 100
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
-SETS = ("validation", "patch", "apply", "protocol", "defaulting")
+SETS = ("validation", "patch", "apply", "protocol", "defaulting", "rbac", "crd", "admission", "table")
 VALUES: Sequence[Any] = (
     *("", "a", "A_b", "a/b", "../a", "-", "é", "\u202e", "\0", "\ud800", "a" * 300, "1", "-1", "1.5Gi", "1e999", "0x1"),
     *(0, 1, -1, 1.5, 2**31, 2**63, -(2**63) - 1, 10**30, True, False, None),

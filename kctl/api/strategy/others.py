@@ -48,7 +48,7 @@ def update_crd(new: Obj, old: Obj) -> Obj:
     """Prepare a changed CustomResourceDefinition: a new storage version joins those that are stored."""
     status = new.get("status") or {}
     stored = list(status.get("storedVersions") or ())
-    names = [v["name"] for v in (new.get("spec") or {}).get("versions") or () if v.get("storage")]
+    names = [v.get("name") or "" for v in (new.get("spec") or {}).get("versions") or () if v.get("storage")]
     if not names or names[0] in stored:
         return new
     return {**new, "status": {**status, "storedVersions": [*stored, names[0]]}}

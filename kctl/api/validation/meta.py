@@ -17,6 +17,7 @@ from kctl.api.validation.formats import Format
 Errors = list[FieldError]
 
 ANNOTATION_BYTES = 256 * 1024
+NO_OPERATOR = "not a valid selector operator"
 STANDARD_FINALIZERS = {"kubernetes", "orphan", "foregroundDeletion"}
 OWNER_FIELDS = ("apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion")
 
@@ -205,6 +206,21 @@ def selector(value: Obj | None, at: str, out: Errors) -> None:
 
 def selector_requirement(value: Obj, at: str, out: Errors) -> None:
     """Check one expression of a label selector."""
+    _operator(value, at, out)
+    formatted(formats.qualified_name, value.get("key") or "", f"{at}.key", out)
+    for n, text in enumerate(value.get("values") or ()):
+        formatted(formats.label_value, text, f"{at}.values[{n}]", out)
+
+
+def field_requirement(value: Obj, at: str, out: Errors) -> None:
+    """Check one expression of a field selector, as ValidateFieldSelectorRequirement."""
+    if not value.get("key"):
+        out.append(errors.required(f"{at}.key", "must be specified"))
+    _operator(value, at, out)
+
+
+def _operator(value: Obj, at: str, out: Errors) -> None:
+    """Check that an expression's operator is one, and has values as it needs."""
     operator, values = value.get("operator") or "", value.get("values") or ()
     if operator in {"In", "NotIn"}:
         if not values:
@@ -215,10 +231,7 @@ def selector_requirement(value: Obj, at: str, out: Errors) -> None:
             text = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
             out.append(errors.forbidden_field(f"{at}.values", text))
     else:
-        out.append(errors.invalid(f"{at}.operator", operator, "not a valid selector operator"))
-    formatted(formats.qualified_name, value.get("key") or "", f"{at}.key", out)
-    for n, text in enumerate(values):
-        formatted(formats.label_value, text, f"{at}.values[{n}]", out)
+        out.append(errors.invalid(f"{at}.operator", operator, NO_OPERATOR))
 
 
 def selector_error(value: Obj) -> bool:

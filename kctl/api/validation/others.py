@@ -7,10 +7,11 @@ and ValidateUpdate functions upstream. Certificate requests are read no further 
 from __future__ import annotations
 
 from base64 import b64decode
+from collections.abc import Callable
 
 from kctl.api import errors
 from kctl.api.objects import Obj
-from kctl.api.validation import formats, internal, pods
+from kctl.api.validation import formats, internal, meta, pods
 from kctl.api.validation.meta import Errors, formatted
 
 USAGES = (
@@ -202,6 +203,23 @@ def _attributes(spec: Obj, out: Errors) -> None:
         out.append(errors.invalid("spec.nonResourceAttributes", _shown_path(path), text))
     if resource is None and path is None:
         out.append(errors.invalid("spec.resourceAttributes", None, EXACTLY_ONE))
+    for name, rule in (("fieldSelector", meta.field_requirement), ("labelSelector", meta.selector_requirement)):
+        if resource is not None and resource.get(name) is not None:
+            _narrowed(resource[name], rule, f"spec.resourceAttributes.{name}", out)
+
+
+def _narrowed(value: Obj, rule: Callable[[Obj, str, Errors], None], at: str, out: Errors) -> None:
+    """Check what narrows the resources a review asks for; operators nobody knows yet are taken."""
+    rows, raw = value.get("requirements") or (), value.get("rawSelector") or ""
+    if raw and rows:
+        out.append(errors.invalid(f"{at}.rawSelector", raw, "may not specified at the same time as requirements"))
+    if not raw and not rows:
+        text = f"when {at} is specified, requirements or rawSelector is required"
+        out.append(errors.required(f"{at}.requirements", text))
+    found: Errors = []
+    for n, row in enumerate(rows):
+        rule(row, f"{at}.requirements[{n}]", found)
+    out += [error for error in found if error.detail != meta.NO_OPERATOR]
 
 
 def _shown_path(path: Obj) -> Obj:
