@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from kctl.api import errors
 from kctl.api.clock import parse_time, rfc3339
 from kctl.api.objects import Obj
-from kctl.api.patch import fieldsets, shape, typed
+from kctl.api.patch import fieldsets, refusals, shape, typed
 from kctl.api.patch.always import inline_of
 from kctl.api.patch.fieldsets import Fields
 from kctl.api.patch.outline import Drawn, Memo, outline
@@ -130,7 +130,7 @@ def apply(
     reader = typed.Reader()
     fields = reader.fields(what, applied)
     if reader.errors:
-        raise _untyped(applied, api_version, reader.errors)
+        raise refusals.untyped(applied, api_version, reader.errors)
     for path in _resets(what, applied, subresource, reset):
         fields = fieldsets.without(fields, tuple(f"f:{name}" for name in path))
         applied = _without(applied, path) if live is not None else applied
@@ -180,7 +180,7 @@ class _Apply:
         if conflicts and not force:
             conflicts = self._not_excused(conflicts)
             if conflicts:
-                raise conflict(conflicts)
+                raise refusals.conflict(conflicts)
         lost = fieldsets.union(taken, changes.removed)
         after = _taken_from(before, lost) if lost else before
         unchanged = merged is live or merged == live
@@ -369,58 +369,13 @@ def _conflicts(owners: Owners, taken: Fields) -> dict[Id, Fields]:
     return {id_: fields for id_, fields in found.items() if fields}
 
 
-def conflict(conflicts: dict[Id, Fields]) -> errors.StatusError:
-    """Return the Conflict of an apply (managedfields/internal/conflict.go)."""
-    listed = [(id_, path) for id_ in sorted(conflicts, key=_identifier) for path in fieldsets.paths(conflicts[id_])]
-    causes: list[Obj] = [
-        {"reason": "FieldManagerConflict", "message": f"conflict with {_printed(id_)}", "field": path}
-        for path, id_ in sorted((path, id_) for id_, path in listed)  # upstream's order is that of a Go map
-    ]
-    if len(listed) == 1:
-        id_, path = listed[0]
-        return errors.apply_conflict(f"Apply failed with 1 conflict: conflict with {_printed(id_)}: {path}", causes)
-    lines: list[str] = []
-    last: Id | None = None
-    for id_, path in listed:
-        if id_ != last:
-            lines.append(f"conflicts with {_printed(id_)}:")
-            last = id_
-        lines.append(f"- {path}")
-    return errors.apply_conflict(f"Apply failed with {len(listed)} conflicts: " + "\n".join(lines), causes)
-
-
-def _identifier(id_: Id) -> str:
-    """Return the text that upstream sorts managers by."""
-    parts = {"manager": id_.manager, "operation": id_.operation, "apiVersion": id_.version}
-    written = {name: value for name, value in parts.items() if value}
-    if id_.subresource:
-        written["subresource"] = id_.subresource
-    return json.dumps(written, separators=(",", ":"), ensure_ascii=False)
-
-
-def _printed(id_: Id) -> str:
-    text = errors.go_value(id_.manager)
-    if id_.subresource:
-        text += f" with subresource {errors.go_value(id_.subresource)}"
-    return f"{text} using {id_.version}" if id_.operation == "Update" else text
-
-
-def _untyped(applied: Obj, api_version: str, found: list[str]) -> errors.StatusError:
-    """Return the error of a configuration that does not fit its schema: 500 without a reason."""
-    meta = applied.get("metadata") or {}
-    group_version = api_version if "/" in api_version else f"/{api_version}"
-    name = f"{meta.get('namespace', '')}/{meta.get('name', '')}; {group_version}, Kind={applied.get('kind', '')}"
-    text = found[0] if len(found) == 1 else "errors:\n" + "\n".join(f"  {line}" for line in found)
-    return errors.StatusError(500, "", f"failed to create typed patch object ({name}): {text}")
-
-
 def cap(owners: Owners) -> Owners:
     """Merge the oldest updaters when there are more than ten (managedfields/internal/capmanagers.go)."""
     updaters = [id_ for id_ in owners if id_.operation == "Update"]
     if len(updaters) <= MAX_UPDATERS:
         return owners
     out = dict(owners)
-    updaters.sort(key=lambda id_: (_seconds(out[id_].time), _identifier(id_)))
+    updaters.sort(key=lambda id_: (_seconds(out[id_].time), refusals.identifier(id_)))
     first: dict[str, Id] = {}
     length = len(updaters)
     for id_ in updaters:
