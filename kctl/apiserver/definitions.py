@@ -46,11 +46,13 @@ class Definitions:
         self._registry = None
 
     def _load(self) -> tuple[list[Kind], dict[str, Kind]]:
-        from kctl.api.crd import version
-
         served: list[Kind] = []
         stored: dict[str, Kind] = {}
         objects = self._server.storage.objects(RESOURCE)
+        if not objects:
+            return served, stored
+        from kctl.api.crd import version
+
         for key in sorted(objects):
             definition = objects[key]
             if not version.is_established(definition):

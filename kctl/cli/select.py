@@ -42,6 +42,9 @@ def _slashed(registry: Registry, args: Sequence[str]) -> list[Selection]:
 
 
 def _kinds(registry: Registry, word: str) -> list[Kind]:
+    named = registry.find(word)
+    if named is not None and named.custom is None:  # the definitions need not be read
+        return [named]
     members = [kind for kind in registry.all() if word in kind.categories]
     return members or [_one(registry, word)]
 
