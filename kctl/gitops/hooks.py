@@ -115,15 +115,38 @@ def uninstall(repository: str, type: str = "post-commit") -> Hook:
 
 
 def status(repository: str, type: str, what: What) -> Hook:
-    """Say whether the hook is there and is the one :func:`install` would write."""
-    block = _block(type, what)
+    """Say whether the hook is there and is the one :func:`install` would write, with its own options for none."""
+    _check(type)
     file = _file(repository, type)
     text = _read(file)
     if not text:
         return Hook(file, "absent")
     if _marks(type)[0] not in text:
         return Hook(file, "foreign")
+    if not (what.paths or what.state or what.branches):
+        what = _installed(text, type, what)
+    block = _block(type, what)
     return Hook(file, "installed" if block in text and os.access(file, os.X_OK) else "outdated")
+
+
+def _installed(text: str, type: str, what: What) -> What:
+    """Return what to run with the options that the block in a hook has; as it was where they cannot be read."""
+    start, end = _marks(type)
+    block = text.partition(start)[2].partition(end)[0]
+    for line in block.splitlines():
+        before, found, rest = line.partition(f" hook run {type} ")
+        if not found:
+            continue
+        try:
+            left, right = shlex.split(before), shlex.split(rest.rpartition(" >&2")[0].partition(' -- "$@"')[0])
+        except ValueError:
+            return what
+        options = list(zip(right[::2], right[1::2], strict=False))
+        paths = [value for option, value in options if option == "--path"]
+        branches = [value for option, value in options if option == "--branch"]
+        state = left[-1] if len(left) > 1 and left[-2] == "--state" else ""
+        return what._replace(paths=paths, state=state, branches=branches)
+    return what
 
 
 def _check(type: str) -> None:

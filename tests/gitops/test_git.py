@@ -271,6 +271,15 @@ class TestHook:
         assert hooks.uninstall(str(repo.path)).state == "foreign"
         assert hook.file.read_text(encoding="utf-8") == "#!/bin/sh\necho mine\n"
 
+    @pytest.mark.parametrize("type", hooks.TYPES)
+    def test_its_options_need_not_be_repeated_to_ask_for_it(self, repo: Repo, type: str) -> None:
+        hook = self.install(repo, type, paths=["a b", "c"], state="/state of mine", branches=["rel-*", "--path", "x"])
+        assert self.status(repo, type) == "installed"
+        assert self.status(repo, type, paths=["c"]) == "outdated"
+        text = hook.file.read_text(encoding="utf-8")
+        hook.file.write_text(text.replace(COMMAND[0], "/elsewhere"), encoding="utf-8")
+        assert self.status(repo, type) == "outdated"
+
     @pytest.mark.parametrize("type", ["post-commit", "pre-push", "post-receive"])
     def test_a_foreign_hook_goes_on_working_with_its_input_and_comes_back(
         self, repo: Repo, tmp_path: Path, type: str
