@@ -30,7 +30,7 @@ def exit_code_of(error: BaseException, args: Sequence[str]) -> int:
         _say(text_of(error))
         return error.exit_code if failed == 1 else failed
     if isinstance(error, OSError):
-        _say(f"error: {error.filename or 'file'}: {error.strerror or error}")
+        _say(f"error: {error.filename or 'writing the output'}: {error.strerror or error}")
         return failed
     _say(internal_error(error))
     return failed

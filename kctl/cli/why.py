@@ -45,7 +45,8 @@ def _text(found: Obj) -> str:
     lines += [f"owned by {owner}" for owner in found["owners"]]
     for entry in found["written"]:
         part = f" ({entry['subresource']})" if entry["subresource"] else ""
-        lines.append(f"written by {entry['manager']}{part} at {entry['time']}")
+        when = f" at {entry['time']}" if entry["time"] else ""  # whoever scales leaves none, as upstream
+        lines.append(f"written by {entry['manager']}{part}{when}")
     if found["events"]:
         lines.append("")
         lines += [

@@ -101,7 +101,7 @@ class NoStore(StoreError):
 class DiskFull(StoreError):
     """No space is left; nothing of the entry was written."""
 
-    hint = "nothing was changed; free some space and run the command again"
+    hint = "what is in the log is whole and stays; free some space and run the command again"
 
 
 class ReadOnlyStore(StoreError):

@@ -224,6 +224,10 @@ class TestWhy:
         assert "applied from shop.yaml:16\n" in out
         assert "written by kctl at " in out
 
+    def test_who_scaled_left_no_time(self, shop: Any) -> None:
+        shop("scale", "deploy/web", "-n", "shop", "--replicas", "1")
+        assert "written by kctl-scale (scale)\n" in shop("why", "deploy/web", "-n", "shop").out
+
     def test_a_pod_names_its_owners(self, shop: Any) -> None:
         name = shop("get", "pods", "-n", "shop", "-o", "name").out.splitlines()[0]
         out = shop("why", name, "-n", "shop").out

@@ -131,3 +131,11 @@ def test_the_name_of_the_command_is_found(args: list[str], name: str) -> None:
     from kctl.cli.errors import command_of
 
     assert command_of(args) == name
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device here is always full")  # noqa: PTH110
+def test_output_that_finds_no_room_says_what_could_not_be_written(shop: Any) -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        command = [sys.executable, "-m", "kctl", "get", "nodes"]
+        ran = subprocess.run(command, cwd=shop.folder, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (1, "error: writing the output: No space left on device\n")
