@@ -100,6 +100,6 @@ names: generated suffixes derive from owner and number, where upstream draws at 
 time: the clock is virtual and jumps from one event to the next
 time: nothing waits for the schedule of a CronJob or for the time to live of a Job; they come when time is let pass
 events: are not removed after an hour
-authorization: everybody may do everything
+authorization: commands act as kubernetes-admin of system:masters, who may do everything
 """
 """Where kctl departs from a cluster with upstream's defaults, whatever the manifests say."""
