@@ -18,7 +18,7 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kctl.api.errors import KctlError, StatusError
+from kctl.api.errors import KctlError
 from kctl.api.objects import Obj
 
 FILE = "service-account.key"
@@ -80,22 +80,12 @@ def key_of(folder: Path | None, seed: int) -> SigningKey:
     A cluster in memory lives no longer than its process, so that nobody gains from knowing its
     key; one in a folder may be served, and its key is random.
     """
-    require()
     from cryptography.hazmat.primitives.asymmetric import ec
 
     if folder is not None:
         return _named(_kept(folder / FILE))
     digest = hashlib.sha512(f"kctl service account key {seed}".encode()).digest()
     return _named(ec.derive_private_key(int.from_bytes(digest, "big") % (ORDER - 1) + 1, ec.SECP256R1()))
-
-
-def require() -> None:
-    """501 where the library that signs is not installed."""
-    try:
-        import cryptography.hazmat.primitives.asymmetric.ec  # noqa: F401 - only whether it is there
-    except ImportError:
-        message = "service account tokens need the library cryptography: pip install 'kctl-plane[serve]'"
-        raise StatusError(501, "NotImplemented", message) from None
 
 
 def _named(private: Any) -> SigningKey:

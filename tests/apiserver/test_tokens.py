@@ -17,7 +17,6 @@ from kctl.apiserver.server import APIServer
 from kctl.client.local import LocalClient
 from kctl.store.memory import MemoryStore
 
-pytest.importorskip("cryptography")
 PATH = "/api/v1/namespaces/default/serviceaccounts/default/token"
 
 

@@ -219,7 +219,6 @@ def pair(name: str) -> tuple[str, str]:
 
 
 def test_a_certificate_goes_with_its_key_alone(kctl: Any) -> None:
-    pytest.importorskip("cryptography")
     (cert, key), (_, other) = pair("a"), pair("b")
 
     def tls(cert: str, key: str, code: int = 0) -> Any:
@@ -266,7 +265,6 @@ def test_a_role_that_is_there_is_refused_as_the_server_says_it(kctl: Any) -> Non
 
 
 def test_a_token_is_printed_alone_or_in_its_request(kctl: Any) -> None:
-    pytest.importorskip("cryptography")
     kctl("init")
     text = kctl("create", "token", "default").out
     assert text.count(".") == 2

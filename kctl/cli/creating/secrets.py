@@ -27,17 +27,12 @@ def _read(path: str) -> bytes:
 
 
 def check_pair(certificate: bytes, key: bytes) -> None:
-    """Refuse what is no certificate, no key, or the key of another certificate, as tls.X509KeyPair.
+    """Refuse what is no certificate, no key, or the key of another certificate, as tls.X509KeyPair."""
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+    from cryptography.x509 import load_pem_x509_certificate
 
-    Where ``cryptography`` is not installed only their form is looked at.
-    """
     _check_form(_types(certificate), "certificate")
     _check_form(_types(key), "key")
-    try:
-        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
-        from cryptography.x509 import load_pem_x509_certificate
-    except ImportError:
-        return
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     try:
         public = load_pem_x509_certificate(certificate).public_key().public_bytes(*form)
