@@ -37,9 +37,11 @@ def cut(place: Path) -> object:
 
 def crowd(place: Path) -> object:
     """Let several processes write, again and again; say so when there is no order."""
-    for seed in range(100):
+    for seed in range(3000):
         try:
-            found = clients.run(World(place / f"w{seed}", 3).create(), seed=seed, clients=8, lives=24)
+            found = clients.run(
+                World(place / f"w{seed}", 3).create(), seed=seed, clients=6, lives=6, calls=12, kill=seed % 2 > 0
+            )
         except (AssertionError, StoreError) as error:
             raise Violation(f"seed {seed}: {error}") from error
         if found.verdict.order is None:

@@ -126,7 +126,7 @@ class Outcome(NamedTuple):
     seconds: float
 
 
-def run(world: World, *, seed: int, clients: int, lives: int, calls: int = 30) -> Outcome:
+def run(world: World, *, seed: int, clients: int, lives: int, calls: int = 30, kill: bool = True) -> Outcome:
     """Let ``lives`` clients live, ``clients`` at a time, and check what they saw."""
     dice = random.Random(seed)
     notes = world.root / "notes"
@@ -137,7 +137,7 @@ def run(world: World, *, seed: int, clients: int, lives: int, calls: int = 30) -
         for life in range(lives):
             if len(living) == clients:
                 kills += _await(living)
-            fate, at = dice.random(), dice.randint(1, 400)
+            fate, at = dice.random() if kill else 1.0, dice.randint(1, 400)
             living.add(fork(partial(_live, world, notes / f"{life}", life, fate, at, calls)))
         while living:
             kills += _await(living)

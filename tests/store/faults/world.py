@@ -11,6 +11,7 @@ import shutil
 import sys
 import tempfile
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from itertools import combinations
@@ -143,7 +144,11 @@ def fork(body: Callable[[], object]) -> int:
     """Run ``body`` in a process of its own and return its id; a failure is shown and exits with 1."""
     sys.stdout.flush()
     sys.stderr.flush()
-    pid = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # a test runner may have threads; none of them is needed here
+        pid = os.fork()
     if pid:
         return pid
     try:
