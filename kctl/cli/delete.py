@@ -71,6 +71,7 @@ def command(
 ) -> int:
     """Delete objects and run the control plane until they are gone."""
     from kctl.api.errors import UsageError
+    from kctl.cli.run import NOT_CONVERGED
     from kctl.cli.session import open_existing
     from kctl.cli.writing import How, carry_out
 
@@ -84,13 +85,36 @@ def command(
     if ask.grace == 0:
         print(IMMEDIATE, file=sys.stderr)
     with open_existing(settings) as plane:
+        named: list[tuple[Kind, Key]] = []
 
         def delete(said: Said) -> None:
-            named = targeting.from_files(plane, choice) if paths else _from_args(plane, resources, choice)
+            named[:] = targeting.from_files(plane, choice) if paths else _from_args(plane, resources, choice)
             for kind, key in named:
                 _delete(plane, kind, key, ask, said)
 
-        return carry_out(plane, How(dry_run=dry_run, output=output, wait=wait, cause="delete"), delete)
+        code = carry_out(plane, How(dry_run=dry_run, output=output, wait=wait, cause="delete"), delete)
+        held = _held(plane, named) if wait and dry_run == "none" else []
+        for line in held:
+            print(line, file=sys.stderr)
+        return code or (NOT_CONVERGED if held else 0)
+
+
+def _held(plane: ControlPlane, named: list[tuple[Kind, Key]]) -> list[str]:
+    """Return a line for each object that is being deleted still, where kubectl would go on waiting."""
+    from kctl.api.errors import KctlError
+    from kctl.cli.select import full_name
+
+    lines = []
+    for kind, key in named:
+        try:
+            obj = plane.client.get(kind.resource, key.namespace, key.name)
+        except KctlError:  # gone, with its definition at times
+            continue
+        if obj["metadata"].get("deletionTimestamp"):
+            holders = [*obj["metadata"].get("finalizers", ()), *obj.get("spec", {}).get("finalizers", ())]
+            why = f", held by {', '.join(holders)}" if holders else ""
+            lines.append(f"{full_name(kind, key.name)} is marked as deleted and still there{why}")
+    return lines
 
 
 class Ask(NamedTuple):

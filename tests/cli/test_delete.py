@@ -36,3 +36,12 @@ def test_a_delete_that_loses_a_race_is_done_again(shop: Any, monkeypatch: pytest
     assert said.out == 'configmap "settings" deleted from shop namespace\n'
     assert lost
     shop("get", "configmap", "settings", "-n", "shop", code=1)
+
+
+def test_what_a_finalizer_holds_is_not_called_gone(shop: Any) -> None:
+    held = """{"metadata": {"finalizers": ["example.com/hold"]}}"""
+    shop("patch", "configmap", "settings", "-n", "shop", "--type", "merge", "-p", held)
+    assert shop("delete", "configmap", "settings", "-n", "shop", "--dry-run=server").err == ""
+    said = shop("delete", "configmap", "settings", "-n", "shop", code=3)
+    assert said.err == "configmap/settings is marked as deleted and still there, held by example.com/hold\n"
+    assert shop("delete", "configmap", "settings", "-n", "shop", "--no-wait").err == ""
