@@ -13,6 +13,7 @@ from kctl.cli import options
 from kctl.cli.session import Settings
 
 if TYPE_CHECKING:
+    from kctl.cli.select import Selection
     from kctl.plane.plane import ControlPlane
 
 SERVICE_NAME = "kubernetes.io/service-name"
@@ -58,6 +59,8 @@ def command(
         choice = Choice(paths, recursive, None, ignore_not_manifest, namespace)
         for selection, where in selections(plane, resources, choice, scope):
             items, errors = fetch(plane, selection, where, selector, "")
+            if errors and len(resources) == 2 and "/" not in resources[0]:
+                items, errors = _beginning_so(plane, selection, where) or (items, errors)
             failures += errors
             for item in items:
                 shown = presentable(item, secrets=show_secrets)
@@ -73,6 +76,14 @@ def command(
     if not found and not failures:
         print("No resources found" + ("" if all_namespaces else f" in {scope} namespace."), file=sys.stderr)
     return 1 if failures else 0
+
+
+def _beginning_so(plane: ControlPlane, selection: Selection, scope: str) -> tuple[list[Obj], list[str]] | None:
+    """Return the objects whose names begin with what names none, as kubectl's DescribeMatchingResources."""
+    kind, (prefix,) = selection
+    listed = plane.client.list(kind.resource, scope if kind.namespaced else "").items
+    found = [item for item in listed if item["metadata"]["name"].startswith(prefix)]
+    return (found, []) if found else None
 
 
 def _text(plane: ControlPlane, resource: str, item: Obj, obj: Obj, events: Sequence[Obj]) -> str:

@@ -276,3 +276,14 @@ def test_a_binding_names_its_role_and_who_has_it() -> None:
         "  User            u\n"
         "  ServiceAccount  s     n\n"
     )
+
+
+def test_a_name_that_no_object_has_may_be_how_names_begin(shop: Any) -> None:
+    pods = shop("get", "pods", "-n", "shop", "-l", "app=web", "-o", "name").out.split()
+    out = shop("describe", "pod", "web-", "-n", "shop").out
+    assert [line.split()[1] for line in out.splitlines() if line.startswith("Name:")] == [
+        pod.partition("/")[2] for pod in pods
+    ]
+    said = shop("describe", "pod", "nope", "-n", "shop", code=1)
+    assert said.err == 'Error from server (NotFound): pods "nope" not found\n'
+    shop("describe", "pod/web-", "-n", "shop", code=1)
