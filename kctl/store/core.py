@@ -218,7 +218,8 @@ def begin(standings: Sequence[Standing], absent: Sequence[tuple[str, str]] = ())
         voters = len(standings[0].config.voters) if standings else max(1, len(absent))
         raise NoQuorum(0, voters, _missing(standings, doubted, absent))
     config = leader.config
-    members = tuple(sorted((s for s in trusted if config.takes_part(s.replica, leader.last)), key=_id))
+    parts = (s for s in trusted if s is leader or config.takes_part(s.replica, leader.last))
+    members = tuple(sorted(parts, key=_id))  # with who has left when nobody else has the last entry
     view = frozenset(member.replica for member in members)
     if not config.has_quorum(view, leader.last):
         usable = sum(voter in view for voter in config.voters)
@@ -265,7 +266,7 @@ def promised(turn: Turn, kept: Collection[str], absent: Sequence[tuple[str, str]
     if leader is None:
         raise NoQuorum(usable, len(turn.config.voters), absent)
     config = leader.config
-    members = tuple(m for m in members if config.takes_part(m.replica, leader.last))
+    members = tuple(m for m in members if m is leader or config.takes_part(m.replica, leader.last))
     if not config.has_quorum([m.replica for m in members], leader.last):
         raise NoQuorum(usable, len(config.voters), absent)
     return Turn(leader, config, members, turn.doubts, turn.term, False)
