@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 from kctl.api.clock import FixedClock
 from kctl.api.errors import KctlError
 from kctl.api.garbage import uncollected
+from kctl.apiserver.expiry import expire
 from kctl.client.client import WatchEvent
 from kctl.client.local import LocalClient
 from kctl.runtime.converge import Outcome, Timeline, converge
@@ -181,6 +182,7 @@ class Converger:
         for _ in range(MAX_RELOADS):
             manager = self.manager
             self._server.restore()
+            expire(self._server)
             if begin is not None:
                 begin()
             try:

@@ -1,0 +1,54 @@
+"""Events are forgotten an hour after they were last written, as kube-apiserver's ``--event-ttl`` has it.
+
+In: a server. Out: its Events without those whose time has come, as writes of the run that begins.
+Which is the oldest is noted beside the log, so that a run looks at Events only when one can have expired;
+a note that is lost costs a look.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kctl.api.clock import parse_time
+from kctl.api.objects import Obj
+
+if TYPE_CHECKING:
+    from kctl.apiserver.server import APIServer
+
+TTL = 3600.0
+EVENTS = "events"
+NOTE = "oldest-event"
+TIMES = ("lastTimestamp", "eventTime", "firstTimestamp")
+
+
+def expire(server: APIServer) -> None:
+    """Remove the Events that nobody has written for an hour of virtual time."""
+    storage, now = server.storage, server.clock.now()
+    noted = storage.store.hint(NOTE)
+    oldest = _number(noted)
+    if oldest is None:
+        oldest = min((entry.now for entry in storage.store.entries()), default=now) if noted is None else 0.0
+    if now - oldest < TTL:
+        if noted is None:
+            storage.store.set_hint(NOTE, repr(oldest).encode())
+        return
+    written = {key: _written(event) for key, event in storage.objects(EVENTS).items()}
+    for key, last in sorted(written.items()):
+        if now - last >= TTL:
+            storage.remove(EVENTS, key, storage.objects(EVENTS)[key])
+    left = min((last for last in written.values() if now - last < TTL), default=now)
+    storage.store.set_hint(NOTE, repr(left).encode())
+
+
+def _written(event: Obj) -> float:
+    """Return when an Event was last written, as it says itself."""
+    series = (event.get("series") or {}).get("lastObservedTime")
+    texts = (series, *(event.get(name) for name in TIMES), event["metadata"].get("creationTimestamp"))
+    return max((parse_time(text) for text in texts if text), default=0.0)
+
+
+def _number(noted: bytes | None) -> float | None:
+    try:
+        return float(noted) if noted is not None else None
+    except ValueError:
+        return None
