@@ -20,6 +20,8 @@ ALL = [
     *("rollouts", "controllers", "nodes"),
 ]
 FLOORS = Path(__file__).with_name("floors.json")
+KNOWN = Path(__file__).with_name("known.json")
+"""What fails, by set and id, each with its reason. The file only shrinks."""
 
 
 def sets() -> dict[str, Set]:
@@ -56,6 +58,20 @@ def raise_floors(part: str, rates: dict[str, float]) -> None:
     FLOORS.write_text(json.dumps(known, indent=2) + "\n")
 
 
+def known() -> dict[str, dict[str, str]]:
+    """Return the reasons of what is known to fail, by set and id."""
+    return json.loads(KNOWN.read_text()) if KNOWN.exists() else {}
+
+
+def forget(name: str, passed: Iterable[str]) -> None:
+    """Take what passes out of the list of failures."""
+    listed = known()
+    fixed = set(passed)
+    listed[name] = {id_: why for id_, why in listed.get(name, {}).items() if id_ not in fixed}
+    kept = {set_: listed[set_] for set_ in ALL if listed.get(set_)}
+    KNOWN.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+
+
 def line(name: str, results: Sequence[Result]) -> str:
     """Return a set's line: name, rate, passed, total."""
     return f"{name} {rate(results):.4f} {sum(result.passed for result in results)} {len(results)}"
@@ -75,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("sets", nargs="*", metavar="SET", help=" ".join(ALL))
     parser.add_argument("--dir", type=Path, default=FOLDER, help="the folder of the recordings")
     parser.add_argument("--show", type=int, default=0, metavar="N", help="say what differed in the first N failures")
-    parser.add_argument("--raise-floors", action="store_true", help="write the rates that rose to floors.json")
+    parser.add_argument("--raise-floors", action="store_true", help="write the rates that rose, forget what is fixed")
     options = parser.parse_args(arguments)
     unknown = [name for name in options.sets if name not in ALL]
     if unknown:
@@ -92,6 +108,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rates[name] = rate(results)
         failures += texts
         print(line(name, results), flush=True)
+        if options.raise_floors:
+            forget(name, (result.id for result in results if result.passed))
     if options.raise_floors:
         raise_floors("whole", rates)
     print("\n".join(failures))

@@ -1,4 +1,4 @@
-"""Recorded answers of a real control plane: rates may only rise (floors.json).
+"""Recorded answers of a real control plane: rates may only rise (floors.json), and what fails is known (known.json).
 
 The normal run takes a sample; ``pytest -m slow tests/oracle`` runs every case.
 """
@@ -34,7 +34,17 @@ def test_the_answers_are_as_recorded(name):
     runnable = runner.sets()
     if name not in runnable:
         pytest.skip(f"{name} has no runner yet")
-    check("whole", name, list(runnable[name](FOLDER)))
+    results = list(runnable[name](FOLDER))
+    check("whole", name, results)
+    reasons = runner.known().get(name, {})
+    assert [f"{result.id}: {result.why}" for result in results if not result.passed and result.id not in reasons] == []
+
+
+@needs_recordings
+def test_every_known_failure_has_a_reason_and_is_of_a_set():
+    for name, reasons in runner.known().items():
+        assert name in runner.ALL
+        assert [id_ for id_, why in reasons.items() if len(why) < 12] == []
 
 
 @needs_recordings
@@ -50,3 +60,11 @@ def test_floors_never_fall(tmp_path, monkeypatch):
     runner.raise_floors("whole", {"patch": 0.5})
     runner.raise_floors("whole", {"patch": 0.4, "crd": 0.1})
     assert runner.floors()["whole"] == {"patch": 0.5, "crd": 0.1}
+
+
+def test_the_list_of_failures_only_shrinks(tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "KNOWN", tmp_path / "known.json")
+    runner.KNOWN.write_text('{"patch": {"a": "why", "b": "why"}, "crd": {"c": "why"}}')
+    runner.forget("patch", ["a", "z"])
+    runner.forget("crd", ["c"])
+    assert runner.known() == {"patch": {"b": "why"}}
