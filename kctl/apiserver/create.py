@@ -37,7 +37,9 @@ def create(server: APIServer, request: Request) -> Obj:
     """Take the body through the whole pipeline."""
     if request.kind.custom is not None and request.kind.custom.is_terminating:
         text = "create not allowed while custom resource definition is terminating"
-        raise StatusError(405, "MethodNotAllowed", text, details={"group": request.kind.group, "kind": request.kind.plural})
+        raise StatusError(
+            405, "MethodNotAllowed", text, details={"group": request.kind.group, "kind": request.kind.plural}
+        )
     if request.kind.namespaced and not request.namespace:
         raise bad_request("an empty namespace may not be set during creation")
     obj = rules.decode(request, request.kind, checked(request))

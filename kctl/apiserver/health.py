@@ -21,7 +21,37 @@ CHECKS = {
     "/livez": ("autoregister-completion", "etcd", "log", "loopback-serving-certificate", "ping"),
     "/readyz": ("autoregister-completion", "informer-sync", "log", "ping", "shutdown"),
 }
-HOOKS = ["apiservice-discovery-controller", "apiservice-openapi-controller", "apiservice-openapiv3-controller", "apiservice-registration-controller", "apiservice-status-local-available-controller", "apiservice-status-remote-available-controller", "apiservice-wait-for-first-sync", "bootstrap-controller", "crd-informer-synced", "generic-apiserver-start-informers", "kube-apiserver-autoregistration", "peer-endpoint-reconciler-controller", "priority-and-fairness-config-consumer", "priority-and-fairness-config-producer", "priority-and-fairness-filter", "scheduling/bootstrap-system-priority-classes", "start-apiextensions-controllers", "start-apiextensions-informers", "start-apiserver-admission-initializer", "start-cluster-authentication-info-controller", "start-kube-aggregator-informers", "start-kube-apiserver-identity-lease-controller", "start-kube-apiserver-identity-lease-garbage-collector", "start-kubernetes-service-cidr-controller", "start-legacy-token-tracking-controller", "start-service-ip-repair-controllers", "start-system-namespaces-controller", "storage-object-count-tracker-hook", "storage-readiness"]
+HOOKS = [
+    "apiservice-discovery-controller",
+    "apiservice-openapi-controller",
+    "apiservice-openapiv3-controller",
+    "apiservice-registration-controller",
+    "apiservice-status-local-available-controller",
+    "apiservice-status-remote-available-controller",
+    "apiservice-wait-for-first-sync",
+    "bootstrap-controller",
+    "crd-informer-synced",
+    "generic-apiserver-start-informers",
+    "kube-apiserver-autoregistration",
+    "peer-endpoint-reconciler-controller",
+    "priority-and-fairness-config-consumer",
+    "priority-and-fairness-config-producer",
+    "priority-and-fairness-filter",
+    "scheduling/bootstrap-system-priority-classes",
+    "start-apiextensions-controllers",
+    "start-apiextensions-informers",
+    "start-apiserver-admission-initializer",
+    "start-cluster-authentication-info-controller",
+    "start-kube-aggregator-informers",
+    "start-kube-apiserver-identity-lease-controller",
+    "start-kube-apiserver-identity-lease-garbage-collector",
+    "start-kubernetes-service-cidr-controller",
+    "start-legacy-token-tracking-controller",
+    "start-service-ip-repair-controllers",
+    "start-system-namespaces-controller",
+    "storage-object-count-tracker-hook",
+    "storage-readiness",
+]
 """What the real server does once at its start, each a check of its own."""
 RBAC_HOOK = "rbac/bootstrap-roles"
 UNSERVED = ("/flagz", "/metrics", "/metrics/slis", "/statusz")

@@ -155,7 +155,9 @@ def respond(status: int, value: Any, accept: str, warnings: list[str]) -> HTTPRe
     if media == "application/yaml":
         from kctl.apiserver import yaml
 
-        return HTTPResponse(status, yaml.write(value).encode(errors="replace"), [("Content-Type", "application/yaml"), *heads])
+        return HTTPResponse(
+            status, yaml.write(value).encode(errors="replace"), [("Content-Type", "application/yaml"), *heads]
+        )
     return HTTPResponse(status, dumps(value), [("Content-Type", "application/json"), *heads])
 
 

@@ -54,10 +54,6 @@ def command(
     output: str | None,
 ) -> None:
     """List every kind with its short names, group and scope, and whether kctl simulates it."""
-    from kctl.api import register
-    from kctl.cli import tables
-    from kctl.cli.output import document, write
-
     kinds = [
         kind
         for kind in preferred(settings)
@@ -68,6 +64,15 @@ def command(
     ]
     if sort_by:
         kinds.sort(key=lambda kind: kind.plural if sort_by == "name" else kind.kind)
+    _print(kinds, output, show_headers=not no_headers)
+
+
+def _print(kinds: list[Kind], output: str | None, *, show_headers: bool) -> None:
+    """Print the kinds in the form that ``-o`` names."""
+    from kctl.api import register
+    from kctl.cli import tables
+    from kctl.cli.output import document, write
+
     if output == "name":
         write("".join(f"{kind.resource}\n" for kind in kinds))
         return
@@ -102,6 +107,6 @@ def command(
     ]
     write(
         tables.plain(
-            [*headers, *(["VERBS", "CATEGORIES"] if output == "wide" else [])], cells, show_headers=not no_headers
+            [*headers, *(["VERBS", "CATEGORIES"] if output == "wide" else [])], cells, show_headers=show_headers
         )
     )

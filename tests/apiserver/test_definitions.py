@@ -25,7 +25,11 @@ SPEC: Obj = {
             "type": "array",
             "x-kubernetes-list-type": "map",
             "x-kubernetes-list-map-keys": ["k"],
-            "items": {"type": "object", "required": ["k"], "properties": {"k": {"type": "string"}, "v": {"type": "string"}}},
+            "items": {
+                "type": "object",
+                "required": ["k"],
+                "properties": {"k": {"type": "string"}, "v": {"type": "string"}},
+            },
         },
         "port": {"x-kubernetes-int-or-string": True},
         "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
@@ -122,7 +126,10 @@ def test_unknown_fields_are_pruned_and_told(server: APIServer, served: LocalClie
         ({"n": "x"}, ("spec.n", 'Invalid value: "string": spec.n in body must be of type integer: "string"')),
         ({"n": 0}, ("spec.n", "Invalid value: 0: spec.n in body should be greater than or equal to 1")),
         ({"n": 1.5}, ("spec.n", 'Invalid value: "number": spec.n in body must be of type integer: "number"')),
-        ({"port": True}, ("spec.port", 'Invalid value: "boolean": spec.port in body must be of type integer,string: "boolean"')),
+        (
+            {"port": True},
+            ("spec.port", 'Invalid value: "boolean": spec.port in body must be of type integer,string: "boolean"'),
+        ),
         ({"l": [{"v": "1"}]}, ("spec.l[0].k", "Required value")),
         ({"l": [{"k": "a"}, {"k": "a"}]}, ("spec.l[1]", 'Duplicate value: {"k":"a"}')),
         ({"l": {}}, ("spec.l", 'Invalid value: "object": spec.l in body must be of type array: "object"')),
@@ -183,7 +190,12 @@ def test_status_is_written_through_its_subresource_alone(server: APIServer, clie
 
 def test_versions_differ_in_what_they_show(server: APIServer, client: LocalClient) -> None:
     one = definition()["spec"]["versions"][0]
-    schema = {"openAPIV3Schema": {"type": "object", "properties": {"spec": {"type": "object", "properties": {"n": {"type": "integer"}}}}}}
+    schema = {
+        "openAPIV3Schema": {
+            "type": "object",
+            "properties": {"spec": {"type": "object", "properties": {"n": {"type": "integer"}}}},
+        }
+    }
     two = {"name": "v2", "served": True, "storage": False, "schema": schema, "deprecated": True}
     client.create(CRDS, definition(versions=[one, two]))
     client.create(FOOS, foo("a", {"n": 1, "s": "y"}))
@@ -242,7 +254,9 @@ def test_rules_in_cel_are_carried_out_and_share_a_budget(server: APIServer, clie
     rules = [{"rule": "!has(self.n) || self.n < 10", "messageExpression": "'n is %d'.format([self.n])"}]
     old = {"s": {"x-kubernetes-validations": [{"rule": "self == oldSelf", "message": "immutable"}], "maxLength": 9}}
     spec = evolve(SPEC, {"properties": {**old, "n": {"type": "integer"}}})
-    schema = {"openAPIV3Schema": {"type": "object", "properties": {"spec": {**spec, "x-kubernetes-validations": rules}}}}
+    schema = {
+        "openAPIV3Schema": {"type": "object", "properties": {"spec": {**spec, "x-kubernetes-validations": rules}}}
+    }
     client.create(CRDS, definition(versions=[evolve(definition()["spec"]["versions"][0], {"schema": schema})]))
     with pytest.raises(StatusError, match="spec: Invalid value: n is 11"):
         client.create(FOOS, foo("a", {"n": 11}))

@@ -123,7 +123,9 @@ def test_room_that_comes_later_is_told_as_well() -> None:
 
 def test_a_pod_that_waits_for_its_image_is_told_once_whatever_the_kubelet_calls_it() -> None:
     with ControlPlane.open(None, nodes=1) as cp:
-        cp.client.create("deployments.apps", deployment(image="app/NOT-pullable", replicas=1, progressDeadlineSeconds=60))
+        cp.client.create(
+            "deployments.apps", deployment(image="app/NOT-pullable", replicas=1, progressDeadlineSeconds=60)
+        )
         report = cp.converge()
     assert rows(report).count(("pods without image", 1)) == 1
     (pods,) = [record for record in report["consequence"] if record["type"] == "pods"]

@@ -373,7 +373,9 @@ def _counts(obj: Obj, names: tuple[str, ...], parts: tuple[str, ...], out: Error
         not_negative(status, name, "status", out)
     for name in parts:
         if (status.get(name) or 0) > (status.get("replicas") or 0):
-            out.append(errors.invalid(f"status.{name}", status.get(name) or 0, "cannot be greater than status.replicas"))
+            out.append(
+                errors.invalid(f"status.{name}", status.get(name) or 0, "cannot be greater than status.replicas")
+            )
     if (status.get("availableReplicas") or 0) > (status.get("readyReplicas") or 0):
         text = "cannot be greater than readyReplicas"
         out.append(errors.invalid("status.availableReplicas", status.get("availableReplicas") or 0, text))
