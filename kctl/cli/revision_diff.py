@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from kctl.plane.plane import ControlPlane
 
 FLEETING = ("leases.coordination.k8s.io", "events", "events.events.k8s.io")
+BOOKKEEPING = "kctl.dev"
+"""The group of intents, rendered sets and inventories."""
 SERVER = ("uid", "generation", "creationTimestamp", "deletionTimestamp")
 
 
@@ -133,11 +135,11 @@ def _read(plane: ControlPlane, name: str, revision: int) -> Obj | None:
 
 
 def show(plane: ControlPlane, first: int, last: int, form: str | None, *, secrets: bool = False) -> int:
-    """Print what differs; return 1 when anything does."""
+    """Print what differs, kctl's own bookkeeping of sets apart; return 1 when anything does."""
     from kctl.cli import layers
     from kctl.cli.output import document, write
 
-    found = between(plane, first, last)
+    found = [one for one in between(plane, first, last) if one.resource.partition(".")[2] != BOOKKEEPING]
     entries = [difference.data(secrets=secrets) for difference in found]
     if form in ("json", "yaml"):
         body = {"apiVersion": "kctl.dev/v1", "kind": "Diff", "from": first, "to": last, "objects": entries}

@@ -454,3 +454,16 @@ def test_watching_events_goes_on_with_those_that_come(
     new = ran.out.removeprefix(before).replace("deployment.apps/web scaled\n", "")
     assert ran.err == ""
     assert (wanted in new) if wanted else "Scaled" not in new
+
+
+def test_what_kctl_notes_about_its_sets_is_no_difference(kctl: Any) -> None:
+    config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {colour: %s}\n"
+    kctl.write("c.yaml", config % "red")
+    kctl("apply", "-f", "c.yaml")
+    first = revision(kctl)
+    kctl.write("c.yaml", config % "blue")
+    kctl("apply", "-f", "c.yaml")
+    assert (
+        kctl("diff", f"{first}..{revision(kctl)}", code=1).out
+        == "configmap/c changed\n    ~ data.colour: red -> blue\n"
+    )
