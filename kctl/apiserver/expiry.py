@@ -1,8 +1,8 @@
 """Events are forgotten an hour after they were last written, as kube-apiserver's ``--event-ttl`` has it.
 
 In: a server. Out: its Events without those whose time has come, as writes of the run that begins.
-Which is the oldest is noted beside the log, so that a run looks at Events only when one can have expired;
-a note that is lost costs a look.
+Which is the oldest is noted beside the log, so that few runs look at Events at all: one that finds some
+minutes' worth expired. A note that is lost costs a look.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from kctl.apiserver.server import APIServer
 
 TTL = 3600.0
+LATE = 600.0
+"""So much later some may go: looking at all for the sake of one would make each run pay for an hour of Events."""
 EVENTS = "events"
 NOTE = "oldest-event"
 TIMES = ("lastTimestamp", "eventTime", "firstTimestamp")
@@ -28,7 +30,7 @@ def expire(server: APIServer) -> None:
     oldest = _number(noted)
     if oldest is None:
         oldest = min((entry.now for entry in storage.store.entries()), default=now) if noted is None else 0.0
-    if now - oldest < TTL:
+    if now - oldest < TTL + LATE:
         if noted is None:
             storage.store.set_hint(NOTE, repr(oldest).encode())
         return
