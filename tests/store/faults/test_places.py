@@ -161,7 +161,7 @@ def test_a_watch_delivers_every_change_once_in_order_and_whole_entries(place, re
         assert bookmark in ends
 
 
-@pytest.mark.slow
+@pytest.mark.night
 @pytest.mark.skipif(not traced.is_there(), reason="strace is not installed or may not trace")
 @pytest.mark.skipif(not reachable(), reason="this Python's SQLite hides the functions that are watched")
 def test_a_process_killed_at_system_calls_loses_nothing(place, monkeypatch):

@@ -21,7 +21,7 @@ def test_the_same_seed_is_the_same_life():
     assert protocol.run(range(40, 50), 40, 3) == protocol.run(range(40, 50), 40, 3)
 
 
-@pytest.mark.slow
+@pytest.mark.night
 @pytest.mark.parametrize("name", PROTOCOL)
 def test_without_one_of_its_rules_an_invariant_breaks(name):
     with broken(PROTOCOL[name]), pytest.raises(Violation):
