@@ -9,33 +9,11 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from kctl.api.cel import lexer
+
 ESCAPES = {"__": "__underscores__", ".": "__dot__", "-": "__dash__", "/": "__slash__"}
 BACK = {escaped: plain for plain, escaped in ESCAPES.items()}
-RESERVED = frozenset(
-    [
-        "true",
-        "false",
-        "null",
-        "in",
-        "as",
-        "break",
-        "const",
-        "continue",
-        "else",
-        "for",
-        "function",
-        "if",
-        "import",
-        "let",
-        "loop",
-        "package",
-        "namespace",
-        "return",
-        "var",
-        "void",
-        "while",
-    ]
-)
+RESERVED = lexer.KEYWORDS | lexer.RESERVED
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 
 
