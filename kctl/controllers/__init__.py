@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from kctl.runtime.flags import DEFAULT_FLAGS, Flags
+
 if TYPE_CHECKING:
     from kctl.runtime.controller import Controller
 
@@ -38,16 +40,17 @@ CONTROLLERS = {
 ALL = tuple(CONTROLLERS)
 
 
-def build(names: Iterable[str] | None = None) -> list[Controller]:
-    """Return the controllers of those names (None: all), in the order of :data:`ALL`.
+def build(names: Iterable[str] | None = None, flags: Flags = DEFAULT_FLAGS) -> list[Controller]:
+    """Return the controllers of those names (None: all), in the order of :data:`ALL`, set by ``flags``.
 
     Names of other programs' controllers are passed over; the caller knows which are unknown.
     """
     wanted = set(ALL if names is None else names)
-    return [_load(name) for name in ALL if name in wanted]
+    return [_load(name, flags) for name in ALL if name in wanted]
 
 
-def _load(name: str) -> Controller:
+def _load(name: str, flags: Flags) -> Controller:
     module, _, attribute = CONTROLLERS[name].partition(":")
     controller: Controller = getattr(import_module(f"{__name__}.{module}"), attribute)()
+    controller.flags = flags
     return controller

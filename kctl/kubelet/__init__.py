@@ -9,14 +9,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from kctl.kubelet.behaviour import Behaviours
     from kctl.runtime.controller import Controller
     from kctl.runtime.profile import Profile
 
 
-def build(profile: Profile) -> list[Controller]:
-    """Return the kubelets' controllers for the given latencies."""
+def build(profile: Profile, behaviours: Behaviours | None = None) -> list[Controller]:
+    """Return the kubelets' controllers for the given latencies.
+
+    ``behaviours`` says what goes wrong in the world; annotations go on top of it.
+    """
     from kctl.kubelet.agent import Kubelet
+    from kctl.kubelet.behaviour import Annotated
     from kctl.kubelet.node import NodeStatus
     from kctl.kubelet.registration import Registration
 
-    return [Registration(profile), NodeStatus(), Kubelet(profile)]
+    world = Annotated(behaviours)
+    return [Registration(profile), NodeStatus(), Kubelet(profile, world)]

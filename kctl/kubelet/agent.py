@@ -17,6 +17,7 @@ from kctl.client.cache import META, SPEC, STATUS, Cache, Caches, Index, by_node
 from kctl.client.client import Client
 from kctl.kubelet import admission, facts, pulls, references
 from kctl.kubelet.addresses import pod_address
+from kctl.kubelet.behaviour import Behaviours
 from kctl.kubelet.containers import state_of, waiting_reason
 from kctl.kubelet.likeness import Lives
 from kctl.kubelet.phase import TERMINAL, by_name
@@ -55,8 +56,9 @@ class Kubelet(Controller):
     component = COMPONENT
     batch = 512
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Profile, world: Behaviours) -> None:
         self.profile = profile
+        self.world = world
         self._lives = Lives(profile)
         self._references = references.Named()
         self._written: dict[Key, Obj] = {}

@@ -14,6 +14,8 @@ from kctl.api import durations, quantity
 from kctl.api.errors import FieldError, KctlError, UsageError, invalid, not_supported, required
 from kctl.api.objects import Obj
 from kctl.plane.retention import History
+from kctl.runtime.flags import DEFAULT_FLAGS, Flags, named
+from kctl.runtime.flags import parse as parse_flags
 from kctl.runtime.profile import Profile
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ CLOUDS = ("local", "none", "aws", "gcp", "azure")
 MAX_NODES = 15_000
 SPEC_FIELDS = (
     "cloud",
+    "controllerManager",
     "history",
     "ignoreDifferences",
     "kubernetes",
@@ -74,6 +77,7 @@ class Cluster(NamedTuple):
     history: History = History()
     ignored: tuple[Rule, ...] = ()
     """What a diff leaves out."""
+    flags: Flags = DEFAULT_FLAGS
 
 
 def zones_of(region: str) -> tuple[str, ...]:
@@ -135,9 +139,21 @@ def parse(manifest: Mapping[str, Any]) -> Cluster:
     profile = _profile(spec.get("latencies") or {}, errors)
     history = _history(spec.get("history") or {}, errors)
     ignored = _ignored(spec["ignoreDifferences"], errors) if "ignoreDifferences" in spec else ()
+    flags = _flags(spec.get("controllerManager") or {}, errors)
     if errors:
         raise ClusterError(errors)
-    return Cluster(groups, cloud, region, kubernetes, replicas, profile, history, ignored)
+    return Cluster(groups, cloud, region, kubernetes, replicas, profile, history, ignored, flags)
+
+
+def _flags(given: Any, errors: list[FieldError]) -> Flags:
+    """Read ``{node-monitor-grace-period: 40s}``."""
+    try:
+        if not isinstance(given, dict):
+            raise ValueError("must be a map of flags")
+        return parse_flags(given)
+    except ValueError as error:
+        errors.append(invalid("spec.controllerManager", given, str(error)))
+        return DEFAULT_FLAGS
 
 
 def _ignored(listed: Any, errors: list[FieldError]) -> tuple[Rule, ...]:
@@ -314,6 +330,13 @@ def manifest_of(cluster: Cluster) -> Obj:
     }
     if latencies:
         spec["latencies"] = latencies
+    flags = {
+        named(name): f"{value:g}s" if name.endswith("_period") else value
+        for name, value in cluster.flags._asdict().items()
+        if value != Flags._field_defaults[name]
+    }
+    if flags:
+        spec["controllerManager"] = flags
     if cluster.history != History():
         kept: Obj = {"revisions": cluster.history.revisions, "commands": cluster.history.commands}
         spec["history"] = kept | ({"age": f"{cluster.history.age:g}s"} if cluster.history.age else {})

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from kctl.api.errors import UsageError
 from kctl.client.local import LocalClient
 from kctl.runtime.controller import Controller, Loop
+from kctl.runtime.flags import DEFAULT_FLAGS, Flags
 from kctl.runtime.loop import ControllerLoop
 from kctl.runtime.manager import Manager
 from kctl.runtime.profile import Profile
 
 if TYPE_CHECKING:
+    from kctl.api.behaviour import Behaviours
     from kctl.apiserver.server import APIServer
 
 SCHEDULER = "kube-scheduler"
@@ -25,10 +27,19 @@ INTENT = "intent-controller"
 
 
 def build(
-    manager: Manager, server: APIServer, names: Sequence[str] | None, *, cloud: str, profile: Profile, seed: int
+    manager: Manager,
+    server: APIServer,
+    names: Sequence[str] | None,
+    *,
+    cloud: str,
+    profile: Profile,
+    seed: int,
+    behaviours: Behaviours | None = None,
+    flags: Flags = DEFAULT_FLAGS,
 ) -> None:
     """Add the loops named (None: all) to the manager; a room none of whose loops is named is not loaded.
 
+    ``behaviours`` says what goes wrong in the kubelets' world, ``flags`` how controllers are set.
     Raises UsageError for a name that no loop has.
     """
     from kctl.controllers import ALL
@@ -40,7 +51,7 @@ def build(
     unknown = sorted(wanted - known)
     if unknown:
         raise UsageError(f"no such controller: {', '.join(unknown)}; known are {', '.join(sorted(known))}")
-    for program, controller in _controllers(wanted, cloud, profile):
+    for program, controller in _controllers(wanted, cloud, profile, behaviours, flags):
         if controller.name in wanted:
             client = LocalClient(server, user=controller.user, field_manager=program)
             manager.add(ControllerLoop(controller, client, manager.caches))
@@ -48,7 +59,9 @@ def build(
         manager.add(_scheduler(manager, server, seed))
 
 
-def _controllers(wanted: set[str], cloud: str, profile: Profile) -> Iterator[tuple[str, Controller]]:
+def _controllers(
+    wanted: set[str], cloud: str, profile: Profile, behaviours: Behaviours | None, flags: Flags
+) -> Iterator[tuple[str, Controller]]:
     """Yield the controllers, each with the program it is part of upstream: its field manager."""
     from kctl import controllers
 
@@ -56,12 +69,12 @@ def _controllers(wanted: set[str], cloud: str, profile: Profile) -> Iterator[tup
         from kctl.gitops.intent import IntentController
 
         yield "kctl", IntentController()
-    for found in controllers.build(wanted):
+    for found in controllers.build(wanted, flags):
         yield "kube-controller-manager", found
     if not wanted.isdisjoint(KUBELET):
         from kctl import kubelet
 
-        for found in kubelet.build(profile):
+        for found in kubelet.build(profile, behaviours):
             yield "kubelet", found
     if not wanted.isdisjoint(CLOUD):
         from kctl import cloud as clouds

@@ -22,11 +22,14 @@ from kctl.plane import shape as shapes
 from kctl.plane.retention import History
 from kctl.plane.stores import open_store
 from kctl.runtime.converge import Outcome  # part of this module's interface
+from kctl.runtime.flags import DEFAULT_FLAGS, Flags
+from kctl.runtime.flags import parse as parse_flags
 from kctl.runtime.profile import Profile
 
 if TYPE_CHECKING:
     from typing import Self
 
+    from kctl.api.behaviour import Behaviours
     from kctl.apiserver.http import HTTPResponse
     from kctl.apiserver.server import APIServer
     from kctl.client.client import Client
@@ -54,6 +57,8 @@ class Shape(NamedTuple):
     replicas: int = 1
     history: History = History()
     authorization: tuple[str, ...] = ("Node", "RBAC")
+    flags: Flags = DEFAULT_FLAGS
+    behaviours: Behaviours | None = None
 
 
 class ControlPlane:
@@ -105,10 +110,14 @@ class ControlPlane:
         admission: Mapping[str, Any] | None = None,
         authorization: str = "AlwaysAllow",
         store: Store | None = None,
+        flags: Mapping[str, object] | None = None,
+        behaviours: Behaviours | None = None,
     ) -> Self:
         """Open the plane in the state folder ``path`` (made when it is not there), None: in memory.
 
-        ``nodes`` are made on the first opening only. Raises UsageError for what is not built:
+        ``nodes`` are made on the first opening only. ``flags`` are kube-controller-manager's, by its
+        names (:mod:`kctl.runtime.flags`); ``behaviours`` says what goes wrong in the simulated world
+        (:mod:`kctl.api.behaviour`). Raises UsageError for a flag there is not and for what is not built:
         another Kubernetes minor, a scheduler configuration, an authorization mode there is not
         (several are separated by commas: ``Node,RBAC``); KctlError when the folder cannot be used.
         """
@@ -123,6 +132,8 @@ class ControlPlane:
             seed,
             admission,
             authorization=_modes(authorization),
+            flags=_flags(flags or {}),
+            behaviours=behaviours,
         )
         folder = None if path is None else Path(path)
         plane = cls(store or open_store(folder), folder, shape)
@@ -138,7 +149,11 @@ class ControlPlane:
         With ``remove`` a run also takes away and replaces nodes, as :meth:`shape_nodes`.
         """
         store = open_store(folder, replicas=cluster.replicas)
-        plane = cls(store, folder, Shape(None, cluster.cloud, cluster.profile, seed, history=cluster.history))
+        plane = cls(
+            store,
+            folder,
+            Shape(None, cluster.cloud, cluster.profile, seed, history=cluster.history, flags=cluster.flags),
+        )
         plane._begin(cluster, remove=remove)
         return plane
 
@@ -151,7 +166,7 @@ class ControlPlane:
         from kctl.store.overlay import OverlayStore
 
         store = OverlayStore(open_store(folder, create=False, consistency="serializable"))
-        plane = cls(store, folder, Shape(None, cluster.cloud, cluster.profile, seed))
+        plane = cls(store, folder, Shape(None, cluster.cloud, cluster.profile, seed, flags=cluster.flags))
         plane._is_shared = False
         plane._begin(cluster, remove=remove)
         return plane
@@ -159,7 +174,15 @@ class ControlPlane:
     @classmethod
     def drafted(cls, cluster: clusters.Cluster, *, seed: int = 0) -> Self:
         """Open a plane of a new cluster that is nowhere yet: :meth:`settle` gives it a folder."""
-        shape = Shape(None, cluster.cloud, cluster.profile, seed, replicas=cluster.replicas, history=cluster.history)
+        shape = Shape(
+            None,
+            cluster.cloud,
+            cluster.profile,
+            seed,
+            replicas=cluster.replicas,
+            history=cluster.history,
+            flags=cluster.flags,
+        )
         plane = cls(open_store(None), None, shape)
         plane.shape_nodes(cluster)
         return plane
@@ -249,13 +272,23 @@ class ControlPlane:
         from kctl import __version__
 
         names = "all" if self.shape.controllers is None else ",".join(sorted(self.shape.controllers))
-        return f"{__version__} {self.shape.cloud} {names}"
+        flags = "" if self.shape.flags == DEFAULT_FLAGS else f" {tuple(self.shape.flags)}"
+        return f"{__version__} {self.shape.cloud} {names}{flags}"
 
     def _build(self, manager: Manager) -> None:
         from kctl.plane.loops import build
 
         shape = self.shape
-        build(manager, self.server, shape.controllers, cloud=shape.cloud, profile=shape.profile, seed=shape.seed)
+        build(
+            manager,
+            self.server,
+            shape.controllers,
+            cloud=shape.cloud,
+            profile=shape.profile,
+            seed=shape.seed,
+            behaviours=shape.behaviours,
+            flags=shape.flags,
+        )
 
     def request(
         self,
@@ -383,6 +416,14 @@ class ControlPlane:
     def compact(self) -> None:
         """Compact all history, as if the server had been restarted after a compaction."""
         self.server.compact()
+
+
+def _flags(given: Mapping[str, object]) -> Flags:
+    """Read flags; UsageError for one that is not known or not well."""
+    try:
+        return parse_flags(given)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def _modes(text: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from kctl.api.objects import Key, Obj, key_of
 from kctl.client.cache import ALL, Caches, Change
 from kctl.client.client import Client
 from kctl.runtime.actions import Action
+from kctl.runtime.flags import DEFAULT_FLAGS, Flags
 
 KeysOf = Callable[[Obj | None, Obj | None, Caches], Iterable[Key]]
 
@@ -59,6 +60,8 @@ class Controller:
     writes: ClassVar[tuple[str, ...]] = ()
     component: str = ""
     """What events name as their source, the name when it is empty."""
+    flags: Flags = DEFAULT_FLAGS
+    """What kube-controller-manager was started with; set before :meth:`prepare`."""
     batch: ClassVar[int] = 1
     """So many keys are synced in one step. The caches take in what each writes; Events are recorded together."""
 

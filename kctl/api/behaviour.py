@@ -1,0 +1,380 @@
+"""How the simulated world misbehaves: what images, containers and nodes do when it is not what one hopes.
+
+The kubelets ask a :class:`Behaviours` and get values of this module; all defaults mean that
+everything works. :class:`Annotated` reads the persistent form, annotations of pods and nodes
+(``sim.kctl.dev/...``), on top of any other source: a Scenario is one. Nothing here acts and nothing
+remembers: an answer is a function of the question, so that a later command gets the same one.
+
+Annotations of a pod; all but the last two may name one container (``sim.kctl.dev/run.migrate: 40s``):
+
+=====================  ========================================================================
+``start``              seconds from its image being there to the process running
+``up-after``           the process answers startup and liveness probes from then; ``never``
+``ready-after``        it answers readiness probes from then; ``never``
+``hangs-after``        it answers no probe from then (``hangs-times``: in so many runs only)
+``run``                it ends by itself after so long
+``exit-code``          with this (0); without ``run`` it ends as soon as it runs
+``exit-reason``        ``OOMKilled`` for what the kernel did; else Completed or Error
+``exit-times``         only the first so many runs end like that, the others as by default
+``stop``               it ends so long after SIGTERM; ``never``
+``stop-code``          with this exit code (0)
+``pre-stop``           the preStop hook takes so long
+``post-start``         the postStart hook fails: with this message
+``cpu``, ``memory``,   what it uses, as quantities; more memory than its limit and the kernel
+``disk``               kills it
+``pull``               its image: a duration, or ``fail``
+``pull-error``         in these words; ``pull-times``: only so many attempts fail
+``size``               of its images, as a quantity
+=====================  ========================================================================
+
+Annotations of a node: ``state`` (``dead``: the machine is, its containers with it; or
+``kubelet-stopped``: only nobody is told of them any more), ``boot`` (any text: another one is
+another boot), ``pressure`` (``memory``, ``disk``, ``pid``, several with commas).
+Kubelets themselves note on a node ``silent-since`` and ``booted-at``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import inf
+from types import MappingProxyType
+from typing import Literal, NamedTuple, Protocol
+
+from kctl.api import durations, quantity
+from kctl.api.clock import parse_time
+from kctl.api.objects import Obj
+
+PREFIX = "sim.kctl.dev/"
+STATE = PREFIX + "state"
+BOOT = PREFIX + "boot"
+PRESSURE = PREFIX + "pressure"
+SILENT_SINCE = PREFIX + "silent-since"
+BOOTED_AT = PREFIX + "booted-at"
+NodeState = Literal["running", "kubelet-stopped", "dead"]
+STATES: tuple[NodeState, ...] = ("running", "kubelet-stopped", "dead")
+PRESSURES = ("memory", "disk", "pid")
+
+
+class Pulling(NamedTuple):
+    """What comes of pulling an image: None as ``seconds`` is what the profile says.
+
+    ``failures`` attempts fail before one succeeds (inf: all), with ``error`` as the runtime's words.
+    ``size`` in bytes, 0 when it does not matter.
+    """
+
+    seconds: float | None = None
+    failures: float = 0
+    error: str = ""
+    size: int = 0
+
+
+class Ending(NamedTuple):
+    """A run that ends by itself ``after`` seconds; only the first ``times`` runs do."""
+
+    after: float = 0.0
+    exit_code: int = 0
+    reason: str = ""
+    times: float = inf
+
+
+class ContainerBehaviour(NamedTuple):
+    """What a container does; None is what the profile says.
+
+    Seconds count from the start of a run, inf is never: ``up_after`` for startup and liveness
+    probes, ``ready_after`` for readiness, ``hangs_after`` (in the first ``hang_times`` runs) for all.
+    ``stop`` counts from SIGTERM, inf ignores it. Usage is in thousandths of a CPU and bytes.
+    """
+
+    start: float | None = None
+    up_after: float = 0.0
+    ready_after: float = 0.0
+    hangs_after: float = inf
+    hang_times: float = inf
+    ends: Ending | None = None
+    stop: float | None = None
+    stop_code: int = 0
+    pre_stop: float | None = None
+    post_start_error: str = ""
+    cpu: int | None = None
+    memory: int | None = None
+    disk: int | None = None
+    pulling: Pulling | None = None
+    """Its image, where this container is another than all others that use it."""
+
+
+DEFAULT = ContainerBehaviour()
+ON_DEMAND = Pulling()
+
+
+class PodBehaviour(NamedTuple):
+    """What the containers of a pod do, by name; all others do as ``every`` does."""
+
+    every: ContainerBehaviour = DEFAULT
+    containers: Mapping[str, ContainerBehaviour] = MappingProxyType({})
+
+    def of(self, name: str) -> ContainerBehaviour:
+        """Return what a container does."""
+        return self.containers.get(name, self.every)
+
+
+class NodeBehaviour(NamedTuple):
+    """How a node is: None as ``changes_at`` when that stays so.
+
+    Another ``boot`` than before is a reboot. ``pressure`` names what it has too little of.
+    """
+
+    state: NodeState = "running"
+    boot: str = ""
+    pressure: tuple[str, ...] = ()
+    changes_at: float | None = None
+
+
+HEALTHY = NodeBehaviour()
+
+
+class Behaviours(Protocol):
+    """What kubelets ask. Answers must not depend on anything but the arguments."""
+
+    def image(self, image: str, node: str) -> Pulling:
+        """Say what comes of pulling ``image`` (as written in the pod) on the node of that name."""
+        ...
+
+    def pod(self, pod: Obj) -> PodBehaviour | None:
+        """Say what the pod's containers do, None for nothing but the default. Asked at every step."""
+        ...
+
+    def node(self, node: Obj, now: float) -> NodeBehaviour:
+        """Say how the node is at ``now``."""
+        ...
+
+
+class Works:
+    """The default: everything works."""
+
+    def image(self, image: str, node: str) -> Pulling:
+        """Say that every image can be pulled."""
+        return ON_DEMAND
+
+    def pod(self, pod: Obj) -> PodBehaviour | None:
+        """Say that the pod is like any other."""
+        return None
+
+    def node(self, node: Obj, now: float) -> NodeBehaviour:
+        """Say that the node is healthy."""
+        return HEALTHY
+
+
+class Annotated:
+    """What annotations say, on top of what another source says; a value that cannot be read says nothing."""
+
+    def __init__(self, below: Behaviours | None = None) -> None:
+        self._below = below or Works()
+        self._known: dict[tuple[tuple[str, str], ...], PodBehaviour] = {}
+
+    def image(self, image: str, node: str) -> Pulling:
+        """Say what the other source says: annotations are about the images of their pod."""
+        return self._below.image(image, node)
+
+    def pod(self, pod: Obj) -> PodBehaviour | None:
+        """Read the pod's annotations."""
+        found = self._below.pod(pod)
+        annotations = pod["metadata"].get("annotations")
+        if not annotations:
+            return found
+        named = tuple(item for item in annotations.items() if item[0].startswith(PREFIX))
+        if not named:
+            return found
+        if found is not None:
+            return pod_behaviour(dict(named), found)
+        known = self._known.get(named)
+        if known is None:
+            if len(self._known) >= LIMIT:
+                self._known.clear()
+            known = self._known[named] = pod_behaviour(dict(named))
+        return known
+
+    def node(self, node: Obj, now: float) -> NodeBehaviour:
+        """Read the node's annotations."""
+        found = self._below.node(node, now)
+        annotations = node["metadata"].get("annotations") or {}
+        if annotations.get(STATE) in STATES:
+            found = found._replace(state=annotations[STATE])
+        if annotations.get(BOOT):
+            found = found._replace(boot=annotations[BOOT])
+        if annotations.get(PRESSURE):
+            named = {part.strip() for part in annotations[PRESSURE].split(",")}
+            found = found._replace(pressure=tuple(name for name in PRESSURES if name in named))
+        return found
+
+
+LIMIT = 1024
+"""So many sets of annotations are known at a time."""
+
+
+def pod_behaviour(annotations: Mapping[str, str], below: PodBehaviour | None = None) -> PodBehaviour:
+    """Return what annotations say of a pod's containers, on top of what is known of them."""
+    below = below or PodBehaviour()
+    by_container: dict[str, dict[str, str]] = {}
+    for key, text in annotations.items():
+        if key.startswith(PREFIX):
+            field, _, container = key.removeprefix(PREFIX).partition(".")
+            by_container.setdefault(container, {})[field] = text
+    common = by_container.pop("", {})
+    names = sorted(by_container.keys() | below.containers.keys())
+    return PodBehaviour(
+        _changed(below.every, common),
+        {name: _changed(below.of(name), {**common, **by_container.get(name, {})}) for name in names},
+    )
+
+
+def problems(annotations: Mapping[str, str]) -> list[str]:
+    """Return what of a pod's annotations cannot be read, in words; lints say it."""
+    found = []
+    for key in sorted(annotations):
+        if not key.startswith(PREFIX):
+            continue
+        field = key.removeprefix(PREFIX).partition(".")[0]
+        read = FIELDS.get(field)
+        if read is None:
+            found.append(f"{key}: no such annotation; known are {', '.join(sorted(FIELDS))}")
+            continue
+        try:
+            read(annotations[key])
+        except ValueError as error:
+            found.append(f"{key}: {annotations[key]!r} cannot be read: {error}")
+    return found
+
+
+def _changed(known: ContainerBehaviour, texts: Mapping[str, str]) -> ContainerBehaviour:
+    """Return the behaviour with what the annotations say of it."""
+    values: dict[str, object] = {}
+    for field, text in texts.items():
+        read = FIELDS.get(field)
+        if read is None:
+            continue
+        try:
+            values[field] = read(text)
+        except ValueError:
+            continue
+    direct = {PLAIN[field]: value for field, value in values.items() if field in PLAIN}
+    made = known._replace(**direct)  # type: ignore[arg-type]  # each value is of its field's type
+    return made._replace(ends=_ending(made.ends, values), pulling=_pulling(made.pulling, values))
+
+
+def _ending(known: Ending | None, values: Mapping[str, object]) -> Ending | None:
+    found = {ENDING[field]: value for field, value in values.items() if field in ENDING}
+    if not found or (known is None and not found.keys() & {"after", "exit_code"}):
+        return known
+    return (known or Ending())._replace(**found)  # type: ignore[arg-type]
+
+
+def _pulling(known: Pulling | None, values: Mapping[str, object]) -> Pulling | None:
+    found: dict[str, object] = {}
+    if "pull" in values:
+        fails = values["pull"] == inf
+        found |= {"failures": inf} if fails else {"seconds": values["pull"], "failures": 0}
+    found |= {PULLING[field]: value for field, value in values.items() if field in PULLING}
+    return (known or Pulling())._replace(**found) if found else known  # type: ignore[arg-type]
+
+
+def _seconds(text: str) -> float:
+    seconds = durations.parse(text)
+    if seconds < 0:
+        raise ValueError("it is below 0")
+    return seconds
+
+
+def _or_never(text: str) -> float:
+    return inf if text == "never" else _seconds(text)
+
+
+def _or_fail(text: str) -> float:
+    return inf if text == "fail" else _seconds(text)
+
+
+def _text(text: str) -> str:
+    return text
+
+
+def _code(text: str) -> int:
+    code = int(text)
+    if not 0 <= code <= 255:
+        raise ValueError("it is not from 0 to 255")
+    return code
+
+
+def _count(text: str) -> float:
+    count = int(text)
+    if count < 0:
+        raise ValueError("it is below 0")
+    return float(count)
+
+
+def _milli(text: str) -> int:
+    return quantity.milli(text)
+
+
+def _bytes(text: str) -> int:
+    return quantity.value(text)
+
+
+FIELDS: Mapping[str, Callable[[str], object]] = {
+    "start": _seconds,
+    "up-after": _or_never,
+    "ready-after": _or_never,
+    "hangs-after": _or_never,
+    "hangs-times": _count,
+    "run": _or_never,
+    "exit-code": _code,
+    "exit-reason": _text,
+    "exit-times": _count,
+    "stop": _or_never,
+    "stop-code": _code,
+    "pre-stop": _seconds,
+    "post-start": _text,
+    "cpu": _milli,
+    "memory": _bytes,
+    "disk": _bytes,
+    "pull": _or_fail,
+    "pull-error": _text,
+    "pull-times": _count,
+    "size": _bytes,
+}
+"""What can be said of a container, and how it is read; ValueError for what cannot be."""
+PLAIN = {
+    "start": "start",
+    "up-after": "up_after",
+    "ready-after": "ready_after",
+    "hangs-after": "hangs_after",
+    "hangs-times": "hang_times",
+    "stop": "stop",
+    "stop-code": "stop_code",
+    "pre-stop": "pre_stop",
+    "post-start": "post_start_error",
+    "cpu": "cpu",
+    "memory": "memory",
+    "disk": "disk",
+}
+ENDING = {"run": "after", "exit-code": "exit_code", "exit-reason": "reason", "exit-times": "times"}
+PULLING = {"pull-error": "error", "pull-times": "failures", "size": "size"}
+
+
+def silent_since(node: Obj) -> float | None:
+    """Return since when no heartbeat comes from the node, None when the last one came just now.
+
+    A heartbeat is a fact, not a write: a node that is not known to be silent is heard of *now*.
+    """
+    text = (node["metadata"].get("annotations") or {}).get(SILENT_SINCE)
+    return _instant(text)
+
+
+def booted_at(node: Obj) -> float | None:
+    """Return when the node came up again after a reboot, None when it never had one."""
+    return _instant((node["metadata"].get("annotations") or {}).get(BOOTED_AT))
+
+
+def _instant(text: str | None) -> float | None:
+    try:
+        return parse_time(text) if text else None
+    except (ValueError, TypeError):
+        return None
