@@ -108,6 +108,14 @@ def why_not(definition: str, value: Obj) -> str:
     return min(reader.errors, key=lambda error: error.rank).go if reader.errors else ""
 
 
+def faults(definition: str, value: Obj) -> list[DecodeError]:
+    """Return everything that keeps a value from being one of a definition, unknown fields too."""
+    node, reader = schema.definition(definition), Reader("strict")
+    if not checks.check_of(node)(value):
+        reader.object(node, value, (), _Go(definition.rpartition(".")[2]))
+    return reader.errors
+
+
 def _no_object(kind: Kind, given: Any) -> DecodeError:
     """Return the error of a body that is not even an object."""
     word = WORDS.get(type(given), "null")

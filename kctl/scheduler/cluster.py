@@ -79,6 +79,8 @@ class Cluster:
         self.changed: dict[str, None] = {}
         """Nodes that changed, or whose pods did, since :meth:`snapshot`."""
         self.nominated: dict[str, dict[Key, PodInfo]] = {}
+        self.next_start = 0
+        """Where a cycle that samples nodes begins (nextStartNodeIndex)."""
         self.affinity_nodes: dict[str, NodeInfo] = {}
         self.spread_counts: dict[tuple[str, str], dict[str, tuple[int, int]]] = {}
         """By namespace and selector: matching pods per node, with the node's generation they hold for."""

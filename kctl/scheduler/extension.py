@@ -2,8 +2,8 @@
 
 A plugin has a ``name`` and whichever extension points it defines; plugins keep no state of their own
 between calls, what they work out for a pod goes into the :class:`Cycle`. A refusal is a value
-(:class:`No`), not an error. Reserve, Permit and PreBind have no plugin yet that would use them (they
-are for volumes and claims) and are left out.
+(:class:`No`), not an error. What a pod has to wait for between its decision and its binding is a
+:class:`Reservation`: Reserve, PreBind and Unreserve in one. Permit has no plugin that would use it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, runtime_checkable
 
 from kctl.api.objects import Key
+from kctl.client.client import Client
 from kctl.scheduler.cluster import Cluster
 from kctl.scheduler.nodeinfo import NodeInfo
 from kctl.scheduler.podinfo import PodInfo
@@ -177,6 +178,41 @@ class NormalizeScore(Protocol):
 
     def normalize(self, cycle: Cycle, scores: list[int], nodes: Sequence[NodeInfo]) -> list[int]:
         """Return the scores normalised, in the same order."""
+        ...
+
+
+class PreBindError(Exception):
+    """What a pod waits for before it is bound will not come: it is to be scheduled again."""
+
+
+class Reservation(Protocol):
+    """What was promised to a pod that has its node, and has to come true before it is bound."""
+
+    def write(self, client: Client) -> None:
+        """Ask for it (the beginning of PreBind); StatusError when that is refused."""
+        ...
+
+    def concerns(self, resource: str, key: Key) -> bool:
+        """Say whether a change of the object may end the wait."""
+        ...
+
+    def is_done(self) -> bool:
+        """Say whether it has come (the end of PreBind); PreBindError when it will not."""
+        ...
+
+    def release(self) -> None:
+        """Give it up (Unreserve)."""
+        ...
+
+
+@runtime_checkable
+class Reserve(Protocol):
+    """Promises a pod what it needs on its node."""
+
+    name: str
+
+    def reserve(self, cluster: Cluster, pod: PodInfo, node: str) -> Reservation | None:
+        """Promise it at once; None when there is nothing to wait for."""
         ...
 
 

@@ -3,14 +3,15 @@
 In: a :class:`~kctl.scheduler.cluster.Cluster` and a pod. Out: an :class:`Outcome`: the node, or why there
 is none, with everything needed to explain it. Nothing is written and nothing is assumed here. The order of
 the steps and their arithmetic are kube-scheduler's; all nodes are filtered and scored, where upstream
-samples clusters of 100 nodes or more.
+samples clusters of 100 nodes or more, unless the profile asks for the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from kctl.scheduler import ties
 from kctl.scheduler.cluster import Cluster
 from kctl.scheduler.extension import (
     NOT_FOUND,
@@ -29,6 +30,8 @@ from kctl.scheduler.extension import (
     PreScore,
     QueueSort,
     Refused,
+    Reservation,
+    Reserve,
     Score,
     Skip,
 )
@@ -57,24 +60,59 @@ class Outcome(NamedTuple):
     preemption: Preemption | None = None
 
 
-class Framework:
-    """A profile: plugins in their order, with weights."""
+MIN_NODES = 100
+"""Sampling finds at least so many feasible nodes (minFeasibleNodesToFind)."""
 
-    def __init__(self, plugins: Sequence[Any], weights: dict[str, int]) -> None:
+
+class Framework:
+    """A profile: plugins in their order, with weights.
+
+    ``points`` names the plugins of each extension point in order; without it every plugin runs wherever it
+    can, in the order given. ``percentage`` is how many of the nodes have to be found feasible (None: all).
+    """
+
+    def __init__(
+        self,
+        plugins: Sequence[Any],
+        weights: Mapping[str, int],
+        points: Mapping[str, Sequence[str]] | None = None,
+        *,
+        name: str = "default-scheduler",
+        percentage: int | None = None,
+        pick: ties.Ties = ties.first,
+        is_default: bool = True,
+    ) -> None:
+        self.name = name
         self.plugins = tuple(plugins)
+        self.by_name: dict[str, Any] = {plugin.name: plugin for plugin in plugins}
         self.weights = weights
-        self.sort_key = next(p.sort_key for p in plugins if isinstance(p, QueueSort))
-        self.binding = next(p.binding for p in plugins if isinstance(p, Bind))
-        self.pre_enqueue: list[PreEnqueue] = [p for p in plugins if isinstance(p, PreEnqueue)]
-        self.pre_filters: list[PreFilter] = [p for p in plugins if isinstance(p, PreFilter)]
-        self.filters: list[Filter] = [p for p in plugins if isinstance(p, Filter)]
-        self.extensions: list[PreFilterExtensions] = [p for p in plugins if isinstance(p, PreFilterExtensions)]
-        self.post_filters: list[PostFilter] = [p for p in plugins if isinstance(p, PostFilter)]
-        self.scorers = [
-            (p, p if isinstance(p, PreScore) else None, p if isinstance(p, NormalizeScore) else None)
-            for p in plugins
-            if isinstance(p, Score)
+        self.percentage = percentage
+        self.pick = pick
+        """Chooses among the best nodes."""
+        self.is_default = is_default
+        """Whether all but the name is as in the default profile: the kernel may take what it knows then."""
+
+        def at(point: str, extends: Any) -> list[Any]:
+            chosen = plugins if points is None else [self.by_name[n] for n in points[point] if n in self.by_name]
+            return [plugin for plugin in chosen if isinstance(plugin, extends)]
+
+        self.sort_key = at("queueSort", QueueSort)[0].sort_key
+        self.binding = at("bind", Bind)[0].binding
+        self.pre_enqueue: list[PreEnqueue] = at("preEnqueue", PreEnqueue)
+        self.pre_filters: list[PreFilter] = at("preFilter", PreFilter)
+        self.filters: list[Filter] = at("filter", Filter)
+        self.extensions: list[PreFilterExtensions] = at("preFilter", PreFilterExtensions)
+        self.post_filters: list[PostFilter] = at("postFilter", PostFilter)
+        self.reservers: list[Reserve] = at("reserve", Reserve)
+        prepares = at("preScore", PreScore)
+        self.scorers: list[tuple[Score, PreScore | None, NormalizeScore | None]] = [
+            (p, p if p in prepares else None, p if isinstance(p, NormalizeScore) else None) for p in at("score", Score)
         ]
+
+    @property
+    def samples(self) -> bool:
+        """Say whether the cycle stops looking once it has found enough nodes."""
+        return self.percentage is not None or not self.scorers
 
     # -- the cycle
 
@@ -109,7 +147,10 @@ class Framework:
         if chosen is not None:
             return Outcome(pod, chosen.name, considered=names_of(nodes), feasible=(chosen.name,), best=(chosen.name,))
         refusals: dict[str, No] = {}
-        feasible = self.run_filters(cycle, filters, candidates, refusals)
+        if self.samples:
+            feasible = self._sample(cycle, filters, candidates, refusals)
+        else:
+            feasible = self.run_filters(cycle, filters, candidates, refusals)
         if not feasible:
             return self.unschedulable(cycle, Refused(nodes, refusals, absent), skipped)
         return self._select(cycle, nodes, feasible, refusals, absent)
@@ -178,6 +219,34 @@ class Framework:
                 refusals[node.name] = no
         return feasible
 
+    def _sample(
+        self, cycle: Cycle, filters: Checks, nodes: Sequence[NodeInfo], refusals: dict[str, No]
+    ) -> list[NodeInfo]:
+        """Find some feasible nodes, beginning where the last cycle left off (findNodesThatPassFilters).
+
+        What is looked at is what upstream looks at with parallelism 1: up to the node after the last one wanted.
+        """
+        cluster, wanted = cycle.cluster, self.wanted(len(nodes))
+        start = cluster.next_start
+        feasible: list[NodeInfo] = []
+        for n in range(len(nodes)):
+            node = nodes[(start + n) % len(nodes)]
+            found = self.run_filters(cycle, filters, (node,), refusals)
+            if found and len(feasible) == wanted:
+                break
+            feasible += found
+        cluster.next_start = (start + len(feasible) + len(refusals)) % len(cluster.order())
+        return feasible
+
+    def wanted(self, nodes: int) -> int:
+        """Return how many feasible nodes are enough (numFeasibleNodesToFind)."""
+        if not self.scorers:
+            return 1
+        if nodes < MIN_NODES or self.percentage is None:
+            return nodes
+        percentage = self.percentage or max(50 - nodes // 125, 5)
+        return max(nodes * percentage // 100, MIN_NODES)
+
     def refuse(self, cycle: Cycle, filters: Checks, node: NodeInfo) -> No | None:
         """Filter one node with the pods nominated to it, and without (RunFilterPluginsWithNominatedPods)."""
         pod = cycle.pod
@@ -206,6 +275,11 @@ class Framework:
         for plugin in self.extensions:
             plugin.remove_pod(cycle, pod, node)
 
+    def reserve(self, cluster: Cluster, pod: PodInfo, node: str) -> list[Reservation]:
+        """Promise a pod that has its node what it will have to wait for (RunReservePlugins)."""
+        found = [plugin.reserve(cluster, pod, node) for plugin in self.reservers]
+        return [reservation for reservation in found if reservation is not None]
+
     # -- scoring
 
     def _select(
@@ -216,7 +290,7 @@ class Framework:
         refusals: dict[str, No],
         absent: No | None,
     ) -> Outcome:
-        """Score the feasible nodes and take the first of the best (one alone is not scored)."""
+        """Score the feasible nodes and take one of the best (one alone is not scored)."""
         names = tuple(node.name for node in feasible)
         if len(feasible) == 1:
             return Outcome(cycle.pod, names[0], "", "", names_of(nodes), refusals, absent, names, best=names)
@@ -224,7 +298,8 @@ class Framework:
         totals = tuple(map(sum, zip(*scores.values(), strict=True))) if scores else (0,) * len(feasible)
         top = max(totals)
         best = tuple(name for name, total in zip(names, totals, strict=True) if total == top)
-        return Outcome(cycle.pod, best[0], "", "", names_of(nodes), refusals, absent, names, scores, totals, best)
+        node = self.pick(cycle.pod.uid, best)
+        return Outcome(cycle.pod, node, "", "", names_of(nodes), refusals, absent, names, scores, totals, best)
 
     def run_scores(self, cycle: Cycle, nodes: list[NodeInfo]) -> dict[str, list[int]]:
         """Return the weighted scores by plugin, in order of ``nodes``."""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from kctl.api.objects import Key, Obj, controller_of
+from kctl.scheduler import ties
 from kctl.scheduler.cluster import Cluster
 from kctl.scheduler.equivalence import Bucket, PodClass, Rules, Scorer, Spread
 from kctl.scheduler.extension import SKIP, Cycle
@@ -63,9 +64,12 @@ class Kernel:
 
     def schedule(self, cluster: Cluster, pod: PodInfo) -> Placed | None:
         """Decide for one pod; None leaves it to the plain way."""
+        framework = self._framework
+        if not framework.is_default or framework.samples or framework.pick is not ties.first:
+            return None
         if cluster.nominated or cluster.affinity_nodes or pod.has_affinity or pod.nominated:
             return None
-        if reports_resources(pod.obj):
+        if pod.claims or pod.disks or reports_resources(pod.obj):
             return None
         key = self._class_of(pod)
         if key not in self._classes and not _has_siblings(cluster, pod):

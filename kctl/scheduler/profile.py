@@ -1,11 +1,18 @@
-"""The default profile of Kubernetes 1.36: plugins in upstream's MultiPoint order, with weights.
+"""A profile's plugins, made and put in their places: what a configuration says, as a framework that runs.
 
-Left out, and in the register: VolumeRestrictions, NodeVolumeLimits, VolumeBinding and VolumeZone, so volumes
-neither restrict nor bind anything here; DynamicResources is recognised only.
+In: a :class:`~kctl.scheduler.config.Profile`. Out: a :class:`~kctl.scheduler.framework.Framework`. Plugins that
+a profile names and that are not in the table are not built: the register says which. DynamicResources
+is recognised only.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kctl.scheduler import ties
+from kctl.scheduler.config import Configuration, Profile
+from kctl.scheduler.config_plugins import EXTENDS
 from kctl.scheduler.framework import Framework
 from kctl.scheduler.plugins.default_binder import DefaultBinder
 from kctl.scheduler.plugins.default_preemption import DefaultPreemption
@@ -23,33 +30,59 @@ from kctl.scheduler.plugins.priority_sort import PrioritySort
 from kctl.scheduler.plugins.scheduling_gates import SchedulingGates
 from kctl.scheduler.plugins.taint_toleration import TaintToleration
 
-WEIGHTS = {
-    "TaintToleration": 3,
-    "NodeAffinity": 2,
-    "PodTopologySpread": 2,
-    "InterPodAffinity": 2,
-    "DynamicResources": 2,
-}
-"""Plugins not named weigh 1."""
+CLASSES: tuple[Callable[..., Any], ...] = (
+    SchedulingGates,
+    PrioritySort,
+    NodeUnschedulable,
+    NodeName,
+    TaintToleration,
+    NodeAffinity,
+    NodePorts,
+    NodeResourcesFit,
+    PodTopologySpread,
+    InterPodAffinity,
+    DynamicResources,
+    DefaultPreemption,
+    NodeResourcesBalancedAllocation,
+    ImageLocality,
+    DefaultBinder,
+)
+"""The plugins there are; each is made with the arguments that ``config_args.py`` reads for it."""
 
 
 def default_profile() -> Framework:
     """Return the framework with the default plugins."""
-    plugins = (
-        SchedulingGates(),
-        PrioritySort(),
-        NodeUnschedulable(),
-        NodeName(),
-        TaintToleration(),
-        NodeAffinity(),
-        NodePorts(),
-        NodeResourcesFit(),
-        PodTopologySpread(),
-        InterPodAffinity(),
-        DynamicResources(),
-        DefaultPreemption(),
-        NodeResourcesBalancedAllocation(),
-        ImageLocality(),
-        DefaultBinder(),
+    return build(Profile())
+
+
+def frameworks(configuration: Configuration, seed: int = 0) -> dict[str, Framework]:
+    """Return the framework of each scheduler, by its name."""
+    return {profile.name: build(profile, ties.seeded(seed)) for profile in configuration.profiles}
+
+
+def build(profile: Profile, pick: ties.Ties = ties.first) -> Framework:
+    """Return the framework of a profile."""
+    points = profile.points.plugins
+    wanted = {name for names in points.values() for name in names}
+    plugins = [make(**profile.args.get(name, {})) for make in CLASSES if (name := _name(make)) in wanted]
+    return Framework(
+        plugins,
+        profile.points.weights,
+        _points(points),
+        name=profile.name,
+        percentage=profile.percentage,
+        pick=pick,
+        is_default=profile.is_default,
     )
-    return Framework(plugins, WEIGHTS)
+
+
+def _name(make: Any) -> str:
+    return str(make.name)
+
+
+def _points(points: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Return the points with what plugins prepare here and not upstream beside what they prepare it for."""
+    found = dict(points)
+    for before, point in (("preFilter", "filter"), ("preScore", "score")):
+        found[before] += tuple(name for name in points[point] if before not in EXTENDS[name])
+    return found
