@@ -325,6 +325,20 @@ def _namespace(obj: Obj) -> tuple[str, ...]:
     return (obj["metadata"].get("namespace") or "",)
 
 
+def by_claim(pods: Cache) -> Index:
+    """Return the standard index: pods by the claims behind their volumes."""
+    return pods.index("claims", _claim_values, on=SPEC)
+
+
+def _claim_values(pod: Obj) -> tuple[Key, ...]:
+    if not pod["spec"].get("volumes"):
+        return ()
+    from kctl.api.volumes import claims_of
+
+    namespace = pod["metadata"].get("namespace") or ""
+    return tuple(Key(namespace, name) for name in claims_of(pod))
+
+
 def by_controller(cache: Cache) -> Index:
     """Return the standard index: objects by the uid of their controlling owner."""
     return cache.index("controller", _controller_values, on=OWNERS)

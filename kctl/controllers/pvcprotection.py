@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from kctl.api.objects import Key, Obj, controller_uid, is_deleting, key_of
-from kctl.client.cache import META, SPEC, Caches, Index
+from kctl.api.volumes import claims_of
+from kctl.client.cache import META, SPEC, Caches, by_claim
 from kctl.runtime.actions import Patch
 from kctl.runtime.controller import Controller, Decision, Watch, keys_of_self
 
@@ -38,14 +39,14 @@ class PVCProtectionController(Controller):
 
     def prepare(self, caches: Caches) -> None:
         """Register the index of pods by claim."""
-        users_index(caches)
+        by_claim(caches["pods"])
 
     def observe(self, caches: Caches, key: Key) -> Seen | None:
         """Read the claim and look for pods that use it."""
         claim = caches[CLAIMS].get(key)
         if claim is None:
             return None
-        return Seen(claim, any(uses(pod, claim) for pod in users_index(caches).get(key)))
+        return Seen(claim, any(uses(pod, claim) for pod in by_claim(caches["pods"]).get(key)))
 
     def decide(self, seen: Seen, now: float) -> Decision:
         """Put the finalizer on, or take it off, as processPVC."""
@@ -89,28 +90,9 @@ def _finalizers(resource: str, obj: Obj, finalizers: list[str]) -> Decision:
     return Decision((Patch(resource, key_of(obj), {"metadata": meta}),))
 
 
-def users_index(caches: Caches) -> Index:
-    """Return the index of pods by the claims they name."""
-    return caches["pods"].index("claims", _claims_of, on=SPEC)
-
-
-def _claims_of(pod: Obj) -> tuple[Key, ...]:
-    volumes = pod["spec"].get("volumes")
-    if not volumes:
-        return ()
-    namespace = pod["metadata"].get("namespace") or ""
-    found = []
-    for volume in volumes:
-        if "persistentVolumeClaim" in volume:
-            found.append(Key(namespace, volume["persistentVolumeClaim"]["claimName"]))
-        elif "ephemeral" in volume:
-            found.append(Key(namespace, f"{pod['metadata']['name']}-{volume['name']}"))
-    return tuple(dict.fromkeys(found))
-
-
 def _keys_of_pod(old: Obj | None, new: Obj | None, caches: Caches) -> tuple[Key, ...]:
     """Map a pod that is gone or shut down to its claims."""
     pod = new or old
     if pod is None or (new is not None and new["metadata"].get("deletionGracePeriodSeconds") != 0):
         return ()
-    return _claims_of(pod)
+    return tuple(Key(key_of(pod).namespace, name) for name in claims_of(pod))

@@ -15,6 +15,7 @@ from kctl.client.cache import Caches
 from kctl.scheduler.nodeinfo import NodeInfo
 from kctl.scheduler.nodetree import NodeTree
 from kctl.scheduler.podinfo import PodInfo, is_terminal
+from kctl.scheduler.volumes import Volumes
 
 
 class Image:
@@ -90,6 +91,7 @@ class Cluster:
         """Grows whenever a node comes, goes or changes; pods do not move it."""
         self.log = ChangeLog()
         """What happened to nodes through their pods."""
+        self.volumes = Volumes(caches)
         self.carriers: dict[tuple[str, str, str], dict[str, int]] = {}
         """By namespace and label: how many pods that are not on their way out each node has of it."""
 

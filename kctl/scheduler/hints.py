@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from kctl.api.objects import Obj
 from kctl.api.tolerations import tolerates
+from kctl.scheduler import volume_hints as storage
 from kctl.scheduler.cluster import Cluster
 from kctl.scheduler.match import untolerated
 from kctl.scheduler.nodeinfo import NodeInfo
@@ -35,13 +36,15 @@ POD_GATES = "pod gates eliminated"
 
 
 class Event(NamedTuple):
-    """What happened: a kind from the list above, to a node (shown without its pods) or to a pod."""
+    """What happened: a kind from the list above, to a node (shown without its pods), a pod, or another object."""
 
     kind: str
     old_node: NodeInfo | None = None
     new_node: NodeInfo | None = None
     old_pod: PodInfo | None = None
     new_pod: PodInfo | None = None
+    old_obj: Obj | None = None
+    new_obj: Obj | None = None
 
     @property
     def pods(self) -> list[PodInfo]:
@@ -291,6 +294,45 @@ HINTS: dict[str, dict[str, Hint]] = {
         NODE_TAINT: always,
         POD_DELETE: freed_resources,
         POD_SCALE_DOWN: needs_less,
+    },
+    "VolumeRestrictions": {
+        NODE_ADD: always,
+        NODE_TAINT: always,
+        POD_DELETE: storage.frees_disk,
+        storage.CLAIM_ADD: storage.names_shared_claim,
+    },
+    "NodeVolumeLimits": {
+        POD_DELETE: storage.frees_volume,
+        storage.CSI_NODE_ADD: always,
+        storage.CSI_NODE_UPDATE: storage.allows_more,
+        storage.CLAIM_ADD: storage.names_claim,
+        storage.ATTACHMENT_DELETE: storage.was_attached,
+    },
+    "VolumeBinding": {
+        NODE_ADD: always,
+        NODE_LABEL: always,
+        NODE_TAINT: always,
+        storage.CLASS_ADD: storage.provisions_elsewhere,
+        storage.CLASS_UPDATE: storage.provisions_elsewhere,
+        storage.CLAIM_ADD: storage.names_claim,
+        storage.CLAIM_UPDATE: storage.names_claim,
+        storage.VOLUME_ADD: always,
+        storage.VOLUME_UPDATE: always,
+        storage.CSI_NODE_ADD: storage.migrates,
+        storage.CSI_NODE_UPDATE: storage.migrates,
+        storage.DRIVER_UPDATE: storage.stops_counting,
+        storage.CAPACITY_ADD: storage.holds_more,
+        storage.CAPACITY_UPDATE: storage.holds_more,
+    },
+    "VolumeZone": {
+        NODE_ADD: always,
+        NODE_LABEL: always,
+        NODE_TAINT: always,
+        storage.CLASS_ADD: storage.waits_for_consumers,
+        storage.CLAIM_ADD: storage.names_shared_claim,
+        storage.CLAIM_UPDATE: storage.names_shared_claim,
+        storage.VOLUME_ADD: storage.is_elsewhere,
+        storage.VOLUME_UPDATE: storage.is_elsewhere,
     },
     "PodTopologySpread": {
         NODE_ADD: spread_after_node,

@@ -24,9 +24,12 @@ from kctl.scheduler.hints import Event
 from kctl.scheduler.kernel import Kernel, Placed
 from kctl.scheduler.nodeinfo import NodeInfo
 from kctl.scheduler.podinfo import PodInfo, is_terminal
+from kctl.scheduler.prebind import PreBinding, Waiting
 from kctl.scheduler.profile import default_profile
 from kctl.scheduler.queue import Queued, SchedulingQueue
 from kctl.scheduler.report import Reporter
+from kctl.scheduler.volume_hints import storage_events
+from kctl.scheduler.volumes import RESOURCES as VOLUME_RESOURCES
 
 SCHEDULER_NAME = "default-scheduler"
 PODS_A_STEP = 256
@@ -48,6 +51,7 @@ class SchedulerLoop:
         "replicasets.apps",
         "statefulsets.apps",
         "poddisruptionbudgets.policy",
+        *VOLUME_RESOURCES,
     )
 
     def __init__(self, client: Client, caches: Caches, *, seed: int = 0) -> None:
@@ -58,6 +62,7 @@ class SchedulerLoop:
         self._cluster = Cluster(caches)
         self._queue = SchedulingQueue(self._framework.sort_key)
         self._reporter = Reporter(client, SCHEDULER_NAME)
+        self._prebinding = PreBinding()
         self._now = 0.0
         self._arrived: dict[Key, Obj] = {}
         self._outcomes: dict[Key, Outcome | Placed] = {}
@@ -79,18 +84,23 @@ class SchedulerLoop:
         elif resource == "nodes":
             for change in changes:
                 self._node_changed(change.old, change.new)
+        elif resource in VOLUME_RESOURCES:
+            self._storage_changed(resource, changes)
 
     def has_work(self) -> bool:
-        """Say whether a pod waits to be decided about."""
-        return bool(self._arrived) or self._queue.has_next()
+        """Say whether a pod waits to be decided about, or to be bound."""
+        return bool(self._arrived) or self._queue.has_next() or self._prebinding.has_work()
 
     def step(self, now: float) -> int:
         """Decide for some pods, bind and report."""
         self._now = now
         self._take_in(now)
-        bound: list[tuple[Queued, str]] = []
+        bound, failed = self._prebinding.look(now)
+        for one in failed:
+            self._prebind_failed(*one, now)
         refused: list[tuple[Queued, Outcome]] = []
-        while len(bound) + len(refused) < PODS_A_STEP:
+        taken = len(failed)
+        while taken + len(bound) + len(refused) < PODS_A_STEP:
             queued = self._queue.pop()
             if queued is None:
                 break
@@ -99,9 +109,14 @@ class SchedulerLoop:
             outcome = self._framework.schedule(self._cluster, queued.pod) if placed is None else placed
             self._remember(outcome)
             if isinstance(outcome, Placed) or outcome.node:
+                reservations = self._framework.reserve(self._cluster, queued.pod, outcome.node)
                 self._cluster.nominate(queued.pod, "")
                 self._cluster.place(queued.pod, outcome.node)
-                bound.append((queued, outcome.node))
+                if reservations:
+                    self._prebinding.begin(self._client, Waiting(queued, outcome.node, reservations, now))
+                    taken += 1
+                else:
+                    bound.append((queued, outcome.node))
                 continue
             self._queue.refused(queued, outcome.plugins, now)
             refused.append((queued, outcome))
@@ -110,16 +125,21 @@ class SchedulerLoop:
         self._bind(bound, now)
         for queued, outcome in refused:
             self._report(queued, outcome, now)
-        return len(bound) + len(refused)
+        return taken + len(bound) + len(refused)
 
     def next_wake(self, *, periodic: bool) -> float | None:
-        """Return when the next back-off after an API error ends; unschedulable pods have no timer."""
-        return self._queue.next_wake()
+        """Return when the next back-off after an API error ends, or a pod looks at its volumes.
+
+        Unschedulable pods have no timer.
+        """
+        times = (self._queue.next_wake(), self._prebinding.next_wake(periodic=periodic))
+        return min((at for at in times if at is not None), default=None)
 
     def wake(self, now: float) -> None:
-        """Bring back the pods whose back-off has ended."""
+        """Bring back the pods whose back-off has ended, and let waiting ones look."""
         self._now = now
         self._queue.wake(now)
+        self._prebinding.wake(now)
 
     # -- for explanations
 
@@ -188,6 +208,16 @@ class SchedulerLoop:
             return bool(pod["spec"].get("nodeName") == node and pod["metadata"]["uid"] == uid)
         return True
 
+    def _prebind_failed(self, queued: Queued, why: str, now: float) -> None:
+        """Schedule a pod again, after its back-off, whose volumes were not bound."""
+        pod = queued.pod
+        self._cluster.remove_pod(pod.key)
+        pod.node_name = ""
+        self._queue.failed(queued, now)
+        outcome = Outcome(pod, reason="SchedulerError", message=why)
+        self._remember(outcome)
+        self._reporter.unschedulable(pod, outcome, None, now, again=queued.attempts > 1)
+
     def _report(self, queued: Queued, outcome: Outcome, now: float) -> None:
         """Write why a pod does not fit, and carry a preemption out."""
         preemption = outcome.preemption
@@ -218,6 +248,8 @@ class SchedulerLoop:
             return
         self._arrived.pop(key, None)
         queued = self._queue.remove(key)
+        if self._prebinding.abandon(key) is not None and not now_is:
+            self._cluster.remove_pod(key)
         if new is None:
             self._outcomes.pop(key, None)
             self.tried.pop(key, None)
@@ -283,6 +315,15 @@ class SchedulerLoop:
             return
         for kind in hints.node_events(old, new):
             self._happened(Event(kind, before, after))
+
+    def _storage_changed(self, resource: str, changes: Sequence[Change]) -> None:
+        """Take in changes of volumes, claims and what is known of storage."""
+        self._prebinding.changed(resource, [change.key for change in changes])
+        if not self._queue.unschedulable:
+            return
+        for change in changes:
+            for kind in storage_events(resource, change.old, change.new):
+                self._happened(Event(kind, old_obj=change.old, new_obj=change.new))
 
     def _happened(self, event: Event, at_most: float = float("inf")) -> None:
         """Requeue the unschedulable pods, of a priority up to ``at_most``, that the event may help."""

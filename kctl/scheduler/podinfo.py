@@ -12,10 +12,14 @@ from functools import cached_property
 from typing import NamedTuple
 
 from kctl.api.objects import Key, Obj, key_of
+from kctl.api.volumes import claim_name
 from kctl.scheduler.match import LabelMatch, NodeMatch, labels_matching, required_node_affinity
 from kctl.scheduler.requests import Requests, pod_requests
 
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 the wildcard of hostIP, nothing listens here
+
+DISKS = ("gcePersistentDisk", "awsElasticBlockStore", "iscsi", "rbd")
+"""Kinds of inline volumes that VolumeRestrictions compares."""
 
 
 class HostPort(NamedTuple):
@@ -114,6 +118,21 @@ class PodInfo:
         spec = self.spec
         containers = (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
         return tuple(normalized_image(c.get("image") or "") for c in containers)
+
+    @cached_property
+    def claims(self) -> tuple[tuple[str, bool], ...]:
+        """The claims behind the pod's volumes, in their order; True for one of an ephemeral volume."""
+        volumes = self.spec.get("volumes")
+        if not volumes:
+            return ()
+        named = ((claim_name(self.obj, volume), "ephemeral" in volume) for volume in volumes)
+        return tuple(dict.fromkeys((name, is_own) for name, is_own in named if name))
+
+    @cached_property
+    def disks(self) -> tuple[Obj, ...]:
+        """The inline volumes that pods do not always share."""
+        volumes = self.spec.get("volumes") or ()
+        return tuple(volume for volume in volumes if any(kind in volume for kind in DISKS))
 
     @cached_property
     def affinity(self) -> tuple[AffinityTerm, ...]:
