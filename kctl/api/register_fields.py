@@ -165,6 +165,19 @@ apps.v1.RollingUpdateDeployment
   = maxSurge maxUnavailable
 apps.v1.ReplicaSetSpec
   = minReadySeconds replicas selector template
+apps.v1.StatefulSetSpec
+  = minReadySeconds ordinals persistentVolumeClaimRetentionPolicy podManagementPolicy replicas revisionHistoryLimit
+  = selector serviceName template updateStrategy
+  ~ volumeClaimTemplates: their claims are made, but never bound
+apps.v1.StatefulSetOrdinals
+  = start
+apps.v1.StatefulSetPersistentVolumeClaimRetentionPolicy
+  = whenDeleted whenScaled
+apps.v1.StatefulSetUpdateStrategy
+  = rollingUpdate type
+apps.v1.RollingUpdateStatefulSetStrategy
+  = partition
+  x maxUnavailable: the API server drops it, as upstream's with the feature gate off; one pod is replaced at a time
 batch.v1.CronJob
   = spec
 batch.v1.CronJobSpec
@@ -255,6 +268,10 @@ events.v1.Event
 apps.v1.Deployment
   = spec
 apps.v1.ReplicaSet
+  = spec
+apps.v1.ControllerRevision
+  = data revision
+apps.v1.StatefulSet
   = spec
 core.v1.ReplicationController
   = spec

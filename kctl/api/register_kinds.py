@@ -26,11 +26,11 @@ KINDS = """
 = serviceaccounts
 = services
 ~ apiservices.apiregistration.k8s.io: requests are not passed on to other API servers
-~ controllerrevisions.apps: kept for StatefulSets and DaemonSets, which are not simulated
+= controllerrevisions.apps
 ~ daemonsets.apps: no controller makes their pods
 = deployments.apps
 = replicasets.apps
-~ statefulsets.apps: no controller makes their pods
+= statefulsets.apps
 = events.events.k8s.io
 = selfsubjectreviews.authentication.k8s.io
 = tokenreviews.authentication.k8s.io

@@ -23,6 +23,7 @@ CONTROLLERS = {
     "pod-garbage-collector-controller": "podgc:PodGarbageCollector",
     "replicaset-controller": "replicaset:ReplicaSetController",
     "replicationcontroller-controller": "replication:ReplicationControllerController",
+    "statefulset-controller": "statefulset:StatefulSetController",
     "job-controller": "job:JobController",
     "deployment-controller": "deployment:DeploymentController",
     "cronjob-controller": "cronjob:CronJobController",

@@ -109,7 +109,7 @@ def test_a_template_is_looked_into_as_a_pod_is() -> None:
 
 
 def test_an_accepted_kind_is_one_entry() -> None:
-    entries = register.not_simulated(kind_of("sts"), {"spec": {"template": {"spec": POD["spec"]}}})
+    entries = register.not_simulated(kind_of("ing"), {"spec": {"ingressClassName": "web"}})
     assert [entry.path for entry in entries] == [""]
     assert entries[0].note
 
