@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 from kctl.scheduler.cluster import Cluster
 from kctl.scheduler.extension import MAX_SCORE, Checks, Cycle, No
 from kctl.scheduler.nodeinfo import NodeInfo, State
-from kctl.scheduler.plugins.pod_topology_spread import has_keys, round_half_up
+from kctl.scheduler.plugins.pod_topology_spread import has_keys
+from kctl.scheduler.plugins.resource_scores import round_half_up
 from kctl.scheduler.plugins.spread_constraints import HOSTNAME, Constraint, count_matching
 
 Counts = tuple[int, ...]

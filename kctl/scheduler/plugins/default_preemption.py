@@ -23,8 +23,6 @@ NOT_HELPFUL = No(NAME, ("Preemption is not helpful for scheduling",), True)
 NO_VICTIMS = No(NAME, ("No preemption victims found for incoming pod",), True)
 NEVER = "not eligible due to preemptionPolicy=Never."
 WAITING = "not eligible due to a terminating pod on the nominated node."
-MIN_CANDIDATES = 100
-MIN_CANDIDATES_PERCENT = 10
 NOT_STARTED = "9999"
 """Sorts after every time: a pod that has not started counts as starting now."""
 
@@ -42,6 +40,11 @@ class DefaultPreemption:
     """Finds victims when no node fits."""
 
     name = NAME
+
+    def __init__(self, *, min_percent: int = 10, min_absolute: int = 100) -> None:
+        self._min_percent = min_percent
+        self._min_absolute = min_absolute
+        """So many candidates are wanted: a share of the nodes, or a number."""
 
     def post_filter(self, framework: Framework, cycle: Cycle, refused: Refused) -> Preemption:
         """Find the node where making room costs least."""
@@ -61,7 +64,7 @@ class DefaultPreemption:
         self, framework: Framework, cycle: Cycle, potential: Sequence[NodeInfo], statuses: dict[str, No]
     ) -> list[Candidate]:
         """Try nodes until there are enough candidates, one of them without violations (DryRunPreemption)."""
-        wanted = min(max(len(potential) * MIN_CANDIDATES_PERCENT // 100, MIN_CANDIDATES), len(potential))
+        wanted = min(max(len(potential) * self._min_percent // 100, self._min_absolute), len(potential))
         candidates: list[Candidate] = []
         budgets = disruption_budgets(cycle.cluster) if potential else []
         for node in potential:

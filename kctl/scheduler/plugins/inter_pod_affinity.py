@@ -1,7 +1,7 @@
 """InterPodAffinity: pods that want to be near others, or far from them.
 
 Required terms filter, in both directions for anti-affinity; preferred terms score, in both directions, and
-required affinity of pods already placed draws too, with weight 1.
+required affinity of pods already placed draws too, with a weight of its own (1, unless the arguments say more).
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ NAME = "InterPodAffinity"
 AFFINITY = No(NAME, ("node(s) didn't match pod affinity rules",), True)
 ANTI_AFFINITY = No(NAME, ("node(s) didn't match pod anti-affinity rules",))
 EXISTING = No(NAME, ("node(s) didn't satisfy existing pods anti-affinity rules",))
-HARD_POD_AFFINITY_WEIGHT = 1
 
 Pairs = dict[tuple[str, str], int]
 """A number per topology key and value; never zero."""
@@ -41,6 +40,12 @@ class InterPodAffinity:
     """Filters by required terms, scores by preferred ones."""
 
     name = NAME
+
+    def __init__(self, *, hard_weight: int = 1, ignore_preferred: bool = False) -> None:
+        self._hard_weight = hard_weight
+        """What required affinity of placed pods weighs (hardPodAffinityWeight)."""
+        self._ignore_preferred = ignore_preferred
+        """Whether pods without wishes go anywhere, whatever placed pods wish (ignorePreferredTermsOfExistingPods)."""
 
     def pre_filter(self, cycle: Cycle) -> Skip | None:
         """Count where the pod's terms, and those of others about it, are met."""
@@ -125,6 +130,8 @@ class InterPodAffinity:
         """Sum up the weights that pods on all nodes give to topology values."""
         pod, cluster = cycle.pod, cycle.cluster
         wishes = bool(pod.preferred_affinity or pod.preferred_anti_affinity)
+        if self._ignore_preferred and not wishes:
+            return SKIP
         weights: dict[str, dict[str, int]] = {}
         for node in cluster.order() if wishes else cluster.affinity_nodes.values():
             if node.node is None or not node.labels:
@@ -146,12 +153,13 @@ class InterPodAffinity:
                 value = node.labels.get(term.topology_key)
                 if value is not None and term.matches(subject, namespaces):
                     column = weights.setdefault(term.topology_key, {})
-                    column[value] = column.get(value, 0) + sign * (term.weight or HARD_POD_AFFINITY_WEIGHT)
+                    column[value] = column.get(value, 0) + sign * (term.weight or self._hard_weight)
 
         take(pod.preferred_affinity, other, 1)
         take(pod.preferred_anti_affinity, other, -1)
         if other.has_affinity:
-            take(other.affinity, pod, 1)
+            if self._hard_weight:
+                take(other.affinity, pod, 1)
             take(other.preferred_affinity, pod, 1)
             take(other.preferred_anti_affinity, pod, -1)
 

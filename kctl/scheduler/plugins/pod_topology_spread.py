@@ -1,8 +1,8 @@
 """PodTopologySpread: matching pods spread evenly over the values of a topology key.
 
 Hard constraints (DoNotSchedule) filter, soft ones (ScheduleAnyway) score. A pod without constraints of
-its own gets the system's defaults, soft over hosts and zones, if a service or its controller
-selects it.
+its own gets defaults (the system's, soft over hosts and zones, or those of the arguments) if a
+service or its controller selects it.
 """
 
 from __future__ import annotations
@@ -11,9 +11,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from kctl.api.objects import Obj
+from kctl.scheduler.cluster import Cluster
 from kctl.scheduler.extension import MAX_SCORE, SKIP, Cycle, No, Skip
 from kctl.scheduler.nodeinfo import NodeInfo
+from kctl.scheduler.plugins.resource_scores import round_half_up
 from kctl.scheduler.plugins.spread_constraints import (
+    DEFAULTS,
     HOSTNAME,
     Constraint,
     constraints_of,
@@ -67,9 +71,19 @@ class PodTopologySpread:
 
     name = NAME
 
+    def __init__(self, *, defaults: tuple[Obj, ...] | None = None) -> None:
+        self._defaults = DEFAULTS if defaults is None else defaults
+        self._is_system = defaults is None
+
+    def constraints(self, cluster: Cluster, pod: PodInfo, when: str) -> list[Constraint]:
+        """Return the constraints that hold for a pod, its own or else the defaults."""
+        if pod.spec.get("topologySpreadConstraints"):
+            return constraints_of(pod, when)
+        return default_constraints(cluster, pod, self._defaults, when)
+
     def pre_filter(self, cycle: Cycle) -> Skip | None:
         """Count matching pods per topology value."""
-        constraints = constraints_of(cycle.pod, "DoNotSchedule")
+        constraints = self.constraints(cycle.cluster, cycle.pod, "DoNotSchedule")
         if not constraints:
             return SKIP
         counts: list[dict[str, int]] = [{} for _ in constraints]
@@ -116,18 +130,18 @@ class PodTopologySpread:
     def pre_score(self, cycle: Cycle, nodes: Sequence[NodeInfo]) -> Skip | None:
         """Count matching pods per topology value of the feasible nodes."""
         pod, cluster = cycle.pod, cycle.cluster
-        own = bool(pod.spec.get("topologySpreadConstraints"))
-        constraints = constraints_of(pod, "ScheduleAnyway") if own else default_constraints(cluster, pod)
+        need_keys = bool(pod.spec.get("topologySpreadConstraints")) or not self._is_system
+        constraints = self.constraints(cluster, pod, "ScheduleAnyway")
         if not constraints:
             return SKIP
-        counts, ignored = domains(constraints, nodes, need_keys=own)
+        counts, ignored = domains(constraints, nodes, need_keys=need_keys)
         sizes = [
             len(nodes) - len(ignored) if c.topology_key == HOSTNAME else len(counts[n])
             for n, c in enumerate(constraints)
         ]
         spread = [(n, c) for n, c in enumerate(constraints) if c.topology_key != HOSTNAME]
         for node in cluster.order() if spread else ():
-            if own and not has_keys(node, constraints):
+            if need_keys and not has_keys(node, constraints):
                 continue
             for n, constraint in spread:
                 value = node.labels.get(constraint.topology_key, "")
@@ -185,9 +199,3 @@ def domains(
             if constraint.topology_key != HOSTNAME:
                 counts[n][node.labels.get(constraint.topology_key, "")] = 0
     return counts, ignored
-
-
-def round_half_up(value: float) -> int:
-    """Round a number that is not negative as Go's math.Round: halves go up."""
-    whole = int(value)
-    return whole + 1 if value - whole >= 0.5 else whole

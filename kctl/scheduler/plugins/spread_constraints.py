@@ -16,8 +16,11 @@ from kctl.scheduler.nodeinfo import ZONE, NodeInfo
 from kctl.scheduler.podinfo import PodInfo
 
 HOSTNAME = "kubernetes.io/hostname"
-DEFAULTS = ((HOSTNAME, 3), (ZONE, 5))
-"""The system's default constraints: topology key and maxSkew, all ScheduleAnyway."""
+DEFAULTS: tuple[Obj, ...] = (
+    {"topologyKey": HOSTNAME, "maxSkew": 3, "whenUnsatisfiable": "ScheduleAnyway"},
+    {"topologyKey": ZONE, "maxSkew": 5, "whenUnsatisfiable": "ScheduleAnyway"},
+)
+"""The system's default constraints."""
 REMEMBERED = 256
 """So many selectors' counts are remembered."""
 
@@ -82,15 +85,18 @@ def compiled(pod: PodInfo, constraint: Obj) -> Constraint:
     )
 
 
-def default_constraints(cluster: Cluster, pod: PodInfo) -> list[Constraint]:
-    """Return the system's default constraints for the pods that services and the controller select."""
-    parts = default_selector(cluster, pod)
+def default_constraints(
+    cluster: Cluster, pod: PodInfo, listed: Iterable[Obj] = DEFAULTS, when: str = "ScheduleAnyway"
+) -> list[Constraint]:
+    """Return default constraints, with the selectors of the pod's services and controller (buildDefaultConstraints)."""
+    wanted = [constraint for constraint in listed if constraint["whenUnsatisfiable"] == when]
+    parts = default_selector(cluster, pod) if wanted else []
     if not parts:
         return []
     selectors = tuple(labels_matching(part) for part in parts)
     identity = json.dumps(parts, sort_keys=True)
-    exact = exact_labels(parts)
-    return [Constraint(key, skew, 1, selectors, identity, False, True, False, exact) for key, skew in DEFAULTS]
+    made = (compiled(pod, {**constraint, "labelSelector": None, "matchLabelKeys": None}) for constraint in wanted)
+    return [c._replace(selectors=selectors, identity=identity, exact=exact_labels(parts)) for c in made]
 
 
 def exact_labels(selectors: Iterable[Obj | None]) -> tuple[tuple[str, str], ...]:
