@@ -30,17 +30,80 @@ def tree_lines(node: Obj, *, depth: int = 0) -> list[str]:
     return lines
 
 
-def scheduling_text(decisions: Iterable[Obj]) -> str:
-    """Return the plugin x node table of each decision."""
+MANY_NODES = 12
+"""More nodes than these stand together where the same is said of them."""
+
+
+def scheduling_text(decisions: Iterable[Obj], *, wide: bool = False) -> str:
+    """Return the plugin x node table of each decision, and what would help a pod that fits nowhere.
+
+    Of many nodes those that are refused for the same reasons, or score the same, share a row, unless ``wide``.
+    """
     parts = []
     for decision in decisions:
         pod = in_namespace(decision["namespace"], decision["pod"])
-        rows = []
-        plugins = sorted({plugin for found in decision["nodes"].values() for plugin in found["scores"]})
-        for name, found in sorted(decision["nodes"].items()):
-            scores = [found["scores"].get(plugin, "") for plugin in plugins]
-            total = found["total"]
-            rows.append([name, found["reason"] or "fits", *scores, "" if total is None else total])
-        headers = ["NODE", "WHY NOT", *plugins, *(["TOTAL"] if rows else [])]
-        parts.append(f"pod/{pod}: {decision['message']}\n{tables.grid(headers, rows)}")
+        nodes = decision["nodes"]
+        plugins = sorted({plugin for found in nodes.values() for plugin in found["scores"]})
+        rows: dict[tuple[str, ...], list[str]] = {}
+        for name in nodes:
+            cells = _cells(nodes[name], plugins)
+            alone = (name,) if wide or len(nodes) <= MANY_NODES else ()
+            rows.setdefault((*cells, *alone), []).append(name)
+        table = sorted([folded(names), *cells[: len(plugins) + 2]] for cells, names in rows.items())
+        headers = ["NODE", "WHY NOT", *plugins, *(["TOTAL"] if table else [])]
+        text = f"pod/{pod}: {decision['message'] or chosen(decision)}\n{tables.grid(headers, table)}"
+        parts.append(text + remedies_text(decision.get("remedies") or ()))
     return "\n".join(parts)
+
+
+def chosen(decision: Obj) -> str:
+    """Say where the scheduler puts a pod, and between which nodes it was a tie."""
+    if not decision["node"]:
+        return "no decision"
+    ties = [name for name in decision["best"] if name != decision["node"]]
+    when = f" (at revision {decision['revision']})" if decision.get("revision") else ""
+    return f"goes to {decision['node']}{when}" + (f", as good as {folded(ties)}" if ties else "")
+
+
+def _cells(found: Obj, plugins: Iterable[str]) -> tuple[str, ...]:
+    """Return all cells of a node's row but its name."""
+    why = "; ".join(one["text"] for one in found.get("obstacles") or ()) if found["reason"] else ""
+    total = found["total"]
+    scores = [str(found["scores"].get(plugin, "")) for plugin in plugins]
+    return (why or found["reason"] or "fits", *scores, "" if total is None else str(total))
+
+
+def remedies_text(remedies: Iterable[Obj]) -> str:
+    """Return what would help, the smallest change first."""
+    lines = [f"  {remedy['text']}\n" for remedy in remedies]
+    return (
+        "".join([click.style("Would help", bold=True), " (smallest change first, each tried)\n", *lines])
+        if lines
+        else ""
+    )
+
+
+def folded(names: Iterable[str]) -> str:
+    """Write names in a few words: those that differ in a number at the end only stand together, ``node-[1-3,7]``."""
+    by_prefix: dict[str, list[tuple[int, str]]] = {}
+    for name in names:
+        prefix = name.rstrip("0123456789")
+        digits = name[len(prefix) :]
+        if not digits or (digits[0] == "0" and digits != "0"):
+            prefix, digits = name, ""
+        by_prefix.setdefault(prefix, []).append((int(digits) if digits else -1, name))
+    out = []
+    for prefix in sorted(by_prefix):
+        found = sorted(by_prefix[prefix])
+        out.append(found[0][1] if len(found) == 1 else f"{prefix}[{_ranges([number for number, _ in found])}]")
+    return ",".join(out)
+
+
+def _ranges(numbers: list[int]) -> str:
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1][1:] = [number]
+        else:
+            parts.append([number])
+    return ",".join("-".join(map(str, part)) for part in parts)

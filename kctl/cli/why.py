@@ -12,12 +12,13 @@ from kctl.cli.session import Settings
 @click.command("why", short_help="Explain why an object is as it is.")
 @options.resources("TYPE/NAME | TYPE NAME", required=False)
 @options.namespace
-@options.output("json", "yaml")
+@options.output("json", "yaml", "wide")
 @click.pass_obj
 def command(settings: Settings, resources: tuple[str, ...], namespace: str | None, output: str | None) -> int:
     """Say how an object is and why: who wrote it, what it made, what blocks it.
 
-    For a pod that has no node, and for what owns one, the scheduler's view of every node follows.
+    For a pod that has no node, and for what owns one, the scheduler's view of every node follows, and the
+    smallest changes with which the pod would be placed. -o wide has a row for every node.
     """
     from kctl.api.errors import UsageError
     from kctl.cli import select
@@ -32,11 +33,11 @@ def command(settings: Settings, resources: tuple[str, ...], namespace: str | Non
         kind, (name,) = chosen[0]
         scope = (namespace or "default") if kind.namespaced else ""
         found = why.explain(plane, kind.resource, plane.client.get(kind.resource, scope, name))
-        write(document(found, output) if output else _text(found))
+        write(document(found, output) if output in ("json", "yaml") else _text(found, wide=output == "wide"))
     return 0
 
 
-def _text(found: Obj) -> str:
+def _text(found: Obj, *, wide: bool) -> str:
     from kctl.cli import trees
 
     lines = trees.tree_lines(found)
@@ -56,5 +57,5 @@ def _text(found: Obj) -> str:
         ]
     text = "\n".join(lines) + "\n"
     if found["scheduling"]:
-        text += "\n" + trees.scheduling_text(found["scheduling"])
+        text += "\n" + trees.scheduling_text(found["scheduling"], wide=wide)
     return text

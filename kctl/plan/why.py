@@ -25,6 +25,8 @@ def explain(plane: ControlPlane, resource: str, obj: Obj) -> Obj:
     family = Family(client)
     tree = node(resource, obj, family)
     blocked = unschedulable(family, resource, obj)
+    if resource == "pods" and obj["spec"].get("nodeName"):
+        blocked = [obj]
     return {
         "apiVersion": API_VERSION,
         "kind": "Explanation",
@@ -143,6 +145,8 @@ def unschedulable(family: Family, resource: str, obj: Obj) -> list[Obj]:
 
 
 def scheduling(plane: ControlPlane, pod: Obj) -> Obj:
-    """Return the scheduler's decision for a pod, with the pod's name."""
+    """Return the scheduler's decision for a pod, with the pod's name, every obstacle of every node, and what would help."""
+    from kctl.plane import placing
+
     key = key_of(pod)
-    return {"pod": key.name, "namespace": key.namespace, **plane.scheduling(*key)}
+    return {"pod": key.name, "namespace": key.namespace, **placing.explain(plane, pod)}

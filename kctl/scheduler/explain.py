@@ -17,8 +17,8 @@ from kctl.scheduler.profile import default_profile
 def explain(caches: Caches, pod: Obj, framework: Framework | None = None) -> Obj:
     """Decide about ``pod`` as if it came now (a bound pod: as if it were not placed) and say why.
 
-    The answer has ``node`` (None when no node fits), ``message``, ``nodes`` (per node: ``reason``, or ``scores``
-    by plugin and ``total``), ``best`` (all nodes with the highest total), ``nominated`` and
+    The answer has ``node`` (None when no node fits), ``message``, ``nodes`` (per node: ``reason`` and the ``plugin``
+    that gave it, or ``scores`` by plugin and ``total``), ``best`` (all nodes with the highest total), ``nominated`` and
     ``victims`` (pods that preemption would delete).
     """
     framework = framework or default_profile()
@@ -70,7 +70,7 @@ def victim_name(pod: PodInfo, victim: PodInfo) -> str:
 def _refused(outcome: Outcome) -> Obj:
     refused = {name: outcome.refusals.get(name, outcome.absent) for name in outcome.considered}
     return {
-        name: {"reason": ", ".join(no.reasons), "scores": {}, "total": None}
+        name: {"reason": ", ".join(no.reasons), "plugin": no.plugin, "scores": {}, "total": None}
         for name, no in refused.items()
         if no is not None and name not in outcome.feasible
     }
@@ -81,5 +81,5 @@ def _feasible(outcome: Outcome) -> Obj:
     for n, name in enumerate(outcome.feasible):
         scores = {plugin: values[n] for plugin, values in outcome.scores.items()}
         total = outcome.totals[n] if outcome.totals else None
-        found[name] = {"reason": None, "scores": scores, "total": total}
+        found[name] = {"reason": None, "plugin": None, "scores": scores, "total": total}
     return found

@@ -25,8 +25,8 @@ GIVEN = frozenset(
     {HOSTNAME, ZONE, REGION, "kubernetes.io/os", "kubernetes.io/arch", "node.kubernetes.io/instance-type"}
 )
 """Labels that say what a node is: to write another value on it would be a lie."""
-CONDITIONS = "node.kubernetes.io/"
-"""Taints under this prefix follow the node's conditions and would come back."""
+CONDITIONS = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
+"""Taints under these prefixes follow the node's state: they come and go with it."""
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 
@@ -43,6 +43,8 @@ class Change(NamedTuple):
     edit: Callable[[Obj], Obj]
     siblings: bool = False
     """Whether the pods of the same owner, which have the same template, must change with the pod."""
+    is_event: bool = False
+    """Whether it is something that happens to a node, not something that people write."""
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -100,11 +102,6 @@ def _taint(what: tuple[str, ...], node_name: str) -> Iterator[Change]:
     def tolerate(spec: Obj) -> Obj:
         return {**spec, "tolerations": [*(spec.get("tolerations") or ()), toleration]}
 
-    is_condition = key.startswith(CONDITIONS)
-    yield Change("pod", "", f"if the pod tolerates {printed}", 6 if is_condition else 2, tolerate)
-    if is_condition:
-        return
-
     def clean(node: Obj) -> Obj:
         left = [
             taint
@@ -113,6 +110,11 @@ def _taint(what: tuple[str, ...], node_name: str) -> Iterator[Change]:
         ]
         return {**node, "spec": {**node["spec"], "taints": left}}
 
+    if key.startswith(CONDITIONS):
+        text = f"once node {node_name} is rid of the taint {key}"
+        yield Change("node", node_name, text, 1.5, clean, is_event=True)
+        return
+    yield Change("pod", "", f"if the pod tolerates {printed}", 2, tolerate)
     yield Change("node", node_name, f"if the taint {printed} is taken off node {node_name}", 3, clean)
 
 

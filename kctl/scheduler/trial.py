@@ -53,7 +53,7 @@ class Remedy(NamedTuple):
             passes = "1 node passes" if len(self.nodes) == 1 else f"{len(self.nodes)} nodes pass"
             return f"{passes} {how}"
         evicts = f" (evicts {', '.join(self.evicts)})" if self.evicts else ""
-        others = f" (or one of {self.others} others)" if self.others else ""
+        others = f" (or one of {self.others} others)" if self.others > 1 else " (or another)" if self.others else ""
         return f"fits {how}{evicts}{others}"
 
 
@@ -137,14 +137,19 @@ class Trial:
         return sorted({remedy.text: remedy for remedy in found}.values(), key=lambda remedy: remedy.cost)[:most]
 
     def _tried(self, candidates: Iterable[tuple[tuple[Change, ...], int]]) -> list[Remedy]:
-        """Return those of the candidates that help."""
-        found = []
-        for changes, others in candidates:
+        """Return those of the candidates that help, without those of which a part helps alone."""
+        found: list[Remedy] = []
+        enough: list[frozenset[tuple[str, str, str]]] = []
+        for changes, others in sorted(candidates, key=lambda candidate: len(candidate[0])):
             if self.tried >= MOST_TRIALS:
                 break
+            identity = frozenset(change.identity for change in changes)
+            if any(part <= identity for part in enough):
+                continue
             nodes = self.passes(changes)
             if nodes:
                 found.append(Remedy(changes, nodes, others))
+                enough.append(identity)
         return found
 
     def _more_nodes(self) -> list[Change]:

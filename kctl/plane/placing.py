@@ -1,0 +1,161 @@
+"""Questions to the scheduler about one pod: why here, why nowhere, what would help.
+
+In: a plane and a pod. Out: JSON values. Nothing is written: the scheduler's plugins run on a picture of the cluster
+of their own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kctl.api.errors import StatusError
+from kctl.api.objects import Obj, controller_uid, dig, is_deleting, key_of
+from kctl.plane.amendments import Written, amendments, template_owner
+from kctl.plane.replay import decided
+
+if TYPE_CHECKING:
+    from kctl.plane.plane import ControlPlane
+    from kctl.scheduler.trial import Remedy, Trial, View
+
+MOST_REMEDIES = 5
+FEWER = 8.0
+"""What running fewer pods costs beside other changes: it is hardly ever what was meant."""
+
+
+def explain(plane: ControlPlane, pod: Obj, *, most: int = MOST_REMEDIES) -> Obj:
+    """Return the decision for a pod with every obstacle of every node, and for one that fits nowhere the remedies.
+
+    The form is that of :meth:`ControlPlane.scheduling`; ``revision`` says which state of the cluster it is about: for
+    a pod that has its node that of its binding, as long as the log knows it. A node also has ``obstacles``, and beside ``nodes`` there
+    are ``why``, what keeps the pod off by counts and with amounts, and ``remedies``, smallest change first.
+    """
+    from kctl.scheduler.trial import Trial
+
+    decision = decided(plane, pod) or {**plane.scheduling(*key_of(pod)), "revision": plane.revision}
+    manager = plane.converger.manager
+    manager.pump()
+    if pod["spec"].get("nodeName"):
+        nodes = {name: {**found, "obstacles": []} for name, found in decision["nodes"].items()}
+        return {**decision, "nodes": nodes, "why": "", "remedies": []}
+    trial = Trial(manager.caches, pod)
+    view = trial.view()
+    nodes = {name: {**found, "obstacles": _told(view, name)} for name, found in decision["nodes"].items()}
+    is_pending = decision["node"] is None and not decision["nominated"]
+    return {
+        **decision,
+        "nodes": nodes,
+        "why": summary(view) if is_pending else "",
+        "remedies": _remedies(plane, pod, trial, most) if is_pending else [],
+    }
+
+
+def _told(view: View, name: str) -> list[Obj]:
+    return [
+        {"plugin": found.plugin, "kind": found.kind, "text": text_of(found.kind, found.what, found.short, found.reason)}
+        for found in view.obstacles.get(name, ())
+    ]
+
+
+def text_of(kind: str, what: tuple[str, ...], short: int, reason: str) -> str:
+    """Write an obstacle with what the scheduler's message leaves out."""
+    from kctl.scheduler.remedies import printed_amount
+
+    listed = ", ".join(what)
+    match kind:
+        case "resource":
+            return f"Insufficient {listed} (short {printed_amount(listed, short)})"
+        case "taint":
+            key, value, effect = what
+            return f"untolerated taint {key}={value}:{effect}" if value else f"untolerated taint {key}:{effect}"
+        case "cordoned":
+            return "cordoned"
+        case "affinity" if what:
+            return f"does not match {' or '.join(what)}"
+        case "port":
+            return f"host port {listed} is taken"
+        case "spread" if what:
+            return f"spread over {listed} would be {short}"
+        case "missingTopologyLabel":
+            return f"no label {listed}"
+        case "podAffinity" | "podAntiAffinity" if what:
+            return f"{reason.removeprefix('node(s) ')} ({listed})"
+    return reason.removeprefix("node(s) ")
+
+
+def summary(view: View) -> str:
+    """Say in a line what keeps a pod off the nodes, each node under all its obstacles: ``3 Insufficient cpu (...)``."""
+    if view.refused is not None:
+        return ", ".join(view.refused.reasons)
+    counts: dict[tuple[str, tuple[str, ...]], tuple[int, int, str]] = {}
+    for found in view.obstacles.values():
+        for one in found:
+            seen, least, reason = counts.get(one.identity, (0, one.short, one.reason))
+            counts[one.identity] = (seen + 1, min(least, one.short), reason)
+    listed = sorted(((-seen, *key, least, reason) for key, (seen, least, reason) in counts.items()))
+    return ", ".join(f"{-seen} {text_of(kind, what, least, reason)}" for seen, kind, what, least, reason in listed)
+
+
+def _remedies(plane: ControlPlane, pod: Obj, trial: Trial, most: int) -> list[Obj]:
+    owner = template_owner(plane, pod)
+    found = [(remedy.cost[0], _remedy(plane, owner, remedy)) for remedy in trial.remedies(most=most)]
+    fewer = _fewer(plane, owner)
+    if fewer is not None:
+        found.append((fewer["cost"], fewer))
+    return [remedy for _, remedy in sorted(found, key=lambda row: row[0])][:most]
+
+
+def _remedy(plane: ControlPlane, owner: Written, remedy: Remedy) -> Obj:
+    return {
+        "text": remedy.text,
+        "cost": round(remedy.cost[0], 2),
+        "nodes": list(remedy.nodes),
+        "evicts": list(remedy.evicts),
+        "object": owner.text,
+        "apply": amendments(plane, owner, remedy.changes),
+    }
+
+
+def _fewer(plane: ControlPlane, owner: Written) -> Obj | None:
+    """Return what is left when the workload is content with the pods that have a node."""
+    wanted = dig(owner.obj, "spec", "replicas")
+    if owner.kind.resource not in ("deployments.apps", "replicasets.apps", "statefulsets.apps") or not wanted:
+        return None
+    placed = _placed(plane, owner)
+    if not 0 < placed < wanted:
+        return None
+    namespace, name = key_of(owner.obj)
+    patch = [{"op": "replace", "path": "/spec/replicas", "value": placed}]
+    return {
+        "text": f"{placed} of {wanted} fit: nothing is left over with {placed} replicas",
+        "cost": round(FEWER + 2 * (wanted - placed) / wanted, 2),
+        "nodes": [],
+        "evicts": [],
+        "object": owner.text,
+        "apply": [
+            {
+                "resource": owner.kind.resource,
+                "namespace": namespace,
+                "name": name,
+                "subresource": "",
+                "patch": patch,
+                "recreate": False,
+            }
+        ],
+    }
+
+
+def _placed(plane: ControlPlane, owner: Written) -> int:
+    """Count the pods of the workload that have a node; 0 while those of two templates are there."""
+    namespace, uid = key_of(owner.obj).namespace, owner.obj["metadata"].get("uid", "")
+    parents = {uid}
+    if owner.kind.resource == "deployments.apps":
+        sets = plane.client.list("replicasets.apps", namespace).items
+        parents = {rs["metadata"]["uid"] for rs in sets if controller_uid(rs) == uid}
+    try:
+        pods = plane.client.list("pods", namespace).items
+    except StatusError:
+        return 0
+    own = [pod for pod in pods if controller_uid(pod) in parents and not is_deleting(pod)]
+    if len({controller_uid(pod) for pod in own}) != 1:
+        return 0
+    return sum(bool(pod["spec"].get("nodeName")) for pod in own)
