@@ -8,7 +8,7 @@ not refuse the pod is not asked. A wrong yes costs an attempt, a wrong no leaves
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from kctl.api.objects import Obj
 from kctl.api.tolerations import tolerates
@@ -18,9 +18,12 @@ from kctl.scheduler.match import untolerated
 from kctl.scheduler.nodeinfo import NodeInfo
 from kctl.scheduler.plugins.node_resources_fit import insufficient
 from kctl.scheduler.plugins.node_unschedulable import CORDON
-from kctl.scheduler.plugins.spread_constraints import constraints_of
+from kctl.scheduler.plugins.spread_constraints import Constraint, constraints_of
 from kctl.scheduler.podinfo import AffinityTerm, PodInfo
 from kctl.scheduler.requests import Requests
+
+if TYPE_CHECKING:
+    from kctl.scheduler.framework import Framework
 
 NODE_ADD = "node add"
 NODE_DELETE = "node delete"
@@ -52,16 +55,32 @@ class Event(NamedTuple):
         return [pod for pod in (self.old_pod, self.new_pod) if pod is not None]
 
 
-def worth_trying(cluster: Cluster, pod: PodInfo, plugins: frozenset[str], event: Event) -> bool:
+@runtime_checkable
+class Hinting(Protocol):
+    """A plugin whose arguments change what may help its pods."""
+
+    def hint(self, cluster: Cluster, pod: PodInfo, event: Event) -> bool | None:
+        """Say whether the event may help, None for what is usual."""
+        ...
+
+
+def worth_trying(
+    cluster: Cluster, pod: PodInfo, plugins: frozenset[str], event: Event, framework: Framework | None = None
+) -> bool:
     """Say whether the event may make the pod schedulable (isPodWorthRequeuing).
 
-    A pod that nobody refused found no nodes at all: any new node helps.
+    A pod that nobody refused found no nodes at all: any new node helps. Without a framework plugins have
+    no arguments.
     """
     if not plugins:
         return event.kind == NODE_ADD
     for plugin in sorted(plugins):
         hint = HINTS.get(plugin, {}).get(event.kind)
-        if hint is not None and hint(cluster, pod, event):
+        if hint is None:
+            continue
+        made = framework.by_name.get(plugin) if framework is not None else None
+        said = made.hint(cluster, pod, event) if isinstance(made, Hinting) else None
+        if hint(cluster, pod, event) if said is None else said:
             return True
     return False
 
@@ -210,18 +229,27 @@ def offers_more(wanted: Requests, old: NodeInfo, new: NodeInfo) -> bool:
 
 def spread_after_pod(cluster: Cluster, pod: PodInfo, event: Event) -> bool:
     """PodTopologySpread: a pod that is spread came, went, or began or ceased to match."""
+    return spread_changed(constraints_of(pod, "DoNotSchedule"), pod, event)
+
+
+def spread_after_node(cluster: Cluster, pod: PodInfo, event: Event) -> bool:
+    """PodTopologySpread: a node with the topology keys came, went or changed them, or its taints."""
+    return topology_changed(constraints_of(pod, "DoNotSchedule"), event)
+
+
+def spread_changed(constraints: Sequence[Constraint], pod: PodInfo, event: Event) -> bool:
+    """Say whether an event of a pod changes what constraints count (isSchedulableAfterPodChange)."""
     if any(other.namespace != pod.namespace for other in event.pods):
         return False
-    constraints = constraints_of(pod, "DoNotSchedule")
     if event.old_pod is not None and event.new_pod is not None:
         before, after = event.old_pod.labels, event.new_pod.labels
         return any(c.matches(before) != c.matches(after) for c in constraints)
     return any(c.matches(other.labels) for c in constraints for other in event.pods)
 
 
-def spread_after_node(cluster: Cluster, pod: PodInfo, event: Event) -> bool:
-    """PodTopologySpread: a node with the topology keys came, went or changed them, or its taints."""
-    keys = [c.topology_key for c in constraints_of(pod, "DoNotSchedule")]
+def topology_changed(constraints: Sequence[Constraint], event: Event) -> bool:
+    """Say whether an event of a node changes where constraints count (isSchedulableAfterNodeChange)."""
+    keys = [c.topology_key for c in constraints]
     old, new = event.old_node, event.new_node
     before = old is not None and all(key in old.labels for key in keys)
     after = new is not None and all(key in new.labels for key in keys)

@@ -3,13 +3,13 @@
 The loop keeps its own picture of nodes and pods (``cluster.py``) and its queue, both fed by watch events. A
 step takes a bounded number of pods, decides for each in turn (a placed pod counts at once), binds the
 placed ones together and then reports the refused ones. A pod that does not fit is not tried again until
-an event may help it, so the loop comes to rest.
+an event may help it, so the loop comes to rest. Upstream tries it again after five minutes in any case; here
+that happens only while time is asked to pass, and only if anything has changed since.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from kctl.api.clock import parse_time
 from kctl.api.errors import StatusError
@@ -18,27 +18,27 @@ from kctl.client.cache import Caches, Change
 from kctl.client.client import Client
 from kctl.scheduler import hints
 from kctl.scheduler.cluster import Cluster
+from kctl.scheduler.config import Configuration
 from kctl.scheduler.explain import describe, fill
-from kctl.scheduler.framework import Framework, Outcome
+from kctl.scheduler.framework import Outcome
 from kctl.scheduler.hints import Event
-from kctl.scheduler.kernel import Kernel, Placed
+from kctl.scheduler.kernel import Placed
 from kctl.scheduler.nodeinfo import NodeInfo
 from kctl.scheduler.podinfo import PodInfo, is_terminal
 from kctl.scheduler.prebind import PreBinding, Waiting
-from kctl.scheduler.profile import default_profile
 from kctl.scheduler.queue import Queued, SchedulingQueue
 from kctl.scheduler.report import Reporter
+from kctl.scheduler.schedulers import Schedulers
 from kctl.scheduler.volume_hints import storage_events
 from kctl.scheduler.volumes import RESOURCES as VOLUME_RESOURCES
 
-SCHEDULER_NAME = "default-scheduler"
 PODS_A_STEP = 256
 REMEMBERED = 512
 """So many decisions are remembered for explanations."""
 
 
 class SchedulerLoop:
-    """Schedules the pods that name the default scheduler."""
+    """Schedules the pods that name one of the configured schedulers; others wait for ever."""
 
     name = "kube-scheduler"
     level = 30
@@ -54,14 +54,16 @@ class SchedulerLoop:
         *VOLUME_RESOURCES,
     )
 
-    def __init__(self, client: Client, caches: Caches, *, seed: int = 0) -> None:
+    def __init__(
+        self, client: Client, caches: Caches, *, seed: int = 0, configuration: Configuration | None = None
+    ) -> None:
         self.seed = seed
         self._client = client
-        self._framework: Framework = default_profile()
-        self._kernel = Kernel(self._framework)
+        configuration = configuration or Configuration()
+        self._schedulers = Schedulers(configuration, client, seed)
         self._cluster = Cluster(caches)
-        self._queue = SchedulingQueue(self._framework.sort_key)
-        self._reporter = Reporter(client, SCHEDULER_NAME)
+        backoff = (configuration.initial_backoff, configuration.max_backoff)
+        self._queue = SchedulingQueue(self._schedulers.sort_key, *backoff)
         self._prebinding = PreBinding()
         self._now = 0.0
         self._arrived: dict[Key, Obj] = {}
@@ -70,7 +72,7 @@ class SchedulerLoop:
         """How often each pod was tried since it came; kept while the pod exists."""
         fill(self._cluster)
         for pod in caches["pods"].all():
-            if is_pending(pod):
+            if self._schedulers.is_pending(pod):
                 self._arrived[key_of(pod)] = pod
 
     # -- Loop
@@ -105,11 +107,12 @@ class SchedulerLoop:
             if queued is None:
                 break
             self.tried[queued.pod.key] = self.tried.get(queued.pod.key, 0) + 1
-            placed = self._kernel.schedule(self._cluster, queued.pod)
-            outcome = self._framework.schedule(self._cluster, queued.pod) if placed is None else placed
+            framework, kernel, _ = self._schedulers.of(queued.pod)
+            placed = kernel.schedule(self._cluster, queued.pod)
+            outcome = framework.schedule(self._cluster, queued.pod) if placed is None else placed
             self._remember(outcome)
             if isinstance(outcome, Placed) or outcome.node:
-                reservations = self._framework.reserve(self._cluster, queued.pod, outcome.node)
+                reservations = framework.reserve(self._cluster, queued.pod, outcome.node)
                 self._cluster.nominate(queued.pod, "")
                 self._cluster.place(queued.pod, outcome.node)
                 if reservations:
@@ -130,15 +133,17 @@ class SchedulerLoop:
     def next_wake(self, *, periodic: bool) -> float | None:
         """Return when the next back-off after an API error ends, or a pod looks at its volumes.
 
-        Unschedulable pods have no timer.
+        Unschedulable pods have a timer only while time is asked to pass.
         """
-        times = (self._queue.next_wake(), self._prebinding.next_wake(periodic=periodic))
+        leftover = self._queue.next_leftover() if periodic else None
+        times = (self._queue.next_wake(), self._prebinding.next_wake(periodic=periodic), leftover)
         return min((at for at in times if at is not None), default=None)
 
     def wake(self, now: float) -> None:
         """Bring back the pods whose back-off has ended, and let waiting ones look."""
         self._now = now
         self._queue.wake(now)
+        self._queue.flush(now)
         self._prebinding.wake(now)
 
     # -- for explanations
@@ -165,23 +170,24 @@ class SchedulerLoop:
             pod = PodInfo(arrived[key])
             created = pod.obj["metadata"].get("creationTimestamp")
             queued = self._queue.add(pod, parse_time(created) if created else now)
-            gated = self._framework.gated(pod)
+            framework, _, reporter = self._schedulers.of(pod)
+            gated = framework.gated(pod)
             if gated is not None:
                 self._queue.gate(queued, gated.plugins)
                 self._remember(gated)
-                self._reporter.gated(pod, gated, now)
+                reporter.gated(pod, gated, now)
 
     def _bind(self, bound: list[tuple[Queued, str]], now: float) -> None:
         """Bind pods together; when that fails, one by one, so that one refusal stops no other."""
         if not bound:
             return
-        bindings = [self._framework.binding(queued.pod, node) for queued, node in bound]
+        bindings = [self._schedulers.of(queued.pod).framework.binding(queued.pod, node) for queued, node in bound]
         failed: set[Key] = set()
         try:
             self._client.bind_many(bindings)
         except StatusError:
             failed = {b[0] for b in bindings if not self._bind_one(*b)}
-        placed: list[tuple[PodInfo, str]] = []
+        placed: dict[int, tuple[Reporter, list[tuple[PodInfo, str]]]] = {}
         for queued, node in bound:
             if queued.pod.key in failed:
                 self._cluster.remove_pod(queued.pod.key)
@@ -189,10 +195,12 @@ class SchedulerLoop:
                 self._queue.failed(queued, now)
             else:
                 self._queue.remove(queued.pod.key)
-                placed.append((queued.pod, node))
+                reporter = self._schedulers.of(queued.pod).reporter
+                placed.setdefault(id(reporter), (reporter, []))[1].append((queued.pod, node))
                 if queued.pod.nominated:
-                    self._reporter.withdraw(queued.pod.key, now)
-        self._reporter.scheduled(placed, now)
+                    reporter.withdraw(queued.pod.key, now)
+        for reporter, pods in placed.values():
+            reporter.scheduled(pods, now)
 
     def _bind_one(self, key: Key, uid: str, node: str) -> bool:
         """Bind one pod; True also when it is bound to that node already."""
@@ -216,22 +224,23 @@ class SchedulerLoop:
         self._queue.failed(queued, now)
         outcome = Outcome(pod, reason="SchedulerError", message=why)
         self._remember(outcome)
-        self._reporter.unschedulable(pod, outcome, None, now, again=queued.attempts > 1)
+        self._schedulers.of(pod).reporter.unschedulable(pod, outcome, None, now, again=queued.attempts > 1)
 
     def _report(self, queued: Queued, outcome: Outcome, now: float) -> None:
         """Write why a pod does not fit, and carry a preemption out."""
         preemption = outcome.preemption
         pod = queued.pod
+        reporter = self._schedulers.of(pod).reporter
         nominated: str | None = None
         if preemption is not None and preemption.node:
             nominated = preemption.node
             self._cluster.nominate(pod, nominated)
             lower = [p for p in self._cluster.nominated.get(nominated, {}).values() if p.priority < pod.priority]
-            self._reporter.preempt(pod, nominated, preemption.victims, lower, now)
+            reporter.preempt(pod, nominated, preemption.victims, lower, now)
         elif preemption is None or preemption.clears:
             self._cluster.nominate(pod, "")
             nominated = ""
-        self._reporter.unschedulable(pod, outcome, nominated, now, again=queued.attempts > 1)
+        reporter.unschedulable(pod, outcome, nominated, now, again=queued.attempts > 1)
 
     # -- events
 
@@ -243,7 +252,7 @@ class SchedulerLoop:
         was, now_is = is_assigned(old), is_assigned(new)
         if was or now_is:
             self._assigned_changed(key, old if was else None, new if now_is else None)
-        if new is not None and is_pending(new):
+        if new is not None and self._schedulers.is_pending(new):
             self._pending_changed(key, new)
             return
         self._arrived.pop(key, None)
@@ -295,9 +304,11 @@ class SchedulerLoop:
             self._cluster.nominate(pod, pod.nominated)
         if queued.place not in ("unschedulable", "gated"):
             return
+        framework = self._schedulers.of(pod).framework
         for kind in hints.pod_events(before, pod):
-            if hints.worth_trying(self._cluster, pod, queued.plugins, Event(kind, old_pod=before, new_pod=pod)):
-                if self._framework.gated(pod) is None:
+            event = Event(kind, old_pod=before, new_pod=pod)
+            if hints.worth_trying(self._cluster, pod, queued.plugins, event, framework):
+                if framework.gated(pod) is None:
                     self._queue.requeue(queued, self._now)
                 break
 
@@ -327,8 +338,13 @@ class SchedulerLoop:
 
     def _happened(self, event: Event, at_most: float = float("inf")) -> None:
         """Requeue the unschedulable pods, of a priority up to ``at_most``, that the event may help."""
+        self._queue.changes += 1
         for queued in self._queue.refused_by(hints.interested(event.kind)):
-            if queued.pod.priority <= at_most and hints.worth_trying(self._cluster, queued.pod, queued.plugins, event):
+            pod = queued.pod
+            if pod.priority > at_most:
+                continue
+            framework = self._schedulers.of(pod).framework
+            if hints.worth_trying(self._cluster, pod, queued.plugins, event, framework):
                 self._queue.requeue(queued, self._now)
 
 
@@ -344,14 +360,3 @@ def bare(node: Obj | None) -> NodeInfo | None:
 def is_assigned(pod: Obj | None) -> bool:
     """Say whether the pod takes room on a node."""
     return pod is not None and bool(pod["spec"].get("nodeName")) and not is_terminal(pod)
-
-
-def is_pending(pod: Obj) -> bool:
-    """Say whether the pod is for this scheduler to place."""
-    spec: dict[str, Any] = pod["spec"]
-    return (
-        not spec.get("nodeName")
-        and (spec.get("schedulerName") or SCHEDULER_NAME) == SCHEDULER_NAME
-        and not pod["metadata"].get("deletionTimestamp")
-        and not is_terminal(pod)
-    )

@@ -3,8 +3,9 @@
 A pod is in one of four places. *Active*: a heap in the order of QueueSort. *Backing off*: ordered by when its
 back-off ends; taken early when nothing is active, as SchedulerPopFromBackoffQ does, so that back-off
 orders pods and never makes the cluster wait. *Unschedulable*: until an event that a plugin which refused it
-cares about (``hints.py``). *Gated*: until its gates are gone. After an error of the API (not a
-refusal) a pod waits its back-off out; that is the only timer here.
+cares about (``hints.py``), or, while time is asked to pass, for five minutes if anything has happened
+meanwhile. *Gated*: until its gates are gone. After an error of the API (not a refusal) a pod waits its
+back-off out; that is the only timer that makes progress.
 
 Nothing looks at a clock: ``now`` comes with each call.
 """
@@ -18,14 +19,14 @@ from typing import Any
 from kctl.api.objects import Key
 from kctl.scheduler.podinfo import PodInfo
 
-INITIAL_BACKOFF = 1.0
-MAX_BACKOFF = 10.0
+LEFTOVER = 300.0
+"""So long a pod stays unschedulable before it is tried again in any case (podMaxInUnschedulablePodsDuration)."""
 
 
 class Queued:
     """A pod and how it has fared so far."""
 
-    __slots__ = ("attempts", "backoff_until", "place", "plugins", "pod", "since")
+    __slots__ = ("attempts", "backoff_until", "changes", "place", "plugins", "pod", "since")
 
     def __init__(self, pod: PodInfo, since: float) -> None:
         self.pod = pod
@@ -35,6 +36,8 @@ class Queued:
         """The plugins that refused the pod last; none for an error or a cluster without nodes."""
         self.backoff_until = 0.0
         self.place = ""
+        self.changes = 0
+        """How many events there had been when the pod was refused last."""
 
 
 SortKey = Callable[[PodInfo, float], tuple[Any, ...]]
@@ -43,8 +46,11 @@ SortKey = Callable[[PodInfo, float], tuple[Any, ...]]
 class SchedulingQueue:
     """Pending pods by place."""
 
-    def __init__(self, sort_key: SortKey) -> None:
+    def __init__(self, sort_key: SortKey, initial_backoff: float = 1.0, max_backoff: float = 10.0) -> None:
         self._sort_key = sort_key
+        self._backoffs = (initial_backoff, max_backoff)
+        self.changes = 0
+        """How many events there have been that could help a pod."""
         self._pods: dict[Key, Queued] = {}
         self._active: list[tuple[Any, ...]] = []
         self._backoff: list[tuple[Any, ...]] = []
@@ -112,6 +118,7 @@ class SchedulingQueue:
         self._note_attempt(queued, now)
         self._leave(queued)
         queued.plugins = plugins
+        queued.changes = self.changes
         queued.place = "unschedulable"
         self.unschedulable[queued.pod.key] = queued
         for plugin in plugins or ("",):
@@ -153,10 +160,24 @@ class SchedulingQueue:
                 return
             self.activate(self._errors[0][-1])
 
+    def next_leftover(self) -> float | None:
+        """Return when the pod that is unschedulable for longest is tried again in any case.
+
+        None when nothing has happened since: to try again would end the same.
+        """
+        queued = next(iter(self.unschedulable.values()), None)
+        return queued.since + LEFTOVER if queued is not None and queued.changes != self.changes else None
+
+    def flush(self, now: float) -> None:
+        """Bring back the pods that have been unschedulable for too long (flushUnschedulablePodsLeftover)."""
+        while (at := self.next_leftover()) is not None and at <= now:
+            self.requeue(next(iter(self.unschedulable.values())), now)
+
     def _note_attempt(self, queued: Queued, now: float) -> None:
         queued.attempts += 1
         queued.since = now
-        queued.backoff_until = now + min(INITIAL_BACKOFF * 2 ** min(queued.attempts - 1, 10), MAX_BACKOFF)
+        initial, most = self._backoffs
+        queued.backoff_until = now + min(initial * 2 ** min(queued.attempts - 1, 60), most)
 
     def _push(self, heap: list[tuple[Any, ...]], place: str, queued: Queued, order: tuple[Any, ...]) -> None:
         self._ticket += 1

@@ -6,12 +6,18 @@ The arguments may add an affinity that holds for every pod of the scheduler.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from kctl.api.objects import Obj
+from kctl.scheduler.cluster import Cluster
 from kctl.scheduler.extension import SKIP, Cycle, No, Skip
 from kctl.scheduler.match import NodeMatch, node_selector, node_selector_term
 from kctl.scheduler.nodeinfo import NodeInfo
 from kctl.scheduler.plugins.taint_toleration import normalized
+from kctl.scheduler.podinfo import PodInfo
+
+if TYPE_CHECKING:
+    from kctl.scheduler.hints import Event
 
 REFUSAL = No("NodeAffinity", ("node(s) didn't match Pod's node affinity/selector",), True)
 ENFORCED = No("NodeAffinity", ("node(s) didn't match scheduler-enforced node affinity",), True)
@@ -30,6 +36,13 @@ class NodeAffinity:
         self.enforced: NodeMatch | None = None if required is None else node_selector(required)
         """What every node must match."""
         self._preferred = preferences((added or {}).get(PREFERRED) or ())
+
+    def hint(self, cluster: Cluster, pod: PodInfo, event: Event) -> bool | None:
+        """Answer no for a node that the scheduler's own affinity rules out."""
+        node = event.new_node
+        if self.enforced is None or node is None or self.enforced(node.name, node.labels):
+            return None
+        return False
 
     def pre_filter(self, cycle: Cycle) -> No | Skip | frozenset[str] | None:
         """Step aside without demands; name the nodes when every term does."""

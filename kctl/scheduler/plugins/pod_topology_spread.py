@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kctl.api.objects import Obj
 from kctl.scheduler.cluster import Cluster
@@ -25,6 +25,9 @@ from kctl.scheduler.plugins.spread_constraints import (
     default_constraints,
 )
 from kctl.scheduler.podinfo import PodInfo
+
+if TYPE_CHECKING:
+    from kctl.scheduler.hints import Event
 
 NAME = "PodTopologySpread"
 UNEVEN = No(NAME, ("node(s) didn't match pod topology spread constraints",))
@@ -80,6 +83,15 @@ class PodTopologySpread:
         if pod.spec.get("topologySpreadConstraints"):
             return constraints_of(pod, when)
         return default_constraints(cluster, pod, self._defaults, when)
+
+    def hint(self, cluster: Cluster, pod: PodInfo, event: Event) -> bool | None:
+        """Ask the default constraints, where the arguments have hard ones, whether an event may help."""
+        if self._is_system or pod.spec.get("topologySpreadConstraints"):
+            return None
+        from kctl.scheduler.hints import spread_changed, topology_changed
+
+        constraints = self.constraints(cluster, pod, "DoNotSchedule")
+        return spread_changed(constraints, pod, event) if event.pods else topology_changed(constraints, event)
 
     def pre_filter(self, cycle: Cycle) -> Skip | None:
         """Count matching pods per topology value."""
