@@ -169,7 +169,7 @@ class IntentController(Controller):
     user: ClassVar[str] = "kubernetes-admin"
     level: ClassVar[int] = 10
     reads: ClassVar[tuple[str, ...]] = (inventory.RESOURCE,)
-    writes: ClassVar[tuple[str, ...]] = (INTENTS, inventory.RESOURCE)
+    writes: ClassVar[tuple[str, ...]] = (INTENTS, inventory.RESOURCE, "*")
 
     def __init__(self) -> None:
         self.watches = (

@@ -10,6 +10,7 @@ from kctl.client.cache import ALL, Caches, Change
 from kctl.client.client import Client
 from kctl.runtime.actions import Emit
 from kctl.runtime.controller import Controller, Decision
+from kctl.runtime.declared import only
 from kctl.runtime.events import Recorder
 from kctl.runtime.queue import WorkQueue
 
@@ -35,7 +36,11 @@ class ControllerLoop:
         self.resources = tuple(dict.fromkeys(watch.resource for watch in controller.watches))
         self.stats = Stats()
         self.queue = WorkQueue()
-        self._client = client
+        self._client = only(client, controller.writes, controller.name)
+        self._syncs: dict[Key, int] = {}
+        self.most_syncs = 0
+        """How often the key synced most often within this instant was."""
+        self.current = Key("", "")
         self._caches = caches
         self.take_in: Callable[[], None] = _nothing
         """Lets the caches take in what was written, before the loops hear of it."""
@@ -68,7 +73,9 @@ class ControllerLoop:
         return self.queue.next_wake(periodic=periodic)
 
     def wake(self, now: float) -> None:
-        """Queue the keys whose timers are due."""
+        """Queue the keys whose timers are due: a new instant begins."""
+        self._syncs.clear()
+        self.most_syncs = 0
         self.queue.wake(now)
 
     def step(self, now: float) -> int:
@@ -106,6 +113,9 @@ class ControllerLoop:
         """Return what is to be done about a key, None for nothing."""
         self.current = key
         self.stats.syncs += 1
+        count = self._syncs[key] = self._syncs.get(key, 0) + 1
+        if count > self.most_syncs:
+            self.most_syncs = count
         seen = self.controller.observe(self._caches, key)
         if seen is None:
             self._succeeded(key)

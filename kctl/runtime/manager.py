@@ -16,6 +16,7 @@ from kctl.client.cache import Cache, Caches, Change
 from kctl.client.client import Client, Watch, WatchEvent
 from kctl.runtime.controller import Loop
 from kctl.runtime.easing import JUDGED_BY, eased
+from kctl.runtime.fights import Fights
 from kctl.runtime.loop import ControllerLoop
 
 
@@ -28,12 +29,17 @@ class Crash(NamedTuple):
 
 
 class Livelock(NamedTuple):
-    """An object that was written again and again within one instant."""
+    """An object that was written again and again within one instant, or (``syncs``) a key looked at in vain."""
 
     resource: str
     key: Key
     writes: int
     loops: tuple[str, ...]
+    syncs: int = 0
+
+
+BUGS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What a mistake in a controller raises; what people or machines do wrong is a KctlError or an OSError."""
 
 
 class Lag(Protocol):
@@ -49,8 +55,10 @@ class Lag(Protocol):
 
 TALLIES = ("events", "resourcequotas")
 """What is counted up with every write of something else, and is no loop however often it is written."""
-MAX_WRITES_AN_INSTANT = 200
+MAX_WRITES_AN_INSTANT = 100
 """Writes to one object within one virtual instant before it is called a livelock."""
+MAX_SYNCS_AN_INSTANT = 1000
+"""Syncs of one key within one virtual instant before they are."""
 
 
 class Manager:
@@ -75,6 +83,16 @@ class Manager:
         self._alone: tuple[str, ...] = ("",)
         """The active loop as the only writer: most objects have one in an instant."""
         self.caches = Caches(self._fill)
+        self.fights = Fights()
+        self.on_quiet: list[Callable[[float], bool]] = []
+        """Who is asked for more work when there is none left, nor any progress to wait for."""
+        self.passing: list[Callable[[], float | None]] = []
+        """Who wants time to pass, with what comes by the clock alone, and until when."""
+        self.stopwatch: Callable[[], float] | None = None
+        self.seconds: dict[str, float] = {}
+        """What each loop took, where there is a stopwatch."""
+        self.written: dict[str, int] = {}
+        """Changes each loop made to what anybody follows; Events are not among them."""
         self.loops: list[Loop] = []
         self.crashes: list[Crash] = []
         self.livelock: Livelock | None = None
@@ -133,8 +151,12 @@ class Manager:
 
     def _pass_on(self, resource: str, changes: list[Change]) -> None:
         """Tell everybody of changes that the cache of their resource has taken in."""
+        self.written[self._active] = self.written.get(self._active, 0) + len(changes)
         if resource not in TALLIES:
             self._count_writes(resource, changes)
+        if resource != "pods":
+            for change in changes:
+                self.fights.see(change.event, self._active)
         for loop in self._listeners.get(resource, ()):
             loop.deliver(changes)
         for observe in self._observers:
@@ -165,6 +187,7 @@ class Manager:
         """Start a new instant: fresh livelock counts, timers that are due."""
         self._writes.clear()
         self._written_by.clear()
+        self._active, self._alone = "", ("",)
         for loop in self.loops:
             loop.wake(now)
 
@@ -188,20 +211,37 @@ class Manager:
     def _step(self, loop: Loop, now: float) -> None:
         if self._active != loop.name:
             self._active, self._alone = loop.name, (loop.name,)
+        begun = self.stopwatch() if self.stopwatch is not None else 0.0
         try:
             self.steps += max(loop.step(now), 1)
-        except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+        except BUGS as error:
             # A bug in one controller must not take the run with it: it is reported as a crash.
-            self.crashes.append(Crash(loop.name, f"{type(error).__name__}: {error}", traceback.format_exc()))
-            self.loops.remove(loop)
-            for listeners in self._listeners.values():
-                if loop in listeners:
-                    listeners.remove(loop)
+            self._take_out(loop, Crash(loop.name, f"{type(error).__name__}: {error}", traceback.format_exc()))
+        if self.stopwatch is not None:
+            self.seconds[loop.name] = self.seconds.get(loop.name, 0.0) + self.stopwatch() - begun
+        if isinstance(loop, ControllerLoop) and loop.most_syncs > MAX_SYNCS_AN_INSTANT and self.livelock is None:
+            self.livelock = Livelock("", loop.current, 0, (loop.name,), loop.most_syncs)
+
+    def _take_out(self, loop: Loop, crash: Crash) -> None:
+        """Go on without a loop."""
+        self.crashes.append(crash)
+        self.loops.remove(loop)
+        for listeners in self._listeners.values():
+            if loop in listeners:
+                listeners.remove(loop)
 
     def next_wake(self, *, periodic: bool) -> float | None:
         """Return the earliest timer of any loop."""
         times = (loop.next_wake(periodic=periodic) for loop in self.loops)
         return min((at for at in times if at is not None), default=None)
+
+    def quiet(self, now: float) -> bool:
+        """Ask for more work, now that nothing is left to do or to wait for; say whether there is some."""
+        return any([ask(now) for ask in self.on_quiet])
+
+    def passes_until(self) -> float | None:
+        """Return until when time is to pass although nothing waits for it."""
+        return max((until for ask in self.passing if (until := ask()) is not None), default=None)
 
     def stop(self) -> None:
         """End every watch."""

@@ -34,6 +34,7 @@ class OnConfigMaps(Controller):
 
     user = "system:serviceaccount:kube-system:test"
     watches = (Watch("configmaps", keys_of_self),)
+    writes = ("configmaps",)
 
     def observe(self, caches: Caches, key: Key) -> Any | None:
         return caches["configmaps"].get(key)

@@ -1,0 +1,94 @@
+"""A client that writes only the kinds its owner has declared.
+
+In: a client, the resources of a controller's ``writes``. Out: the same client, for which any other write is an
+:class:`UndeclaredWrite`: a bug of the controller, contained as any other. ``*`` declares everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from kctl.api.errors import StatusError
+from kctl.api.objects import Key, Obj
+
+if TYPE_CHECKING:
+    from kctl.client.client import Client
+
+EVERYTHING = "*"
+
+
+class UndeclaredWrite(LookupError):
+    """A controller wants to write a kind that it has not declared."""
+
+
+def only(client: Client, resources: Iterable[str], name: str) -> Client:
+    """Return the client as the loop called ``name`` may use it."""
+    declared = frozenset(resources)
+    return client if EVERYTHING in declared else cast("Client", _Declared(client, declared, name))
+
+
+class _Declared:
+    """Passes everything on; checks what is written first."""
+
+    def __init__(self, client: Client, declared: frozenset[str], name: str) -> None:
+        self._client = client
+        self._declared = declared
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def _check(self, resource: str) -> None:
+        if resource not in self._declared:
+            raise UndeclaredWrite(f"{self._name} has not declared that it writes {resource}")
+
+    def create(self, resource: str, obj: Obj, **more: Any) -> Obj:
+        """Create an object of a declared kind."""
+        self._check(resource)
+        return self._client.create(resource, obj, **more)
+
+    def create_many(self, resource: str, template: Obj, metadata: Sequence[Obj]) -> Sequence[Obj]:
+        """Create objects of a declared kind."""
+        self._check(resource)
+        return self._client.create_many(resource, template, metadata)
+
+    def create_each(self, resource: str, objs: Sequence[Obj]) -> Sequence[Obj | StatusError]:
+        """Create objects of a declared kind."""
+        self._check(resource)
+        return self._client.create_each(resource, objs)
+
+    def update(self, resource: str, obj: Obj, **more: Any) -> Obj:
+        """Replace an object of a declared kind."""
+        self._check(resource)
+        return self._client.update(resource, obj, **more)
+
+    def patch(self, resource: str, key: Key, patch: Any, **more: Any) -> Obj:
+        """Patch an object of a declared kind."""
+        self._check(resource)
+        return self._client.patch(resource, key, patch, **more)
+
+    def apply(self, resource: str, obj: Obj, **more: Any) -> Obj:
+        """Apply an object of a declared kind."""
+        self._check(resource)
+        return self._client.apply(resource, obj, **more)
+
+    def delete(self, resource: str, key: Key, **more: Any) -> Obj:
+        """Delete an object of a declared kind."""
+        self._check(resource)
+        return self._client.delete(resource, key, **more)
+
+    def bind(self, key: Key, uid: str, node: str) -> None:
+        """Bind a pod, when pods are declared."""
+        self._check("pods")
+        self._client.bind(key, uid, node)
+
+    def bind_many(self, bindings: Sequence[tuple[Key, str, str]]) -> None:
+        """Bind pods, when pods are declared."""
+        self._check("pods")
+        self._client.bind_many(bindings)
+
+    def evict(self, key: Key, **more: Any) -> None:
+        """Evict a pod, when pods are declared."""
+        self._check("pods")
+        self._client.evict(key, **more)
