@@ -20,6 +20,7 @@ from struct import pack
 from kctl.store.api import Head, Write
 
 MODULUS = 1 << 256
+_key = attrgetter("key")
 _revision = attrgetter("revision")
 KV_ENTRY, COMPACT_ENTRY, CONFIG_ENTRY = 0, 1, 2
 NO_OPS = blake2b(b"", digest_size=32).digest()
@@ -106,20 +107,18 @@ def in_order(expect: Head, writes: Sequence[Write], revision: int) -> list[Write
     """Return the writes by revision; ValueError when the batch breaks the contract of commit."""
     if revision < expect.revision:
         raise ValueError(f"a commit cannot go back from revision {expect.revision} to {revision}")
-    ordered = sorted(writes, key=_revision)
+    ordered = sorted(writes, key=_revision) if len(writes) > 1 else list(writes)
     below = expect.revision
-    keys = set()
     for key, _, own, create in ordered:
         if own <= below:
             raise ValueError(f"revision {own} of {key} is not above {below}")
         if not 0 < create <= own:
             raise ValueError(f"create revision {create} of {key} is not in 1..{own}")
-        if key[:1] != "/" or key.count("/") < 2 or "\0" in key:
+        if key[:1] != "/" or "/" not in key[1:] or "\0" in key:
             raise ValueError(f"{key!r} is not a key: want /resource/namespace/name")
         below = own
-        keys.add(key)
     if below > revision:
         raise ValueError(f"revision {below} is above the batch's last revision {revision}")
-    if len(keys) != len(ordered):
+    if len(ordered) > 1 and len(set(map(_key, ordered))) != len(ordered):
         raise ValueError("a key stands twice in one batch")
     return ordered

@@ -101,7 +101,12 @@ class Turn(NamedTuple):
         return tuple(member for member in self.members if member.replica != self.leader.replica)
 
     def peers(self) -> tuple[Peer, ...]:
-        """Return what the next entry will know of everybody: their promises, and what they durably had."""
+        """Return what the next entry will know of everybody: their promises, and what they durably had.
+
+        Who is alone has nobody to remember it.
+        """
+        if len(self.members) == 1:
+            return ()
         known = (Peer(m.replica, self.term, m.log_term, m.last) for m in self.members)
         return tuple(sorted(known))
 

@@ -28,6 +28,8 @@ def pause() -> None:
 WAIT = 10.0
 """How many seconds a writer waits for another one before it gives up."""
 STEP = 0.002
+COARSE = 50_000_000
+"""Nanoseconds within which two writes may leave a file with one time."""
 
 
 class WriterLock:
@@ -35,9 +37,12 @@ class WriterLock:
 
     def __init__(self, path: Path, wait: float = WAIT) -> None:
         self._path = path
+        self._name = str(path)
         self._wait = wait
         self._fd = -1
+        self._file = (0, 0)
         self._note = b""
+        self._noted = 0
 
     def __enter__(self) -> WriterLock:
         while True:
@@ -45,16 +50,27 @@ class WriterLock:
                 self._fd = self._open()
             if not self._try():
                 self._poll()
-            if self._is_in_place():
+            changed = self._changed()
+            if changed:
                 break
             self.close()  # the folder was replaced meanwhile: others would lock another file
+        if changed != self._noted:
+            self._sign(changed)
+        return self
+
+    def _sign(self, changed: int) -> None:
+        """Write who holds the lock into its file, unless it says so.
+
+        A file that says so and is older than the file system's clock is coarse need not be read again.
+        """
         try:
             if os.pread(self._fd, 501, 0) != self._note:
                 os.ftruncate(self._fd, 0)
                 os.pwrite(self._fd, self._note, 0)
+            elif time.time_ns() - changed > COARSE:
+                self._noted = changed
         except OSError:
             pass  # the note is a courtesy: a full disk is reported by the write that matters
-        return self
 
     def __exit__(self, *exc: object) -> None:
         if self._fd >= 0:
@@ -65,21 +81,25 @@ class WriterLock:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+            self._noted = 0
 
     def _open(self) -> int:
         self._note = f"{os.getpid()} {' '.join(_command(sys.argv))}"[:499].encode(errors="replace")[:499] + b"\n"
         try:
-            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise ReadOnlyStore(f"cannot write in {self._path.parent}: {error.strerror}") from error
+        mine = os.fstat(fd)
+        self._file = (mine.st_dev, mine.st_ino)
+        return fd
 
-    def _is_in_place(self) -> bool:
-        """Say whether the open file is still the one that others would lock."""
+    def _changed(self) -> int:
+        """Return when the file was last written, 0 when it is no longer the one that others would lock."""
         try:
-            there, mine = os.stat(self._path), os.fstat(self._fd)  # noqa: PTH116 - on the path of every commit
+            there = os.stat(self._name)  # noqa: PTH116 - on the path of every commit
         except OSError:
-            return False
-        return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
+            return 0
+        return there.st_mtime_ns if (there.st_dev, there.st_ino) == self._file else 0
 
     def _try(self) -> bool:
         try:

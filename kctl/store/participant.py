@@ -21,7 +21,7 @@ from kctl.store import facts as facts_
 from kctl.store import replica, rows, write
 from kctl.store.api import Head
 from kctl.store.core import LeaderFailed, NotDurable, Standing
-from kctl.store.errors import NONSENSE, Corrupt, OutcomeUnknown, StoreError
+from kctl.store.errors import NONSENSE, Corrupt, OutcomeUnknown, ReadOnlyStore, StoreError
 from kctl.store.facts import Facts
 from kctl.store.listing import Listing
 from kctl.store.lock import WriterLock
@@ -50,6 +50,7 @@ class Participant:
         self._is_alone = is_alone
         self.place = str(folder)
         self.path = folder / FILE
+        self._file = str(self.path)
         self.lock = WriterLock(folder / LOCK, wait)
         self.lists = Listing()
         self._reader: sqlite3.Connection | None = None
@@ -87,7 +88,7 @@ class Participant:
         self._check_identity()
         if self._reader is None:
             self._reader = replica.connect(self.path, write=False)
-            self._identity = replica.identity(self.path)
+            self._identity = replica.identity(self._file)
         return self._reader
 
     def rest(self) -> None:
@@ -129,10 +130,18 @@ class Participant:
         return self._head_file
 
     def check(self) -> None:
-        """Raise NoStore when there is no log to write to, or another one than before."""
-        self._check_identity()
+        """Raise NoStore when there is no log to write to; an open one is looked at when the turn begins."""
         if self._identity == (0, 0) and not self.path.exists():
             raise replica.missing(self.path)
+
+    def hold(self) -> None:
+        """Take the lock file; NoStore when there is no log, ReadOnlyStore, Locked."""
+        self.check()
+        try:
+            self.lock.__enter__()
+        except ReadOnlyStore:
+            self._check_identity()  # the log may be gone with its folder
+            raise
 
     def acknowledged(self, cluster: str) -> int:
         """Return the revision that the head file says was acknowledged, 0 when it says nothing."""
@@ -144,7 +153,7 @@ class Participant:
 
         What it is worth is for the other replicas to say; alone, nobody could tell.
         """
-        if self._identity == (0, 0) or replica.identity(self.path) == self._identity:
+        if self._identity == (0, 0) or replica.identity(self._file) == self._identity:
             return
         if self._is_alone:
             raise replica.replaced(self.folder)
@@ -155,9 +164,10 @@ class Participant:
     def begin(self) -> Standing:
         """Open a transaction that keeps other writers out, and say how the log stands."""
         try:
-            db = self._open_writer()
+            self._check_identity()
+            db = self._writer or self._open_writer()
             db.execute("BEGIN IMMEDIATE")
-            version = db.execute("PRAGMA data_version").fetchone()[0]
+            (version,) = db.execute("PRAGMA data_version").fetchone()
             if self._written is None or self._written[0] != version:
                 self._written = (version, self._known(db, self._head_of(db)))
         except (sqlite3.Error, *NONSENSE) as error:
@@ -331,11 +341,10 @@ class Participant:
             self._written = (self._written[0], known)
 
     def _open_writer(self) -> sqlite3.Connection:
-        self._check_identity()
         if self._writer is None:
             self._writer = replica.connect(self.path, write=True)
             self._is_old = replica.is_old(self._writer)
-            self._identity = replica.identity(self.path)
+            self._identity = replica.identity(self._file)
         return self._writer
 
     def _drop_writer(self) -> None:
@@ -348,6 +357,7 @@ class Participant:
     def give_back(self) -> None:
         """Return free pages to the file system when there are many; the lock is held."""
         with suppress(sqlite3.Error, StoreError):  # the history is gone already; its space can wait
+            self._check_identity()
             replica.give_back(self._open_writer())
 
     def size(self) -> int:

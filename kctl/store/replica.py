@@ -242,12 +242,12 @@ def missing(path: Path) -> StoreError:
     return NoStore(f"there is no log in {path.parent}")
 
 
-def identity(path: Path) -> tuple[int, int]:
+def identity(path: str) -> tuple[int, int]:
     """Return what tells the file from another one of the same name."""
     try:
-        found = path.stat()
+        found = os.stat(path)  # noqa: PTH116 - on the path of every read and commit
     except OSError as error:
-        raise NoStore(f"the log in {path.parent} was removed while in use") from error
+        raise NoStore(f"the log in {os.path.dirname(path)} was removed while in use") from error  # noqa: PTH120
     return found.st_dev, found.st_ino
 
 

@@ -40,12 +40,13 @@ class HeadFile:
 
     def __init__(self, path: Path, cluster_id: str) -> None:
         self.path = path
+        self._id = cluster_id
         self._cluster = _cluster(cluster_id)
         self._fd = -1
 
     def is_of(self, cluster_id: str) -> bool:
         """Say whether this is the head file of that cluster's log."""
-        return self._cluster == _cluster(cluster_id)
+        return self._id == cluster_id
 
     def read(self) -> Acknowledged | None:
         """Return what was acknowledged; None when the file is missing, torn or of another cluster."""

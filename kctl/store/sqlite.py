@@ -14,6 +14,7 @@ entry writes in ``write``, the hashes in ``chain``. Not here: changing the membe
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,13 +37,13 @@ from kctl.store.api import (
     Write,
 )
 from kctl.store.core import Turn
-from kctl.store.errors import FutureRevision, HeadMoved, StoreError
+from kctl.store.errors import NONSENSE, FutureRevision, HeadMoved, StoreError
 from kctl.store.filesystem import refuse_network
 from kctl.store.group import Group, Wrap
 from kctl.store.listing import Start
 from kctl.store.lock import WAIT
 from kctl.store.participant import Known, Participant
-from kctl.store.replica import FILE, HEAD, LOCK
+from kctl.store.replica import FILE, HEAD, LOCK, explained
 from kctl.store.turn import Proposal
 from kctl.store.write import Batch, Prepared
 
@@ -211,8 +212,10 @@ class SqliteStore:
                     return None
             if tail.head != expect:
                 raise HeadMoved(tail.head)
-            with leader.explained():
+            try:
                 prepared = write.states(leader.writer, tail, leader.current(), turn.term, ordered, batch, turn.peers())
+            except (sqlite3.Error, *NONSENSE) as error:
+                raise explained(error, leader.path) from error
             made.append(prepared.tail.head)
             return Proposal(prepared, prepared.tail.head.index)
 

@@ -74,22 +74,41 @@ class Taking(Generic[E]):
                     if not was_clean:
                         self._commit(turn, turn.config, turn.leader.last)
                     raise
-                self._finish(turn, proposal, was_clean=was_clean)
+                if was_clean and len(turn.members) == 1 and proposal is not None and proposal.config is None:
+                    self._finish_alone(turn.leader.replica, proposal.entry)
+                else:
+                    self._finish(turn, proposal, was_clean=was_clean)
                 return turn
         finally:
             for replica in self._replicas:
                 replica.end()
+
+    def _finish_alone(self, name: str, entry: E) -> None:
+        """Append and commit on the only voter: what it says is the outcome."""
+        replica = self._by_id[name]
+        try:
+            replica.append(entry)
+            replica.commit()
+        except (StoreError, NotDurable) as error:
+            self._drop(self._by_id.pop(name), error)
+            if self.errors:
+                raise self.errors[-1] from error
+            if isinstance(error, NotDurable) and error.is_unsure:
+                raise OutcomeUnknown("the only replica may or may not have the change") from error
+            raise NoQuorum(0, 1, self.absent) from error
+        replica.acknowledge()
 
     def _finish(self, turn: Turn, proposal: Proposal[E] | None, *, was_clean: bool) -> None:
         if proposal is not None:
             entry = proposal.entry
             for member in turn.members:
                 self._try(member.replica, lambda replica: replica.append(entry))
-            config = proposal.config or turn.config
-            self._commit(turn, config, proposal.last)
+            self._commit(turn, proposal.config or turn.config, proposal.last)
         elif not was_clean:
             self._commit(turn, turn.config, turn.leader.last)
-        self._damaged |= {d.replica for d in turn.doubts if d.kind == "forgetful" and d.replica in turn.config.members}
+        for doubt in turn.doubts:
+            if doubt.kind == "forgetful" and doubt.replica in turn.config.members:
+                self._damaged.add(doubt.replica)
         if self._damaged:
             for name in turn.view & self._by_id.keys():
                 self._try(name, lambda replica: replica.distrust(self._damaged))
@@ -108,10 +127,7 @@ class Taking(Generic[E]):
                 continue
             self._by_id[standing.replica] = replica
             standings.append(standing)
-        return core.begin(self._usable(standings), self.absent)
-
-    def _usable(self, standings: list[Standing]) -> list[Standing]:
-        return [s for s in standings if s.replica in self._by_id]
+        return core.begin(standings, self.absent)
 
     def _settle(self, turn: Turn) -> Turn | None:
         """Promise a higher term and give every replica the leader's log; None: somebody wrote in between."""
@@ -136,24 +152,15 @@ class Taking(Generic[E]):
 
     def _commit(self, turn: Turn, config: Config, last: int) -> None:
         """Commit on everybody who is left; raise unless a majority has it."""
-        durable: list[str] = []
+        names = [m.replica for m in turn.members if m.replica in self._by_id]
+        if not config.has_quorum(names, last):
+            raise self._no_quorum(turn, names)
+        durable, failed = self._commit_on(names)
+        if not failed:  # everybody has it, and they are enough
+            for name in durable:
+                self._by_id[name].acknowledge()
+            return
         unsure: list[str] = []
-        failed: list[tuple[str, NotDurable]] = []
-
-        def commit(name: str, replica: Replica[E]) -> None:
-            try:
-                replica.commit()
-                durable.append(name)
-            except NotDurable as error:
-                failed.append((name, error))
-
-        members = [(m.replica, self._by_id[m.replica]) for m in turn.members if m.replica in self._by_id]
-        if not config.has_quorum([name for name, _ in members], last):
-            raise self._no_quorum(turn, [name for name, _ in members])
-        if len(members) == 1:
-            commit(*members[0])
-        else:
-            self._together([lambda name=name, replica=replica: commit(name, replica) for name, replica in members])  # type: ignore[misc]
         for name, error in failed:
             unsure += [name] if error.is_unsure else []
             self._drop(self._by_id.pop(name), error)
@@ -169,6 +176,24 @@ class Taking(Generic[E]):
         if unsure:
             for name in durable:
                 self._try(name, lambda replica: replica.distrust(unsure))
+
+    def _commit_on(self, names: list[str]) -> tuple[list[str], list[tuple[str, NotDurable]]]:
+        """Commit on replicas at the same time; return who has it, and why the others may not."""
+        durable: list[str] = []
+        failed: list[tuple[str, NotDurable]] = []
+
+        def commit(name: str) -> None:
+            try:
+                self._by_id[name].commit()
+                durable.append(name)
+            except NotDurable as error:
+                failed.append((name, error))
+
+        if len(names) == 1:
+            commit(names[0])
+        else:
+            self._together([lambda name=name: commit(name) for name in names])  # type: ignore[misc]
+        return durable, failed
 
     def _no_quorum(self, turn: Turn, usable: Iterable[str]) -> StoreError:
         voters = turn.config.voters

@@ -12,6 +12,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from itertools import chain as flat
 from typing import Any, NamedTuple
 
 from kctl.store import chain
@@ -22,21 +23,25 @@ from kctl.store.errors import Corrupt
 from kctl.store.rows import Tail
 
 NOTHING = (0, b"")
-_BEFORE = (
-    "SELECT wanted.value, live.rev, {newest}, kv.h, kv.key, {row} "
-    "FROM {wanted} AS wanted LEFT JOIN live ON live.key = wanted.value LEFT JOIN kv ON kv.rev = live.rev"
+_WHOLE = (
+    "SELECT wanted.value, live.rev, (SELECT max(rev) FROM kv WHERE kv.key = wanted.value), kv.h, kv.key, "
+    "kv.del, kv.create_rev, kv.prev, kv.value "
+    "FROM json_each(?) AS wanted LEFT JOIN live ON live.key = wanted.value LEFT JOIN kv ON kv.rev = live.rev"
 )
-_NEWEST = "(SELECT max(rev) FROM kv WHERE kv.key = wanted.value)"
-_WHOLE = {"newest": _NEWEST, "row": "kv.del, kv.create_rev, kv.prev, kv.value"}
-_LIGHT = {"newest": f"CASE WHEN live.rev IS NULL THEN {_NEWEST} ELSE live.rev END", "row": "0, 0, 0, NULL"}
-_MANY, _ONE = "json_each(?)", "(SELECT ? AS value)"
-BEFORE = {
-    (True, True): _BEFORE.format(wanted=_ONE, **_WHOLE),
-    (True, False): _BEFORE.format(wanted=_ONE, **_LIGHT),
-    (False, True): _BEFORE.format(wanted=_MANY, **_WHOLE),
-    (False, False): _BEFORE.format(wanted=_MANY, **_LIGHT),
-}
-
+_LIGHT = (
+    "SELECT live.key, live.rev, kv.h, kv.key "
+    "FROM json_each(?) AS wanted CROSS JOIN live ON live.key = wanted.value LEFT JOIN kv ON kv.rev = live.rev"
+)
+_LIGHT_ONE = "SELECT live.key, live.rev, kv.h, kv.key FROM live LEFT JOIN kv ON kv.rev = live.rev WHERE live.key = ?"
+_KV = "INSERT INTO kv VALUES (?, ?, ?, ?, ?, 0, ?, ?)"
+AT_ONCE = 32
+_KV_AT_ONCE = "INSERT OR FAIL INTO kv VALUES " + ", ".join(["(?, ?, ?, ?, ?, 0, ?, ?)"] * AT_ONCE)  # noqa: S608
+"""Many rows a statement take a third less. FAIL: a conflict ends the transaction anyway, and SQLite
+would keep a journal of the statement, in a file once it is long, to be able to take back its part."""
+_LIVE = "INSERT OR REPLACE INTO live VALUES (?, ?)"
+_GONE = "DELETE FROM live WHERE key = ?"
+_RESOURCE = "INSERT OR REPLACE INTO resource VALUES (?, ?, ?)"
+_APPEND = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 Sums = dict[str, tuple[int, bytes]]
 """Count and sum of the hashes of the live rows, by resource."""
@@ -65,8 +70,7 @@ class Current:
         self.sums.update((name, (count, state)) for name, count, state in prepared.sums)
         if len(self.states) > self.MOST:
             self.states.clear()
-        for revision, key, deleted, _, _, digest, _ in prepared.kv:
-            self.states[key] = NOTHING if deleted else (revision, digest)
+        self.states.update((row[1], NOTHING if row[2] else (row[0], row[5])) for row in prepared.kv)
 
 
 class Batch(NamedTuple):
@@ -108,38 +112,35 @@ def states(
     before = now.states
     unknown = [write.key for write in writes if write.key not in before]
     if unknown:
-        now.learn(_before(db, unknown, is_whole=len(peers) > 1))
+        now.learn(_whole(db, unknown) if len(peers) > 1 else _light(db, unknown))
     kv: list[tuple[Any, ...]] = []
     current, gone, hashes = [], [], []
-    counts: dict[str, int] = {}
-    totals: dict[str, int] = {}
-    row_hash, number = chain.row_hash, int.from_bytes
-    resource, stem, count, total = "", "", 0, 0
+    came: dict[str, list[bytes]] = {}
+    went: dict[str, list[bytes]] = {}
+    row_hash = chain.row_hash
+    stem = "\0"
     for key, value, revision, create in writes:
-        if not stem or not key.startswith(stem):
-            counts[resource], totals[resource] = count, total
+        if not key.startswith(stem):
             resource = key[1 : key.index("/", 1)]
             stem = f"/{resource}/"
-            count, total = counts.get(resource, 0), totals.get(resource, 0)
+            new = came.setdefault(resource, [])
+            replaced = went.setdefault(resource, [])
         prev, old = before[key]
         h = row_hash(revision, key, create, prev, value)
         hashes.append(h)
         if prev:
-            count -= 1
-            total -= number(old, "big")
+            replaced.append(old)
         if value is None:
             kv.append((revision, key, 1, create, prev, h, None))
             gone.append((key,))
         else:
             kv.append((revision, key, 0, create, prev, h, value))
-            count += 1
-            total += number(h, "big")
+            new.append(h)
             current.append((key, revision))
-    counts[resource], totals[resource] = count, total
-    counts.pop("", None)
-    state = chain.digest(chain.number(tail.state) + sum(totals.values()))
+    moved, sums = _moved(now.sums, came, went)
+    state = chain.digest(chain.number(tail.state) + moved)
     after, row, known = _entry(tail, term, batch, chain.ops_hash(hashes), state, peers)
-    return Prepared(tail.head, after, row, kv, current, gone, _new_sums(now.sums, counts, totals), known)
+    return Prepared(tail.head, after, row, kv, current, gone, sums, known)
 
 
 def plain(tail: Tail, term: int, batch: Batch, peers: Sequence[Peer]) -> Prepared:
@@ -175,14 +176,25 @@ def _entry(
     return Tail(Head(index, last, term, digest, now), state), (*row, blob), known
 
 
-def _before(db: sqlite3.Connection, keys: list[str], *, is_whole: bool) -> dict[str, tuple[int, bytes]]:
+def _light(db: sqlite3.Connection, keys: list[str]) -> dict[str, tuple[int, bytes]]:
+    """Return revision and hash of the current states of keys, checked as far as costs nothing."""
+    found = dict.fromkeys(keys, NOTHING)
+    if len(keys) == 1:
+        listed = db.execute(_LIGHT_ONE, keys)
+    else:
+        listed = db.execute(_LIGHT, (json.dumps(keys, ensure_ascii=False),))
+    for wanted, live, h, key in listed:
+        if key != wanted:
+            raise Corrupt(f"the index of current objects is damaged at {wanted}")
+        found[key] = live, h
+    return found
+
+
+def _whole(db: sqlite3.Connection, keys: list[str]) -> dict[str, tuple[int, bytes]]:
     """Return revision and hash of the current states of keys; Corrupt when they or an index are damaged."""
     found: dict[str, tuple[int, bytes]] = {}
-    if not keys:
-        return found
-    is_one = len(keys) == 1
-    listed = db.execute(BEFORE[is_one, is_whole], keys if is_one else (json.dumps(keys, ensure_ascii=False),))
     row_hash = chain.row_hash
+    listed = db.execute(_WHOLE, (json.dumps(keys, ensure_ascii=False),))
     for wanted, live, newest, h, key, deleted, create, prev, value in listed:
         if live is None:
             if newest is not None and not db.execute("SELECT del FROM kv WHERE rev = ?", (newest,)).fetchone()[0]:
@@ -190,19 +202,26 @@ def _before(db: sqlite3.Connection, keys: list[str], *, is_whole: bool) -> dict[
             found[wanted] = NOTHING
         elif newest != live or key != wanted or deleted:
             raise Corrupt(f"the index of current objects is damaged at {wanted}")
-        elif is_whole and row_hash(live, key, create, prev, value) != h:
+        elif row_hash(live, key, create, prev, value) != h:
             raise Corrupt(f"revision {live} ({key}) of the log is damaged: its hash does not fit")
         else:
             found[wanted] = live, h
     return found
 
 
-def _new_sums(sums: Sums, counts: dict[str, int], totals: dict[str, int]) -> list[tuple[str, int, bytes]]:
+def _moved(
+    sums: Sums, came: dict[str, list[bytes]], went: dict[str, list[bytes]]
+) -> tuple[int, list[tuple[str, int, bytes]]]:
+    """Return by how much the sum over all rows changes, and the new sums of the resources that change."""
+    whole = 0
     out = []
-    for name in sorted(counts):
+    for name in sorted(came):
+        new, old = came[name], went[name]
+        moved = sum(map(int.from_bytes, new)) - sum(map(int.from_bytes, old))
+        whole += moved
         count, state = sums.get(name, (0, b""))
-        out.append((name, count + counts[name], chain.digest(chain.number(state) + totals[name])))
-    return out
+        out.append((name, count + len(new) - len(old), chain.digest(chain.number(state) + moved)))
+    return whole, out
 
 
 def sums_of(db: sqlite3.Connection, tail: Tail) -> Sums:
@@ -221,17 +240,17 @@ def check_counts(db: sqlite3.Connection, sums: Sums) -> None:
 
 def apply(db: sqlite3.Connection, prepared: Prepared) -> None:
     """Write an entry and its rows inside the open transaction; compaction and facts are the caller's."""
-    for statement, values in (
-        ("INSERT INTO kv VALUES (?, ?, ?, ?, ?, 0, ?, ?)", prepared.kv),
-        ("INSERT OR REPLACE INTO live VALUES (?, ?)", prepared.current),
-        ("DELETE FROM live WHERE key = ?", prepared.gone),
-        ("INSERT OR REPLACE INTO resource VALUES (?, ?, ?)", prepared.sums),
-    ):
+    _, _, entry, kv, current, gone, sums, *_ = prepared
+    whole = len(kv) - len(kv) % AT_ONCE
+    for start in range(0, whole, AT_ONCE):
+        db.execute(_KV_AT_ONCE, tuple(flat.from_iterable(kv[start : start + AT_ONCE])))
+    kv = kv[whole:]
+    for statement, values in ((_KV, kv), (_LIVE, current), (_GONE, gone), (_RESOURCE, sums)):
         if len(values) == 1:
             db.execute(statement, values[0])
         elif values:
             db.executemany(statement, values)
-    db.execute("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", prepared.entry)
+    db.execute(_APPEND, entry)
 
 
 def forget(db: sqlite3.Connection, old: int, revision: int) -> bytes | None:

@@ -49,6 +49,12 @@ class Etcd:
         """Return where etcd is, None when it is not installed."""
         return shutil.which("etcd")
 
+    @classmethod
+    def version(cls) -> str:
+        """Return the name and version of the binary."""
+        said = subprocess.run([str(cls.binary()), "--version"], capture_output=True, check=True, text=True).stdout
+        return said.partition("\n")[0]
+
     def put(self, pairs: list[tuple[str, bytes]]) -> None:
         """Put keys in one transaction."""
         if self._http is None:
