@@ -36,6 +36,11 @@ def class_name(obj: Obj) -> str:
     return str(beta if beta is not None else obj["spec"].get("storageClassName") or "")
 
 
+def has_class(claim: Obj) -> bool:
+    """Say whether a claim says anything about its class, be it that it wants none."""
+    return BETA_CLASS in annotations_of(claim) or claim["spec"].get("storageClassName") is not None
+
+
 def is_fully_bound(claim: Obj) -> bool:
     """Say whether the binding of a claim is complete, as isPVCFullyBound."""
     return bool(claim["spec"].get("volumeName")) and BIND_COMPLETED in annotations_of(claim)

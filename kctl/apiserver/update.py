@@ -6,6 +6,7 @@ turned into a removal when it takes the last finalizer off an object that is bei
 
 from __future__ import annotations
 
+from kctl.api.clock import rfc3339
 from kctl.api.errors import StatusError, invalid, not_found, unprocessable
 from kctl.api.objects import Key, Obj
 from kctl.apiserver import metadata, numbers, rules
@@ -113,6 +114,8 @@ def replace(server: APIServer, request: Request, obj: Obj, old: Obj, *, owned: b
         now = server.clock.now()
         obj = rules.owned(kind, obj, old, manager=request.manager, now=now, subresource=sub, memo=server.ownership)
     obj = rules.prepare_update(kind, obj, old, sub)
+    if sub == "status" and kind.resource == "persistentvolumes":
+        obj = _with_phase_time(obj, old, server.clock.now())
     if not sub or sub == "status":
         obj = server.admission.mutate(request, obj, old)
     if kind.group == "rbac.authorization.k8s.io":
@@ -130,6 +133,15 @@ def replace(server: APIServer, request: Request, obj: Obj, old: Obj, *, owned: b
         remark(request, obj, old)
     server.admission.validate(request, obj, old)
     return store(server, request, obj, old)
+
+
+def _with_phase_time(new: Obj, old: Obj, now: float) -> Obj:
+    """Return a volume's new state with the time since when it is in its phase, unless the client said."""
+    before, after = old.get("status") or {}, new.get("status") or {}
+    field = "lastPhaseTransitionTime"
+    if before.get("phase") == after.get("phase") or after.get(field) not in (None, before.get(field)):
+        return new
+    return {**new, "status": {**after, field: rfc3339(now)}}
 
 
 POD_PARTS = ("ephemeralcontainers", "resize")

@@ -65,7 +65,8 @@ class Emit(NamedTuple):
     """Record an Event about ``regarding``; repeated ones are counted, not repeated.
 
     ``field_path`` names the part of the object that is meant (``spec.containers{web}``),
-    ``host`` the node of the component that reports.
+    ``host`` the node of the component that reports. With ``once`` an equal Event that is there already is
+    not even counted: for what is said of a state that lasts, whenever it is looked at.
     """
 
     regarding: Obj
@@ -75,6 +76,7 @@ class Emit(NamedTuple):
     action: str = ""
     field_path: str = ""
     host: str = ""
+    once: bool = False
 
 
 Action = Create | Update | Patch | Apply | Delete | Bind | Emit

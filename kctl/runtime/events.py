@@ -111,7 +111,8 @@ class Recorder:
             message = message[: MAX_NOTE - 4] + " ..."
         number, message = correlate(known, event, message, self._now)
         if number < len(known):
-            self._count(base, number, message)
+            if not event.once:
+                self._count(base, number, message)
             return
         key = _numbered(base, number)
         if self._free[base] < number and self._client.find_many("events", (key,))[0] is not None:

@@ -23,6 +23,7 @@ class Flags(NamedTuple):
     large_cluster_size_threshold: int = 50
     terminated_pod_gc_threshold: int = 12_500
     horizontal_pod_autoscaler_sync_period: float = 15.0
+    pvclaimbinder_sync_period: float = 15.0
 
 
 DEFAULT_FLAGS = Flags()

@@ -25,10 +25,14 @@ from kctl.scheduler.plugins.node_ports import NodePorts
 from kctl.scheduler.plugins.node_resources_balanced_allocation import NodeResourcesBalancedAllocation
 from kctl.scheduler.plugins.node_resources_fit import NodeResourcesFit
 from kctl.scheduler.plugins.node_unschedulable import NodeUnschedulable
+from kctl.scheduler.plugins.node_volume_limits import NodeVolumeLimits
 from kctl.scheduler.plugins.pod_topology_spread import PodTopologySpread
 from kctl.scheduler.plugins.priority_sort import PrioritySort
 from kctl.scheduler.plugins.scheduling_gates import SchedulingGates
 from kctl.scheduler.plugins.taint_toleration import TaintToleration
+from kctl.scheduler.plugins.volume_binding import VolumeBinding
+from kctl.scheduler.plugins.volume_restrictions import VolumeRestrictions
+from kctl.scheduler.plugins.volume_zone import VolumeZone
 
 CLASSES: tuple[Callable[..., Any], ...] = (
     SchedulingGates,
@@ -39,6 +43,10 @@ CLASSES: tuple[Callable[..., Any], ...] = (
     NodeAffinity,
     NodePorts,
     NodeResourcesFit,
+    VolumeRestrictions,
+    NodeVolumeLimits,
+    VolumeBinding,
+    VolumeZone,
     PodTopologySpread,
     InterPodAffinity,
     DynamicResources,

@@ -66,9 +66,9 @@ NOW = {"gracePeriodSeconds": 0}
 class World:
     """A control plane brought to a case's beginning, and the verbs its steps use."""
 
-    def __init__(self, case: Obj, *, disable: Iterable[str] = ()) -> None:
+    def __init__(self, case: Obj, *, disable: Iterable[str] = (), others: Iterable[str] = ()) -> None:
         off = ["ServiceAccount", "TaintNodesByCondition", *disable]
-        self.plane = ControlPlane.open(None, controllers=["kube-scheduler"], admission={"disable": off})
+        self.plane = ControlPlane.open(None, controllers=["kube-scheduler", *others], admission={"disable": off})
         self.uids: dict[tuple[str, str], str] = {}
         for name, labels in NAMESPACES.items():
             self.request("POST", PATHS["Namespace"], named("v1", "Namespace", name, labels=labels), accept=(201, 409))
@@ -164,7 +164,7 @@ class World:
 
     def claims(self) -> Obj:
         """Return phase, volume and selected node of every claim of the default namespace."""
-        found: list[Obj] = self.request("GET", PATHS["PersistentVolumeClaim"].format("default"))["items"]
+        found = self.listed("PersistentVolumeClaim")
         selected = "volume.kubernetes.io/selected-node"
         return {
             claim["metadata"]["name"]: {
@@ -174,6 +174,11 @@ class World:
             }
             for claim in found
         }
+
+    def listed(self, kind: str) -> list[Obj]:
+        """Return the objects of a kind, those of the default namespace where it has namespaces."""
+        found: list[Obj] = self.request("GET", PATHS[kind].format("default"))["items"]
+        return found
 
     def tried(self) -> dict[str, int]:
         """Return how often each pod of the default namespace has been tried."""
@@ -358,9 +363,21 @@ def replay_requeue(case: Obj) -> Iterator[Answer]:
             yield answer("requeue", f"{case['id']}/{n}", ours == theirs, f"{ours}, recorded {theirs}")
 
 
+STORAGE = ("persistentvolume-binder-controller", "ephemeral-volume-controller")
+"""The controllers that ran beside the scheduler when the volumes were recorded."""
+PROVISIONER = "csi.example.com"
+ZONE = "topology.kubernetes.io/zone"
+
+
 def replay_volumes(case: Obj) -> Iterator[Answer]:
-    """Replay one case of volumes: where each pod went, and what became of every claim."""
-    with World(case, disable=["StorageObjectInUseProtection"]) as world:
+    """Replay one case of volumes: where each pod went, and what became of every claim.
+
+    Of nodes that are equally good for us the recorded one is taken, so that claims can be compared.
+    """
+    with World(case, disable=["StorageObjectInUseProtection"], others=STORAGE) as world:
+        provide(world)
+        initial = world.claims()
+        same = initial == case["initialClaims"]
         for n, step in enumerate(case["steps"]):
             if step["op"] == "deleteClaim":
                 path = PATHS["PersistentVolumeClaim"].format(step.get("namespace") or "default")
@@ -370,18 +387,73 @@ def replay_volumes(case: Obj) -> Iterator[Answer]:
                 change(world, step)
                 continue
             meta = step["pod"]["metadata"]
-            world.create_pod(step["pod"])
-            world.converge()
             recorded = step["decision"]
+            prefer(world, recorded.get("node"))
+            world.create_pod(step["pod"])
+            provide(world)
             state = world.state(meta.get("namespace") or "default", meta["name"]) or {}
             if recorded.get("node"):
                 placed = state.get("node") in step["top"]
             else:
                 placed = (state.get("reason"), state.get("message")) == (recorded["reason"], recorded["message"])
-            ours = (placed, world.claims())
-            yield answer(
-                "volumes", f"{case['id']}/{n}", ours == (True, step["claims"]), f"{state}, {ours[1]}: {recorded}"
-            )
+            claims = world.claims()
+            right = placed and claims == step["claims"] and same
+            different = {
+                name: (claims.get(name), found) for name, found in step["claims"].items() if claims.get(name) != found
+            }
+            yield answer("volumes", f"{case['id']}/{n}", right, f"{state}, recorded {recorded}; claims {different}")
+
+
+def prefer(world: World, node: str | None) -> None:
+    """Let the scheduler take this node where it is one of the best."""
+    loop: Any = next(loop for loop in world.plane.converger.manager.loops if loop.name == "kube-scheduler")
+    for scheduler in loop._schedulers.by_name.values():
+        scheduler.framework.pick = lambda _uid, best: node if node in best else best[0]
+
+
+def provide(world: World) -> None:
+    """Converge, making the volumes that the recording's external provisioner made."""
+    world.converge()
+    while wanted := [claim for claim in world.listed("PersistentVolumeClaim") if awaits_volume(world, claim)]:
+        for claim in wanted:
+            world.create(provided(world, claim))
+        world.converge()
+
+
+def awaits_volume(world: World, claim: Obj) -> bool:
+    """Say whether a claim has been handed to the provisioner, which has not served it yet."""
+    notes = claim["metadata"].get("annotations") or {}
+    if claim["spec"].get("volumeName") or notes.get("volume.kubernetes.io/storage-provisioner") != PROVISIONER:
+        return False
+    made = {volume["metadata"]["name"] for volume in world.listed("PersistentVolume")}
+    return "volume.kubernetes.io/selected-node" in notes and f"dyn-{claim['metadata']['name']}" not in made
+
+
+def provided(world: World, claim: Obj) -> Obj:
+    """Return the volume that the provisioner makes: in the zone of the selected node."""
+    meta, spec = claim["metadata"], claim["spec"]
+    node = world.request("GET", f"{PATHS['Node']}/{meta['annotations']['volume.kubernetes.io/selected-node']}")
+    zone = (node["metadata"].get("labels") or {}).get(ZONE)
+    terms = [{"matchExpressions": [{"key": ZONE, "operator": "In", "values": [zone]}]}]
+    place = {"nodeAffinity": {"required": {"nodeSelectorTerms": terms}}} if zone else {}
+    ref = {"kind": "PersistentVolumeClaim", "apiVersion": "v1"}
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {
+            "name": f"dyn-{meta['name']}",
+            "annotations": {"pv.kubernetes.io/provisioned-by": PROVISIONER},
+        },
+        "spec": {
+            "capacity": spec["resources"]["requests"],
+            "accessModes": spec["accessModes"],
+            "persistentVolumeReclaimPolicy": "Delete",
+            "storageClassName": spec["storageClassName"],
+            "csi": {"driver": PROVISIONER, "volumeHandle": f"dyn-{meta['name']}"},
+            "claimRef": {**ref, "namespace": meta["namespace"], "name": meta["name"], "uid": meta["uid"]},
+            **place,
+        },
+    }
 
 
 @cache

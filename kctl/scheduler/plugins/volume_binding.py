@@ -59,7 +59,9 @@ class VolumeBinding:
 
     def filter(self, cycle: Cycle, node: NodeInfo) -> No | None:
         """Refuse a node that bound volumes do not reach, or where open claims get none."""
-        claims: PodClaims = cycle.data[self.name]
+        claims: PodClaims | None = cycle.data.get(self.name)
+        if claims is None:
+            return None
         _, reasons = choose(claims, node, cycle.cluster.volumes)
         return No(NAME, reasons, True) if reasons else None
 
