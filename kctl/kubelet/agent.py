@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from kctl.api.behaviour import booted_at
 from kctl.api.objects import Key, Obj, dig, is_deleting, key_of
 from kctl.client.cache import META, SPEC, STATUS, Cache, Caches, Index, by_node
 from kctl.client.client import Client
 from kctl.kubelet import admission, facts, pulls, references
 from kctl.kubelet.addresses import pod_address
-from kctl.kubelet.behaviour import Behaviours
+from kctl.kubelet.behaviour import Behaviours, PodBehaviour
 from kctl.kubelet.containers import state_of, waiting_reason
 from kctl.kubelet.likeness import Lives
 from kctl.kubelet.phase import TERMINAL, by_name
@@ -65,7 +66,7 @@ class Kubelet(Controller):
         """Pods as this kubelet has just written them, until it hears of that."""
         self.watches = (
             Watch("pods", self._keys_of_pod, META | SPEC | STATUS),
-            Watch("nodes", _node_keys),
+            Watch("nodes", self._node_keys),
             Watch("configmaps", self._reference_keys("configmaps")),
             Watch("secrets", self._reference_keys("secrets")),
         )
@@ -73,7 +74,7 @@ class Kubelet(Controller):
     def prepare(self, caches: Caches) -> None:
         """Register what kubelets keep in memory."""
         pods = caches["pods"]
-        facts.prepare(pods, self.profile)
+        facts.prepare(pods, self.profile, self.world)
         self._waiting_for(pods)
         _refused(pods)
 
@@ -83,12 +84,13 @@ class Kubelet(Controller):
         if pod is None or not pod["spec"].get("nodeName"):
             return None
         node = caches["nodes"].get(Key("", pod["spec"]["nodeName"]))
-        known = Known()
+        behaviour = self.world.pod(pod)
+        known = Known(behaviour=behaviour, world=self.world)
         if node is not None and _has_waiting(pod):
-            known = self._known(caches, pod, node)
+            known = self._known(caches, pod, node, behaviour)
         return Seen(pod, node, known)
 
-    def _known(self, caches: Caches, pod: Obj, node: Obj) -> Known:
+    def _known(self, caches: Caches, pod: Obj, node: Obj, behaviour: PodBehaviour | None) -> Known:
         namespace = key_of(pod).namespace
         objects = {
             reference: caches[reference.resource].get(Key(namespace, reference.name))
@@ -103,7 +105,7 @@ class Kubelet(Controller):
         refused = admission.is_by_hand(pod) and admission.refusal(
             pod, node, by_node(pods).get(node["metadata"]["name"])
         )
-        return Known(objects, facts.images_on(node, images), address, queue, refused or None)
+        return Known(objects, facts.images_on(node, images), address, queue, refused or None, behaviour, self.world)
 
     def decide(self, seen: Seen, now: float) -> Decision:
         """Turn the pod's next step into actions."""
@@ -119,14 +121,14 @@ class Kubelet(Controller):
         ]
         if step.is_gone:
             actions.append(Delete("pods", key_of(pod), pod["metadata"]["uid"], grace=0))
-        return Decision(tuple(actions), step.wake_at)
+        return Decision(tuple(actions), step.wake_at, step.is_periodic)
 
     def act(self, client: Client, decision: Decision, now: float) -> None:
         """Carry the decision out, and remember what was written: nothing new follows from it at this instant."""
         first, *others = decision.actions
         if isinstance(first, Update):
             pod = client.update(first.resource, first.obj, subresource=first.subresource)
-            if decision.wake_at is not None or is_settled(pod):
+            if decision.wake_at is not None or is_settled(pod, self.world.pod(pod)):
                 self._written[key_of(pod)] = pod
         else:
             others = list(decision.actions)
@@ -134,12 +136,40 @@ class Kubelet(Controller):
 
     def _keys_of_pod(self, old: Obj | None, new: Obj | None, caches: Caches) -> Iterable[Key]:
         """Wake the pod unless it is settled or as just written, and those that wait for what it has brought."""
-        keys = _pod_keys(old, new, caches)
+        keys = self._pod_keys(old, new, caches)
         if new is not None and self._written:
             key = key_of(new)
             if self._written.pop(key, None) is new:
                 return [other for other in keys if other != key]
         return keys
+
+    def _pod_keys(self, old: Obj | None, new: Obj | None, caches: Caches) -> Iterable[Key]:
+        """Wake the pod unless it is settled, and those that wait for what it has brought or let go of."""
+        node = (new or old or {}).get("spec", {}).get("nodeName")
+        if not node:
+            return ()
+        keys = {} if new is None or is_settled(new, self.world.pod(new)) else {key_of(new): None}
+        refused = _refused(caches["pods"])
+        if refused.count(node):
+            keys |= dict.fromkeys(key_of(pod) for pod in refused.get(node))
+        if old is not None and _gives_up_its_turn(old, new):
+            waiting = pulls.queue_fold(caches["pods"]).get(node)
+            keys |= dict.fromkeys(Key(asked.namespace, asked.pod) for asked in waiting)
+        return keys
+
+    def _node_keys(self, old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
+        """Wake the pods of a node that comes up, speaks again or gets its address."""
+        if new is None:
+            return []
+        if (
+            old is not None
+            and is_silent(old) == is_silent(new)
+            and node_ip(old) == node_ip(new)
+            and booted_at(old) == booted_at(new)
+        ):
+            return []
+        found = by_node(caches["pods"]).get(new["metadata"]["name"])
+        return [key_of(pod) for pod in found if not is_settled(pod, self.world.pod(pod))]
 
     def _waiting_for(self, pods: Cache) -> Index:
         """Return the index of the pods that have yet to start by what they name."""
@@ -182,37 +212,12 @@ def _has_waiting(pod: Obj) -> bool:
     )
 
 
-def _pod_keys(old: Obj | None, new: Obj | None, caches: Caches) -> Iterable[Key]:
-    """Wake the pod unless it is settled, and those that wait for what it has brought or let go of."""
-    node = (new or old or {}).get("spec", {}).get("nodeName")
-    if not node:
-        return ()
-    keys = {} if new is None or is_settled(new) else {key_of(new): None}
-    refused = _refused(caches["pods"])
-    if refused.count(node):
-        keys |= dict.fromkeys(key_of(pod) for pod in refused.get(node))
-    if old is not None and _gives_up_its_turn(old, new):
-        waiting = pulls.queue_fold(caches["pods"]).get(node)
-        keys |= dict.fromkeys(Key(asked.namespace, asked.pod) for asked in waiting)
-    return keys
-
-
 def _gives_up_its_turn(old: Obj, new: Obj | None) -> bool:
     """Say whether the pod leaves the queue of the image puller without having got its image."""
     if (old.get("status") or {}).get("phase") != "Pending" or is_deleting(old):
         return False
     has_ended = new is None or is_deleting(new) or (new.get("status") or {}).get("phase") in TERMINAL
     return has_ended and next(pulls.requests_of(old), None) is not None
-
-
-def _node_keys(old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
-    """Wake the pods of a node that comes up, speaks again or gets its address."""
-    if new is None:
-        return []
-    if old is not None and is_silent(old) == is_silent(new) and node_ip(old) == node_ip(new):
-        return []
-    found = by_node(caches["pods"]).get(new["metadata"]["name"])
-    return [key_of(pod) for pod in found if not is_settled(pod)]
 
 
 def _refused_on(pod: Obj) -> Iterable[str]:

@@ -9,23 +9,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from hashlib import blake2b
+from math import inf
 from typing import Any
 
+from kctl.api.behaviour import DEFAULT, ContainerBehaviour, PodBehaviour
 from kctl.api.clock import parse_time, rfc3339
 from kctl.api.objects import Obj
 from kctl.kubelet.images import parse
 from kctl.kubelet.phase import is_sidecar
-from kctl.kubelet.probes import ready_after, started_after
+from kctl.kubelet.probes import is_ready, next_change, started_after
 
 ERRORS = frozenset({"InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError"})
 """Waiting reasons that something else than time must end."""
 NO_IMAGE = frozenset({"InvalidImageName", "ErrImageNeverPull"})
 """Those for which no image is pulled."""
+FAILED_PULL = frozenset({"ErrImagePull", "ImagePullBackOff"})
+"""Waiting reasons of a container whose image could not be had so far."""
 
 
-def waiting(container: Obj, reason: str, message: str = "") -> Obj:
-    """Return the status of a container that has not run, as convertToAPIContainerStatuses."""
+def waiting(container: Obj, reason: str, message: str = "", before: Obj | None = None) -> Obj:
+    """Return the status of a container that does not run, as convertToAPIContainerStatuses.
+
+    ``before`` is its status so far: what it last ran as, and how often, stays.
+    """
     state = {"reason": reason, "message": message} if message else {"reason": reason}
+    if before is not None:
+        last = (before.get("state") or {}).get("terminated")
+        ran = {"terminated": last} if last else before.get("lastState") or {}
+        return {**before, "state": {"waiting": state}, "lastState": ran, "ready": False, "started": False}
     return {
         "name": container["name"],
         "state": {"waiting": state},
@@ -39,39 +50,45 @@ def waiting(container: Obj, reason: str, message: str = "") -> Obj:
     }
 
 
-def running(container: Obj, uid: str, now: float) -> Obj:
-    """Return the status of a container that starts now."""
+def running(
+    container: Obj, uid: str, now: float, before: Obj | None = None, behaviour: ContainerBehaviour = DEFAULT
+) -> Obj:
+    """Return the status of a container that starts now, after the runs ``before`` tells of."""
     image = parse(container["image"])
+    ended = last_run(before)
+    count = (before or {}).get("restartCount", 0) + 1 if ended else 0
     return with_flags(
         container,
         {
             "name": container["name"],
             "state": {"running": {"startedAt": rfc3339(now)}},
-            "lastState": {},
+            "lastState": {"terminated": ended} if ended else {},
             "ready": False,
-            "restartCount": 0,
+            "restartCount": count,
             "image": image.name,
             "imageID": image.id,
-            "containerID": container_id(uid, container["name"]),
+            "containerID": container_id(uid, container["name"], count),
             "started": False,
             **_mounts(container),
             **_resources(container),
         },
         now,
+        behaviour=behaviour,
     )
 
 
-def container_id(uid: str, name: str) -> str:
-    """Return the ID of a pod's container."""
-    identity = f"{uid}\0{name}\0000".encode()
+def container_id(uid: str, name: str, run: int = 0) -> str:
+    """Return the ID of a pod's container in its ``run``-th run (0: the first)."""
+    identity = "\0".join((uid, name, str(run))).encode()
     return f"containerd://{blake2b(identity, digest_size=32).hexdigest()}"
 
 
-def terminated(status: Obj, now: float, *, exit_code: int = 0, reason: str = "Completed") -> Obj:
+def terminated(status: Obj, now: float, *, exit_code: int = 0, reason: str = "", message: str = "") -> Obj:
     """Return the status of a running container that ends now."""
     ended: Obj = {
         "exitCode": exit_code,
-        "reason": reason,
+        "reason": reason or ("Error" if exit_code else "Completed"),
+        **({"message": message} if message else {}),
         "startedAt": status["state"]["running"]["startedAt"],
         "finishedAt": rfc3339(now),
         "containerID": status.get("containerID", ""),
@@ -80,7 +97,10 @@ def terminated(status: Obj, now: float, *, exit_code: int = 0, reason: str = "Co
 
 
 def never_ran(status: Obj) -> Obj:
-    """Return what is said of a container that had not started when its pod ended (TerminatePod)."""
+    """Return what is said of a container that did not run when its pod ended (TerminatePod)."""
+    ended = last_run(status)
+    if ended:
+        return {**status, "state": {"terminated": ended}, "lastState": {}, "ready": False, "started": False}
     unknown = {
         "exitCode": 137,
         "reason": "ContainerStatusUnknown",
@@ -91,13 +111,25 @@ def never_ran(status: Obj) -> Obj:
     return {**status, "state": {"terminated": unknown}, "ready": False, "started": False}
 
 
-def with_flags(container: Obj, status: Obj, now: float, *, is_init: bool = False) -> Obj:
+def last_run(status: Obj | None) -> Obj | None:
+    """Return how the container's last run ended; None while it runs and when it never ran."""
+    status = status or {}
+    state = status.get("state") or {}
+    if "running" in state:
+        return None
+    return state.get("terminated") or (status.get("lastState") or {}).get("terminated")
+
+
+def with_flags(
+    container: Obj, status: Obj, now: float, *, is_init: bool = False, behaviour: ContainerBehaviour = DEFAULT
+) -> Obj:
     """Return the status with ``started`` and ``ready`` as the probes say, as UpdatePodStatus."""
     state = status.get("state") or {}
     since = started_at(status)
     if "running" in state and since is not None:
-        started = now >= since + started_after(container)
-        ready = now >= since + ready_after(container) and (not is_init or is_sidecar(container))
+        started = now >= since + started_after(container, behaviour)
+        run = status.get("restartCount", 0)
+        ready = is_ready(container, behaviour, run, now - since) and (not is_init or is_sidecar(container))
     else:
         started = False
         ready = is_init and "terminated" in state and not state["terminated"].get("exitCode")
@@ -111,13 +143,13 @@ def with_resources(container: Obj, status: Obj) -> Obj:
     return {**{k: v for k, v in status.items() if k != "allocatedResources"}, **_resources(container)}
 
 
-def next_flag(container: Obj, status: Obj, now: float) -> float | None:
+def next_flag(container: Obj, status: Obj, now: float, behaviour: ContainerBehaviour = DEFAULT) -> float | None:
     """Return when ``started`` or ``ready`` of a running container changes next."""
     since = started_at(status)
     if since is None:
         return None
-    times = (since + started_after(container), since + ready_after(container))
-    return min((at for at in times if at > now), default=None)
+    at = since + next_change(container, behaviour, status.get("restartCount", 0), now - since)
+    return at if at < inf else None
 
 
 def state_of(status: Obj | None) -> str:
@@ -142,16 +174,28 @@ def finished_at(status: Obj | None) -> float | None:
     return _time((((status or {}).get("state") or {}).get("terminated") or {}).get("finishedAt"))
 
 
+def ended_at(status: Obj | None) -> float | None:
+    """Return when the last run of a container that does not run ended, None when there was none."""
+    return _time((last_run(status) or {}).get("finishedAt"))
+
+
+def last_ended(status: Obj | None) -> float | None:
+    """Return when the run before the one that ``state`` tells of ended."""
+    return _time((((status or {}).get("lastState") or {}).get("terminated") or {}).get("finishedAt"))
+
+
 def _time(text: Any) -> float | None:
     return parse_time(text) if text else None
 
 
-def wanted(spec: Obj, statuses: Mapping[str, Obj], since: float) -> Iterator[tuple[int, Obj, float]]:
-    """Yield the containers whose images are wanted: number, container, since when.
+def wanted(
+    spec: Obj, statuses: Mapping[str, Obj], since: float, behaviour: PodBehaviour | None = None
+) -> Iterator[tuple[int, Obj, float]]:
+    """Yield the containers whose images are wanted for the first time: number, container, since when.
 
     One at a time and in order: init containers, each after the one before has done its work,
     then the regular ones, each after the start of the one before. Containers that wait for
-    something else than their image have asked for it too.
+    something else than their image have asked for it too. What is run again has its image.
     """
     begun = since
     init = spec.get("initContainers") or ()
@@ -159,28 +203,29 @@ def wanted(spec: Obj, statuses: Mapping[str, Obj], since: float) -> Iterator[tup
         status = statuses.get(container["name"])
         state = state_of(status)
         if state == "waiting":
-            if waiting_reason(status) not in NO_IMAGE:
+            if waiting_reason(status) not in NO_IMAGE and last_run(status) is None:
                 yield number, container, begun
             return
-        if state == "running" and not is_sidecar(container):
+        if not is_sidecar(container) and (state == "running" or not (status or {}).get("ready")):
             return
-        begun = max(begun, done_at(container, status))
+        begun = max(begun, done_at(container, status, behaviour))
     for number, container in enumerate(spec["containers"], len(init)):
         status = statuses.get(container["name"])
-        if state_of(status) == "waiting":
+        if state_of(status) == "waiting" and last_run(status) is None:
             reason = waiting_reason(status)
             if reason not in NO_IMAGE:
                 yield number, container, begun
-            if reason not in ERRORS:
+            if reason not in ERRORS and reason not in FAILED_PULL:
                 return
-        else:
+        elif not (status or {}).get("restartCount"):
             begun = max(begun, started_at(status) or begun)
 
 
-def done_at(container: Obj, status: Obj | None) -> float:
+def done_at(container: Obj, status: Obj | None, behaviour: PodBehaviour | None = None) -> float:
     """Return when an init container has let the next one begin."""
     if is_sidecar(container):
-        return (started_at(status) or 0.0) + started_after(container)
+        does = DEFAULT if behaviour is None else behaviour.of(container["name"])
+        return (started_at(status) or 0.0) + started_after(container, does)
     return finished_at(status) or 0.0
 
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from kctl.api.behaviour import Behaviours
 from kctl.api.objects import Obj
 from kctl.client.cache import SPEC, STATUS, Cache, Fold, by_node
 from kctl.kubelet.containers import started_at
 from kctl.kubelet.images import parse
 from kctl.kubelet.phase import TERMINAL, by_name
-from kctl.kubelet.pulls import queue_fold
+from kctl.kubelet.pulls import WORKS, queue_fold
 from kctl.runtime.profile import Profile
 
 STATUSES = ("initContainerStatuses", "containerStatuses")
@@ -24,12 +25,12 @@ Images = dict[str, dict[float, int]]
 """For each image of a node: the instants from which it is present, each with its pods."""
 
 
-def image_fold(pods: Cache, profile: Profile) -> Fold[Images]:
+def image_fold(pods: Cache, profile: Profile, world: Behaviours = WORKS) -> Fold[Images]:
     """Return the fold of images by node."""
 
     def shares(pod: Obj) -> tuple[tuple[str, tuple[str, float]], ...]:
         node = pod["spec"].get("nodeName")
-        return tuple((node, time) for time in _image_times(pod, profile)) if node else ()
+        return tuple((node, time) for time in _image_times(pod, profile, world)) if node else ()
 
     return pods.tally("kubelet images", shares, {}, _with_image, _without_image, on=SPEC | STATUS)
 
@@ -51,17 +52,23 @@ def _without_image(images: Images, share: tuple[str, float]) -> Images:
     return out
 
 
-def _image_times(pod: Obj, profile: Profile) -> Iterator[tuple[str, float]]:
-    """Yield each image that the pod has brought to its node, and from when."""
+def _image_times(pod: Obj, profile: Profile, world: Behaviours) -> Iterator[tuple[str, float]]:
+    """Yield each image that the pod has brought to its node, and from when; what has run again has it long since."""
     status = pod.get("status") or {}
-    if not any("waiting" not in (one.get("state") or ()) for field in STATUSES for one in status.get(field) or ()):
+    if not any(one.get("imageID") for field in STATUSES for one in status.get(field) or ()):
         return
     spec = pod["spec"]
+    behaviour = world.pod(pod)
     statuses = by_name(status.get("initContainerStatuses"), status.get("containerStatuses"))
     for container in (*(spec.get("initContainers") or ()), *spec["containers"]):
-        at = started_at(statuses.get(container["name"]))
+        found = statuses.get(container["name"])
+        if found and (found.get("restartCount") or found.get("lastState")):
+            yield parse(container["image"]).name, 0.0
+            continue
+        at = started_at(found)
         if at is not None:
-            yield parse(container["image"]).name, at - profile.container_start
+            start = None if behaviour is None else behaviour.of(container["name"]).start
+            yield parse(container["image"]).name, at - (profile.container_start if start is None else start)
 
 
 def images_on(node: Obj, found: Mapping[str, Mapping[float, int]]) -> dict[str, float]:
@@ -132,9 +139,9 @@ def dotted(number: int) -> str:
     return f"{number >> 24 & 255}.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
 
 
-def prepare(pods: Cache, profile: Profile) -> None:
+def prepare(pods: Cache, profile: Profile, world: Behaviours = WORKS) -> None:
     """Make the folds and the index of pods by node."""
-    image_fold(pods, profile)
-    queue_fold(pods)
+    image_fold(pods, profile, world)
+    queue_fold(pods, world)
     address_fold(pods)
     by_node(pods)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
+from kctl.api.behaviour import booted_at
 from kctl.api.likeness import OF_SPECS, OF_STATUSES, is_like
 from kctl.api.objects import Obj
 from kctl.kubelet.containers import container_id
@@ -18,6 +19,7 @@ from kctl.kubelet.phase import TERMINAL, by_name
 from kctl.kubelet.pod import Asked, Known, Step, ask, is_silent, node_ip, step_of
 from kctl.runtime.profile import Profile
 
+STATUSES = ("containerStatuses", "initContainerStatuses")
 VARIANTS = 4
 """So many models are kept of one template; the last one that served is tried first."""
 
@@ -48,7 +50,13 @@ class Lives:
             return Step()
         status = pod.get("status") or {}
         meta = pod["metadata"]
-        if known.refusal is not None or meta.get("deletionTimestamp") or status.get("phase") in TERMINAL:
+        if (
+            known.refusal is not None
+            or meta.get("deletionTimestamp")
+            or status.get("phase") in TERMINAL
+            or has_history(status)
+            or booted_at(node) is not None
+        ):
             return step_of(pod, node, known, now, self._profile)[0]
         if now != self._now:
             self._known.clear()
@@ -65,6 +73,8 @@ class Lives:
         step, asked = step_of(pod, node, known, now, self._profile)
         if step.status is not None:
             step = step._replace(status=self._shared(step.status))
+        if step.status is not None and has_history(step.status):
+            return step
         models.insert(0, Model(pod, known, bool(address), asked, step))
         del models[VARIANTS:]
         return step
@@ -73,7 +83,7 @@ class Lives:
         """Return the status made of parts that others have too."""
         out: Obj = {}
         for name, value in status.items():
-            if name in ("containerStatuses", "initContainerStatuses"):
+            if name in STATUSES:
                 out[name] = [{field: self._part(part) for field, part in one.items()} for one in value]
             else:
                 out[name] = self._part(value)
@@ -90,6 +100,11 @@ class Lives:
         )
 
 
+def has_history(status: Obj) -> bool:
+    """Say whether a container has been run again: then IDs and words are about the pod alone."""
+    return any(one.get("restartCount") for name in STATUSES for one in status.get(name) or ())
+
+
 def _is_like(model: Model, pod: Obj, known: Known, has_node_ip: bool) -> bool:
     was = model.pod
     return (
@@ -97,6 +112,7 @@ def _is_like(model: Model, pod: Obj, known: Known, has_node_ip: bool) -> bool:
         and bool(model.known.address) == bool(known.address)
         and was["spec"]["containers"] is pod["spec"]["containers"]
         and was["metadata"].get("generation") == pod["metadata"].get("generation")
+        and model.known.behaviour == known.behaviour
         and is_like(was.get("status"), pod.get("status"), OF_STATUSES)
         and is_like(was["spec"], pod["spec"], OF_SPECS)
         and model.known.objects.keys() == known.objects.keys()
@@ -117,7 +133,7 @@ def _taken(model: Model, pod: Obj, free_address: str, host: str) -> Step:
         address = old.get("podIP") or (host if pod["spec"].get("hostNetwork") else free_address)
         status["podIP"] = address
         status["podIPs"] = old["podIPs"] if old.get("podIP") else [{"ip": address}]
-    for name in ("containerStatuses", "initContainerStatuses"):
+    for name in STATUSES:
         if name in status:
             status[name] = _own(status[name], old.get(name), pod["metadata"].get("uid", ""))
     return step._replace(status=status)

@@ -1,8 +1,9 @@
 """The phase of a pod, from the states of its containers.
 
 In: the pod's spec and its container statuses. Out: Pending, Running, Succeeded or Failed,
-as kubelet's getPhase counts, restart policies of containers included. Not here: keeping a terminal phase once it is reached,
-which the caller does.
+as kubelet's getPhase counts, restart policies of containers and their rules included; the action
+RestartAllContainers of a rule is not simulated: it is taken for Restart. Not here: keeping a
+terminal phase once it is reached, which the caller does.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class _Count:
         self.pending_init = self.failed_init = self.restarting = 0
         self.unknown = self.running = self.waiting = self.stopped = self.succeeded = 0
 
-    def init(self, status: Obj | None, policy: str) -> None:
+    def init(self, status: Obj | None, spec: Obj, container: Obj) -> None:
         """Count an init container that runs to completion; only one that is not run again has failed."""
         state = (status or {}).get("state") or {}
         ended = state.get("terminated")
@@ -49,7 +50,7 @@ class _Count:
             ended = ((status or {}).get("lastState") or {}).get("terminated")
         if ended is None:
             self.pending_init += 1
-        elif ended.get("exitCode") and policy == "Never":
+        elif ended.get("exitCode") and not is_restarted(spec, container, ended["exitCode"]):
             self.failed_init += 1
 
     def sidecar(self, status: Obj | None) -> None:
@@ -70,20 +71,22 @@ class _Count:
             self.pending_init += 1
             self.unknown += 1
 
-    def regular(self, status: Obj | None, policy: str) -> None:
+    def regular(self, status: Obj | None, spec: Obj, container: Obj) -> None:
         """Count a regular container, and whether it is to run again."""
         state = (status or {}).get("state") or {}
         if "running" in state:
             self.running += 1
         elif "terminated" in state:
             self.stopped += 1
-            has_failed = bool(state["terminated"].get("exitCode"))
-            self.succeeded += not has_failed
-            self.restarting += policy == "Always" or (policy == "OnFailure" and has_failed)
+            code = state["terminated"].get("exitCode") or 0
+            self.succeeded += code == 0
+            self.restarting += is_restarted(spec, container, code)
         elif "waiting" in state:
-            if "terminated" in ((status or {}).get("lastState") or {}):
+            last = ((status or {}).get("lastState") or {}).get("terminated")
+            if last is not None:
                 self.stopped += 1
-                self.restarting += policy != "Never"
+                policy = restart_policy(spec, container)
+                self.restarting += policy != "Never" or is_restarted(spec, container, last.get("exitCode") or 0)
             else:
                 self.waiting += 1
         else:
@@ -95,6 +98,19 @@ def restart_policy(spec: Obj, container: Obj) -> str:
     return str(container.get("restartPolicy") or spec.get("restartPolicy") or "Always")
 
 
+def is_restarted(spec: Obj, container: Obj, exit_code: int, *, is_init: bool = False) -> bool:
+    """Say whether a container that ended with ``exit_code`` is run again, as ContainerShouldRestart."""
+    for rule in container.get("restartPolicyRules") or ():
+        asked = rule.get("exitCodes") or {}
+        is_in = exit_code in (asked.get("values") or ())
+        if asked and is_in == (asked.get("operator") == "In"):
+            return True
+    policy = restart_policy(spec, container)
+    if is_init and not is_sidecar(container):
+        return policy != "Never" and exit_code != 0
+    return policy == "Always" or (policy == "OnFailure" and exit_code != 0)
+
+
 def phase_of(spec: Obj, statuses: Mapping[str, Obj], *, is_terminal: bool = False) -> str:
     """Return the phase; ``is_terminal`` when the containers will not be started again."""
     count = _Count()
@@ -103,9 +119,9 @@ def phase_of(spec: Obj, statuses: Mapping[str, Obj], *, is_terminal: bool = Fals
         if is_sidecar(container):
             count.sidecar(status)
         else:
-            count.init(status, restart_policy(spec, container))
+            count.init(status, spec, container)
     for container in spec["containers"]:
-        count.regular(statuses.get(container["name"]), restart_policy(spec, container))
+        count.regular(statuses.get(container["name"]), spec, container)
     if count.failed_init:
         return "Failed"
     if (count.pending_init and not any_regular_started(spec, statuses)) or count.waiting:

@@ -4,21 +4,28 @@ In: the images a node has with the instants from which it has them, and what its
 read off the pods' statuses. Out: when a container's image is there. A kubelet asks for an image
 when the container's turn comes; requests are served in that order, those of one instant in the
 order in which their pods were bound, then by name. A request for an image that another has
-brought meanwhile waits its turn and then takes no time: the layers are there.
+brought meanwhile waits its turn and then takes no time: the layers are there. A pull that fails does so at
+once; it is asked for anew when its back-off ends, in the queue of that instant.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator, Mapping, Sequence
+from math import inf
 from typing import NamedTuple
 
+from kctl.api.behaviour import ON_DEMAND, Behaviours, PodBehaviour, Pulling, Works
 from kctl.api.clock import parse_time
 from kctl.api.objects import Obj, is_deleting
 from kctl.client.cache import META, SPEC, STATUS, Cache, Fold
 from kctl.kubelet.containers import wanted
 from kctl.kubelet.images import parse
 from kctl.kubelet.phase import by_name
+from kctl.kubelet.restarts import attempt_number
+
+WORKS = Works()
+"""A world in which everything works."""
 
 
 class Request(NamedTuple):
@@ -31,10 +38,14 @@ class Request(NamedTuple):
     number: int
     image: str
     always: bool
+    pulling: Pulling = ON_DEMAND
 
 
 class Pull(NamedTuple):
-    """How a request fares: not pulled at all when the image ``was_there``; begun and done when."""
+    """How a request fares: not pulled at all when the image ``was_there``; begun and done when.
+
+    inf as ``done`` for an image that cannot be had.
+    """
 
     was_there: bool
     begun: float
@@ -60,16 +71,28 @@ def bound_at(pod: Obj, default: float) -> float:
     return default
 
 
-def request(pod: Obj, number: int, container: Obj, since: float) -> Request:
-    """Return the request of a container, the ``number``-th of its pod, whose turn came at ``since``."""
+def pulling_of(pod: Obj, container: Obj, world: Behaviours, behaviour: PodBehaviour | None) -> Pulling:
+    """Say what comes of pulling the image of a container of the pod."""
+    own = None if behaviour is None else behaviour.of(container["name"]).pulling
+    return own or world.image(container["image"], pod["spec"].get("nodeName", ""))
+
+
+def request(pod: Obj, number: int, container: Obj, since: float, pulling: Pulling = ON_DEMAND) -> Request:
+    """Return the request of a container, the ``number``-th of its pod, whose turn came at ``since``.
+
+    What fails at first counts from the attempt that succeeds.
+    """
     meta = pod["metadata"]
     always = container.get("imagePullPolicy") == "Always"
     name = parse(container["image"]).name
-    return Request(since, bound_at(pod, since), meta.get("namespace", ""), meta["name"], number, name, always)
+    if pulling.failures:
+        since += attempt_number(pulling.failures)
+    bound = bound_at(pod, since)
+    return Request(since, bound, meta.get("namespace", ""), meta["name"], number, name, always, pulling)
 
 
-def requests_of(pod: Obj) -> Iterator[Request]:
-    """Yield what the pod wants of its node's puller."""
+def requests_of(pod: Obj, world: Behaviours = WORKS) -> Iterator[Request]:
+    """Yield what the pod wants of its node's puller and gets."""
     status = pod.get("status") or {}
     if status.get("phase") != "Pending" or is_deleting(pod):
         return
@@ -77,17 +100,21 @@ def requests_of(pod: Obj) -> Iterator[Request]:
     if since is None:
         return
     statuses = by_name(status.get("initContainerStatuses"), status.get("containerStatuses"))
-    for number, container, begun in wanted(pod["spec"], statuses, since):
-        if container.get("imagePullPolicy") != "Never" and not parse(container["image"]).error:
-            yield request(pod, number, container, begun)
+    behaviour = world.pod(pod)
+    for number, container, begun in wanted(pod["spec"], statuses, since, behaviour):
+        if container.get("imagePullPolicy") == "Never" or parse(container["image"]).error:
+            continue
+        pulling = pulling_of(pod, container, world, behaviour)
+        if pulling.failures < inf:
+            yield request(pod, number, container, begun, pulling)
 
 
-def queue_fold(pods: Cache) -> Fold[tuple[Request, ...]]:
+def queue_fold(pods: Cache, world: Behaviours = WORKS) -> Fold[tuple[Request, ...]]:
     """Return the fold of requests by node, in the order in which they are served."""
 
     def shares(pod: Obj) -> tuple[tuple[str, Request], ...]:
         node = pod["spec"].get("nodeName")
-        return tuple((node, asked) for asked in requests_of(pod)) if node else ()
+        return tuple((node, asked) for asked in requests_of(pod, world)) if node else ()
 
     def add(queue: tuple[Request, ...], asked: Request) -> tuple[Request, ...]:
         at = bisect_left(queue, asked)
@@ -101,12 +128,15 @@ def queue_fold(pods: Cache) -> Fold[tuple[Request, ...]]:
 
 
 def serve(own: Request, queue: Sequence[Request], images: Mapping[str, float], seconds: float) -> Pull:
-    """Return how ``own`` fares behind the others of the queue; a pull takes ``seconds``.
+    """Return how ``own`` fares behind the others of the queue; a pull takes ``seconds`` unless it says otherwise.
 
     ``images`` came by pulls that are done: each had the puller for itself until its instant.
     """
+    if own.since == inf:
+        return Pull(False, inf, inf)
     begin = min(own.since, queue[0].since) if queue else own.since
-    busy = sorted(at for at in set(images.values()) if at > begin)
+    took = {asked.image: asked.pulling.seconds for asked in queue if asked.pulling.seconds is not None}
+    busy = sorted((at, took.get(image, seconds)) for image, at in images.items() if at > begin)
     brought: dict[str, float] = {}
     turn = begin
     for asked in queue:
@@ -119,7 +149,7 @@ def serve(own: Request, queue: Sequence[Request], images: Mapping[str, float], s
             turn = pull.begun
             if pull.done > turn:
                 brought[asked.image] = pull.done
-                insort(busy, pull.done)
+                insort(busy, (pull.done, pull.done - pull.begun))
     return _serve(own, images, brought, busy, seconds, turn)
 
 
@@ -127,7 +157,7 @@ def _serve(
     asked: Request,
     images: Mapping[str, float],
     brought: Mapping[str, float],
-    busy: Sequence[float],
+    busy: Sequence[tuple[float, float]],
     seconds: float,
     turn: float,
 ) -> Pull:
@@ -139,8 +169,9 @@ def _serve(
     if there is not None and there <= since and not asked.always:
         return Pull(True, since, since)
     turn = max(since, turn)
-    for until in busy[bisect_right(busy, turn) :]:
-        if until - seconds > turn:
+    for until, took in busy[bisect_right(busy, (turn, inf)) :]:
+        if until - took > turn:
             break
         turn = until
-    return Pull(False, turn, turn if there is not None and there <= turn else turn + seconds)
+    took = seconds if asked.pulling.seconds is None else asked.pulling.seconds
+    return Pull(False, turn, turn if there is not None and there <= turn else turn + took)

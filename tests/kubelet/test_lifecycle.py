@@ -315,7 +315,7 @@ def test_a_pod_deleted_before_it_started_is_gone_at_once(world):
 def test_an_active_deadline_fails_the_pod(world):
     world.create(a_pod(activeDeadlineSeconds=20))
     world.settle()
-    assert world.now == 20
+    assert world.now == 21
     assert world.pod()["status"]["phase"] == "Failed"
     assert world.pod()["status"]["reason"] == "DeadlineExceeded"
 

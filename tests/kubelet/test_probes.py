@@ -22,8 +22,8 @@ from kctl.kubelet.probes import ready_after, started_after
         pytest.param(
             {"startupProbe": {"initialDelaySeconds": 7, "periodSeconds": 5}, "readinessProbe": {"periodSeconds": 4}},
             10,
-            12,
-            id="readiness waits for startup",
+            10,
+            id="readiness is asked when startup has succeeded",
         ),
         pytest.param({"readinessProbe": {"periodSeconds": 0, "successThreshold": 0}}, 0, 0, id="zeroes are defaults"),
         pytest.param({"livenessProbe": {"initialDelaySeconds": 60}}, 0, 0, id="liveness does not matter"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kctl.api.behaviour import ON_DEMAND
 from kctl.api.clock import EPOCH, parse_time
 from kctl.kubelet.pulls import Pull, Request, requests_of, serve
 
@@ -189,6 +190,7 @@ WANTS = st.builds(
     st.integers(0, 1),
     st.sampled_from("xyz"),
     st.booleans(),
+    st.just(ON_DEMAND),
 )
 
 
