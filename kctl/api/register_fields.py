@@ -165,6 +165,14 @@ apps.v1.RollingUpdateDeployment
   = maxSurge maxUnavailable
 apps.v1.ReplicaSetSpec
   = minReadySeconds replicas selector template
+apps.v1.DaemonSet
+  = spec
+apps.v1.DaemonSetSpec
+  = minReadySeconds revisionHistoryLimit selector template updateStrategy
+apps.v1.DaemonSetUpdateStrategy
+  = rollingUpdate type
+apps.v1.RollingUpdateDaemonSet
+  = maxSurge maxUnavailable
 apps.v1.StatefulSetSpec
   = minReadySeconds ordinals persistentVolumeClaimRetentionPolicy podManagementPolicy replicas revisionHistoryLimit
   = selector serviceName template updateStrategy

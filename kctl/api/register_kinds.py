@@ -27,7 +27,7 @@ KINDS = """
 = services
 ~ apiservices.apiregistration.k8s.io: requests are not passed on to other API servers
 = controllerrevisions.apps
-~ daemonsets.apps: no controller makes their pods
+= daemonsets.apps
 = deployments.apps
 = replicasets.apps
 = statefulsets.apps

@@ -276,9 +276,9 @@ def _pod_spec(pod: Obj) -> Obj:
     tolerations = [t for t in spec.get("tolerations") or () if t.get("tolerationSeconds") != 300]
     if tolerations:
         out["tolerations"] = tolerations
-    if spec.get("affinity"):
-        out["affinity"] = spec["affinity"]
     refs = pod["metadata"].get("ownerReferences") or ()
+    if spec.get("affinity") and any(ref["kind"] == "DaemonSet" for ref in refs):
+        out["affinity"] = spec["affinity"]
     if any(ref["kind"] == "Job" for ref in refs):
         out["env"] = spec["containers"][0].get("env") or []
     return out
