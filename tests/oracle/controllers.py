@@ -95,7 +95,10 @@ def _check(case: Obj, scenario: Scenario) -> str:
                 why = "" if step.get(part) == seen.get(part) else f"{path}: {seen.get(part)} is not {step.get(part)}"
             if why:
                 return why
-    return _compare_events(case, scenario) if "events" not in unstable else ""
+    if "events" in unstable:
+        return ""
+    scenario.linger()
+    return _compare_events(case, scenario)
 
 
 def _compare_state(path: str, wanted: Any, seen: Any, unstable: set[str]) -> str:
@@ -160,7 +163,7 @@ def events(scenario: Scenario) -> list[Obj]:
     found = []
     for event in scenario.client.list("events").items:
         about = event["involvedObject"]
-        if about.get("namespace", NS) != NS and about["kind"] != "Node":
+        if about.get("namespace") != NS and about["kind"] != "Node":
             continue
         if about["kind"] == "Node" and not about["name"].startswith(NS):
             continue

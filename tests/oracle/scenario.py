@@ -257,6 +257,11 @@ class Scenario:
             if error.reason != "NotFound":
                 raise
 
+    def linger(self) -> None:
+        """Let a pod be bound whose volumes were bound at the last moment: the recording still heard of that event."""
+        if any(not pod["spec"].get("nodeName") and not pod["status"].get("conditions") for pod in self.pods()):
+            self._advance(1.0)
+
     # Steps.
 
     def play(self, step: Obj) -> Obj:

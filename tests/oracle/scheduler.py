@@ -84,6 +84,8 @@ class World:
             made = self.create(obj)
             meta = made["metadata"]
             self.uids[meta.get("namespace", ""), meta["name"]] = meta["uid"]
+            if others:
+                self.converge()  # the recording's controllers saw the objects come one after another
 
     def __enter__(self) -> World:
         return self
