@@ -76,8 +76,17 @@ def _pod(pod: Obj) -> Health:
     if scheduled and scheduled.get("status") == "False":
         return Health("Failed", str(scheduled.get("reason", "")), str(scheduled.get("message", "")))
     if not dig(pod, "spec", "nodeName"):
-        return Health("InProgress", "NotScheduled", "no scheduler has looked at the pod yet")
+        return Health("InProgress", "NotScheduled", _unseen(pod))
     return _containers(pod)
+
+
+def _unseen(pod: Obj) -> str:
+    """Say which scheduler has not looked at the pod: one that nobody runs never will."""
+    name = dig(pod, "spec", "schedulerName") or "default-scheduler"
+    return f'no scheduler "{name}" has looked at the pod' if name != "default-scheduler" else NOBODY_LOOKED
+
+
+NOBODY_LOOKED = "no scheduler has looked at the pod yet"
 
 
 def _containers(pod: Obj) -> Health:

@@ -200,8 +200,13 @@ def read_cluster(path: Path) -> Cluster:
     from kctl.plane import cluster as clusters
 
     found = manifests.load_cluster(path)
+    manifest = found.object
+    if isinstance((manifest.get("spec") or {}).get("scheduler"), str):
+        from kctl.cli.scheduler_file import read
+
+        manifest = {**manifest, "spec": {**manifest["spec"], "scheduler": read(found, path.parent)}}
     try:
-        return clusters.parse(found.object)
+        return clusters.parse(manifest)
     except clusters.ClusterError as error:
         raise manifests.located(found, error.errors, "Cluster") from None
 

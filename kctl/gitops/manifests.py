@@ -22,6 +22,8 @@ from kctl.gitops.positions import Place, Positions
 from kctl.gitops.sources import ManifestError, ManifestErrors, Source
 
 CLUSTER = ("kctl.dev/v1", "Cluster")
+SCENARIO = ("sim.kctl.dev/v1", "Scenario")
+SCHEDULER = ("kubescheduler.config.k8s.io/v1", "KubeSchedulerConfiguration")
 KUSTOMIZE = "kustomize.config.k8s.io/"
 DEFAULT_NAMESPACE = "default"
 
@@ -74,14 +76,19 @@ def load(
 
 def load_cluster(path: Path) -> Manifest:
     """Return the Cluster that a ``kctl.yaml`` describes; ManifestErrors when it is not just that."""
+    return load_one(path, CLUSTER, "a cluster")
+
+
+def load_one(path: Path, wanted: tuple[str, str], subject: str) -> Manifest:
+    """Return the one document of a file that says how kctl is set; ManifestErrors when it is not just that."""
     file = sources.shown(os.path.relpath(path))
     reader = _Reading(Options())
     loaded = reader.text(Source(file, lambda: sources.read_file(str(path)), named=True))
     for document in loaded.documents:
-        if _type_of(document.value) != CLUSTER:
-            reader.errors.append(ManifestError(file, document.line, 0, f"want kind {CLUSTER[1]} of {CLUSTER[0]} here"))
+        if _type_of(document.value) != wanted:
+            reader.errors.append(ManifestError(file, document.line, 0, f"want kind {wanted[1]} of {wanted[0]} here"))
     if not reader.errors and len(loaded.documents) != 1:
-        message = "a cluster is described by one document" if loaded.documents else f"want kind {CLUSTER[1]} here"
+        message = f"{subject} is described by one document" if loaded.documents else f"want kind {wanted[1]} here"
         reader.errors.append(ManifestError(file, 0, 0, message))
     if reader.errors:
         raise ManifestErrors(reader.errors)
@@ -170,7 +177,7 @@ class _Reading:
                 inside = positions.inside("items", index)
                 yield from self._flatten(file, _typed(item, api_version, kind), inside.find(()), inside)
             return
-        if (api_version, kind) == CLUSTER:
+        if (api_version, kind) in (CLUSTER, SCHEDULER):
             return
         if self._has_name(file, value, positions):
             yield Manifest(file, start.line, value, positions)

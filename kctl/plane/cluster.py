@@ -38,6 +38,7 @@ SPEC_FIELDS = (
     "nodeType",
     "region",
     "replicas",
+    "scheduler",
 )
 GROUP_FIELDS = ("count", "labels", "name", "pods", "taints", "type", "zones")
 
@@ -78,6 +79,8 @@ class Cluster(NamedTuple):
     ignored: tuple[Rule, ...] = ()
     """What a diff leaves out."""
     flags: Flags = DEFAULT_FLAGS
+    scheduler: Mapping[str, Any] | None = None
+    """A KubeSchedulerConfiguration that was found to be valid."""
 
 
 def zones_of(region: str) -> tuple[str, ...]:
@@ -140,9 +143,21 @@ def parse(manifest: Mapping[str, Any]) -> Cluster:
     history = _history(spec.get("history") or {}, errors)
     ignored = _ignored(spec["ignoreDifferences"], errors) if "ignoreDifferences" in spec else ()
     flags = _flags(spec.get("controllerManager") or {}, errors)
+    scheduler = _scheduler(spec["scheduler"], errors) if spec.get("scheduler") is not None else None
     if errors:
         raise ClusterError(errors)
-    return Cluster(groups, cloud, region, kubernetes, replicas, profile, history, ignored, flags)
+    return Cluster(groups, cloud, region, kubernetes, replicas, profile, history, ignored, flags, scheduler)
+
+
+def _scheduler(given: Any, errors: list[FieldError]) -> Mapping[str, Any] | None:
+    """Check a scheduler configuration that stands in the manifest; whoever reads files puts it there."""
+    from kctl.scheduler import config
+
+    if not isinstance(given, dict):
+        errors.append(invalid("spec.scheduler", given, f"must be a {config.KIND} or the path of one"))
+        return None
+    errors += config.parse(given, "spec.scheduler")[1]
+    return given
 
 
 def _flags(given: Any, errors: list[FieldError]) -> Flags:
@@ -337,6 +352,8 @@ def manifest_of(cluster: Cluster) -> Obj:
     }
     if flags:
         spec["controllerManager"] = flags
+    if cluster.scheduler is not None:
+        spec["scheduler"] = cluster.scheduler
     if cluster.history != History():
         kept: Obj = {"revisions": cluster.history.revisions, "commands": cluster.history.commands}
         spec["history"] = kept | ({"age": f"{cluster.history.age:g}s"} if cluster.history.age else {})

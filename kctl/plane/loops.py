@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from kctl.api.errors import UsageError
 from kctl.client.local import LocalClient
+from kctl.plane.playing import Playing
 from kctl.runtime.controller import Controller, Loop
 from kctl.runtime.flags import DEFAULT_FLAGS, Flags
 from kctl.runtime.loop import ControllerLoop
@@ -16,6 +17,7 @@ from kctl.runtime.profile import Profile
 if TYPE_CHECKING:
     from kctl.api.behaviour import Behaviours
     from kctl.apiserver.server import APIServer
+    from kctl.scheduler.config import Configuration
 
 SCHEDULER = "kube-scheduler"
 SCHEDULER_USER = "system:kube-scheduler"
@@ -24,6 +26,7 @@ SCHEDULER_USER = "system:kube-scheduler"
 KUBELET = ("kubelet-registration", "kubelet-node-status", "kubelet")
 CLOUD = ("cloud-node-controller", "cloud-node-lifecycle-controller", "service-lb-controller")
 INTENT = "intent-controller"
+SCENARIO = "scenario-controller"
 
 
 def build(
@@ -34,33 +37,52 @@ def build(
     cloud: str,
     profile: Profile,
     seed: int,
+    scheduler: Mapping[str, Any] | None = None,
     behaviours: Behaviours | None = None,
     flags: Flags = DEFAULT_FLAGS,
 ) -> None:
     """Add the loops named (None: all) to the manager; a room none of whose loops is named is not loaded.
 
-    ``behaviours`` says what goes wrong in the kubelets' world, ``flags`` how controllers are set.
+    ``scheduler`` is a KubeSchedulerConfiguration, ``behaviours`` says what goes wrong in the kubelets' world, ``flags`` how controllers are set.
     Raises UsageError for a name that no loop has.
     """
     from kctl.controllers import ALL
 
-    known = {SCHEDULER, INTENT, *KUBELET, *CLOUD, *ALL}
+    known = {SCHEDULER, INTENT, SCENARIO, *KUBELET, *CLOUD, *ALL}
     wanted = known if names is None else set(names)
     if KUBELET[-1] in wanted:
         wanted.update(KUBELET)
     unknown = sorted(wanted - known)
     if unknown:
         raise UsageError(f"no such controller: {', '.join(unknown)}; known are {', '.join(sorted(known))}")
-    for program, controller in _controllers(wanted, cloud, profile, behaviours, flags):
+    playing = Playing(behaviours)
+    if SCENARIO in wanted:
+        profile = _play(manager, server, playing, profile)
+    for program, controller in _controllers(wanted, cloud, profile, playing, flags):
         if controller.name in wanted:
             client = LocalClient(server, user=controller.user, field_manager=program)
             manager.add(ControllerLoop(controller, client, manager.caches))
     if SCHEDULER in wanted:
-        manager.add(_scheduler(manager, server, seed))
+        manager.add(_scheduler(manager, server, seed, scheduler))
+
+
+def _play(manager: Manager, server: APIServer, playing: Playing, profile: Profile) -> Profile:
+    """Add what plays scenarios; return the latencies with what those there are say of them."""
+    from kctl.plane.player import ScenarioController
+
+    controller = ScenarioController(playing)
+    client = LocalClient(server, user=controller.user, field_manager="kctl")
+    loop = ControllerLoop(controller, client, manager.caches)
+    manager.add(loop)
+    manager.on_quiet.append(lambda now: controller.quiet(loop.queue))
+    manager.passing.append(controller.passes_until)
+    for played in reversed(playing.all()):
+        profile = profile._replace(**played.scenario.latencies)
+    return profile
 
 
 def _controllers(
-    wanted: set[str], cloud: str, profile: Profile, behaviours: Behaviours | None, flags: Flags
+    wanted: set[str], cloud: str, profile: Profile, playing: Playing, flags: Flags
 ) -> Iterator[tuple[str, Controller]]:
     """Yield the controllers, each with the program it is part of upstream: its field manager."""
     from kctl import controllers
@@ -74,7 +96,7 @@ def _controllers(
     if not wanted.isdisjoint(KUBELET):
         from kctl import kubelet
 
-        for found in kubelet.build(profile, behaviours):
+        for found in kubelet.build(profile, playing):
             yield "kubelet", found
     if not wanted.isdisjoint(CLOUD):
         from kctl import cloud as clouds
@@ -83,8 +105,20 @@ def _controllers(
             yield "cloud-controller-manager", found
 
 
-def _scheduler(manager: Manager, server: APIServer, seed: int) -> Loop:
+def _scheduler(manager: Manager, server: APIServer, seed: int, scheduler: Mapping[str, Any] | None) -> Loop:
     from kctl.scheduler.loop import SchedulerLoop
 
     client = LocalClient(server, user=SCHEDULER_USER, field_manager=SCHEDULER)
-    return SchedulerLoop(client, manager.caches, seed=seed)
+    return SchedulerLoop(client, manager.caches, seed=seed, configuration=scheduler_configuration(scheduler))
+
+
+def scheduler_configuration(value: Mapping[str, Any] | None) -> Configuration:
+    """Read a KubeSchedulerConfiguration, None for the default; UsageError names all that is wrong with it."""
+    from kctl.scheduler import config
+
+    if value is None:
+        return config.Configuration()
+    configuration, errors = config.parse(value)
+    if errors:
+        raise UsageError("\n".join(f"scheduler configuration: {error}" for error in errors))
+    return configuration

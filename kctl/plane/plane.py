@@ -6,6 +6,7 @@ command of the CLI stands on. It adds nothing to what the rooms do; it puts them
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -59,6 +60,7 @@ class Shape(NamedTuple):
     authorization: tuple[str, ...] = ("Node", "RBAC")
     flags: Flags = DEFAULT_FLAGS
     behaviours: Behaviours | None = None
+    scheduler: Mapping[str, Any] | None = None
 
 
 class ControlPlane:
@@ -117,14 +119,17 @@ class ControlPlane:
 
         ``nodes`` are made on the first opening only. ``flags`` are kube-controller-manager's, by its
         names (:mod:`kctl.runtime.flags`); ``behaviours`` says what goes wrong in the simulated world
-        (:mod:`kctl.api.behaviour`). Raises UsageError for a flag there is not and for what is not built:
-        another Kubernetes minor, a scheduler configuration, an authorization mode there is not
-        (several are separated by commas: ``Node,RBAC``); KctlError when the folder cannot be used.
+        (:mod:`kctl.api.behaviour`); ``scheduler_config`` is a KubeSchedulerConfiguration. Raises UsageError
+        for a flag there is not, for what is wrong in a configuration and for what is not built: another
+        Kubernetes minor, an authorization mode there is not (several are separated by commas:
+        ``Node,RBAC``); KctlError when the folder cannot be used.
         """
         if kubernetes != "1.36":
             raise UsageError(f"Kubernetes {kubernetes} is not built yet; kctl has 1.36")
-        if scheduler_config:
-            raise UsageError("scheduler_config is not built yet; the default profile is used")
+        if scheduler_config is not None:
+            from kctl.plane.loops import scheduler_configuration
+
+            scheduler_configuration(scheduler_config)
         shape = Shape(
             None if controllers is None else tuple(controllers),
             cloud,
@@ -134,6 +139,7 @@ class ControlPlane:
             authorization=_modes(authorization),
             flags=_flags(flags or {}),
             behaviours=behaviours,
+            scheduler=scheduler_config,
         )
         folder = None if path is None else Path(path)
         plane = cls(store or open_store(folder), folder, shape)
@@ -149,11 +155,7 @@ class ControlPlane:
         With ``remove`` a run also takes away and replaces nodes, as :meth:`shape_nodes`.
         """
         store = open_store(folder, replicas=cluster.replicas)
-        plane = cls(
-            store,
-            folder,
-            Shape(None, cluster.cloud, cluster.profile, seed, history=cluster.history, flags=cluster.flags),
-        )
+        plane = cls(store, folder, _shape_of(cluster, seed))
         plane._begin(cluster, remove=remove)
         return plane
 
@@ -166,7 +168,7 @@ class ControlPlane:
         from kctl.store.overlay import OverlayStore
 
         store = OverlayStore(open_store(folder, create=False, consistency="serializable"))
-        plane = cls(store, folder, Shape(None, cluster.cloud, cluster.profile, seed, flags=cluster.flags))
+        plane = cls(store, folder, _shape_of(cluster, seed))
         plane._is_shared = False
         plane._begin(cluster, remove=remove)
         return plane
@@ -174,16 +176,7 @@ class ControlPlane:
     @classmethod
     def drafted(cls, cluster: clusters.Cluster, *, seed: int = 0) -> Self:
         """Open a plane of a new cluster that is nowhere yet: :meth:`settle` gives it a folder."""
-        shape = Shape(
-            None,
-            cluster.cloud,
-            cluster.profile,
-            seed,
-            replicas=cluster.replicas,
-            history=cluster.history,
-            flags=cluster.flags,
-        )
-        plane = cls(open_store(None), None, shape)
+        plane = cls(open_store(None), None, _shape_of(cluster, seed))
         plane.shape_nodes(cluster)
         return plane
 
@@ -273,7 +266,8 @@ class ControlPlane:
 
         names = "all" if self.shape.controllers is None else ",".join(sorted(self.shape.controllers))
         flags = "" if self.shape.flags == DEFAULT_FLAGS else f" {tuple(self.shape.flags)}"
-        return f"{__version__} {self.shape.cloud} {names}{flags}"
+        scheduler = f" {json.dumps(self.shape.scheduler, sort_keys=True)}" if self.shape.scheduler else ""
+        return f"{__version__} {self.shape.cloud} {names}{flags}{scheduler}"
 
     def _build(self, manager: Manager) -> None:
         from kctl.plane.loops import build
@@ -286,6 +280,7 @@ class ControlPlane:
             cloud=shape.cloud,
             profile=shape.profile,
             seed=shape.seed,
+            scheduler=shape.scheduler,
             behaviours=shape.behaviours,
             flags=shape.flags,
         )
@@ -416,6 +411,20 @@ class ControlPlane:
     def compact(self) -> None:
         """Compact all history, as if the server had been restarted after a compaction."""
         self.server.compact()
+
+
+def _shape_of(cluster: clusters.Cluster, seed: int) -> Shape:
+    """Return what a plane with the shape of a cluster is made with."""
+    return Shape(
+        None,
+        cluster.cloud,
+        cluster.profile,
+        seed,
+        replicas=cluster.replicas,
+        history=cluster.history,
+        flags=cluster.flags,
+        scheduler=cluster.scheduler,
+    )
 
 
 def _flags(given: Mapping[str, object]) -> Flags:

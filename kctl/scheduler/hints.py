@@ -239,12 +239,23 @@ def spread_after_node(cluster: Cluster, pod: PodInfo, event: Event) -> bool:
 
 def spread_changed(constraints: Sequence[Constraint], pod: PodInfo, event: Event) -> bool:
     """Say whether an event of a pod changes what constraints count (isSchedulableAfterPodChange)."""
-    if any(other.namespace != pod.namespace for other in event.pods):
+    if any(other.uid != pod.uid and not _is_spread_with(pod, other) for other in event.pods):
         return False
+    if event.kind == POD_TOLERATION:
+        return itself_with_honored_taints(constraints, pod, event)
     if event.old_pod is not None and event.new_pod is not None:
         before, after = event.old_pod.labels, event.new_pod.labels
         return any(c.matches(before) != c.matches(after) for c in constraints)
     return any(c.matches(other.labels) for c in constraints for other in event.pods)
+
+
+def _is_spread_with(pod: PodInfo, other: PodInfo) -> bool:
+    return bool(other.node_name) and other.namespace == pod.namespace
+
+
+def itself_with_honored_taints(constraints: Sequence[Constraint], pod: PodInfo, event: Event) -> bool:
+    """Say whether the pod itself tolerates more and a constraint counts by that (nodeTaintsPolicy: Honor)."""
+    return any(other.uid == pod.uid for other in event.pods) and any(c.honor_taints for c in constraints)
 
 
 def topology_changed(constraints: Sequence[Constraint], event: Event) -> bool:
@@ -370,6 +381,7 @@ HINTS: dict[str, dict[str, Hint]] = {
         POD_ADD: spread_after_pod,
         POD_DELETE: spread_after_pod,
         POD_LABEL: spread_after_pod,
+        POD_TOLERATION: spread_after_pod,
     },
     "InterPodAffinity": {
         NODE_ADD: affinity_after_node,

@@ -223,7 +223,12 @@ def test_the_last_decision_is_explained(world: World, node: Make, pod: Make) -> 
     found = world.loop.decision(Key("default", "p"))
     assert found is not None
     assert (found["node"], found["best"], found["nominated"], found["victims"]) == ("a", ["a", "c"], None, [])
-    assert found["nodes"]["b"] == {"reason": "node(s) were unschedulable", "scores": {}, "total": None}
+    assert found["nodes"]["b"] == {
+        "plugin": "NodeUnschedulable",
+        "reason": "node(s) were unschedulable",
+        "scores": {},
+        "total": None,
+    }
     assert found["nodes"]["a"]["total"] == sum(found["nodes"]["a"]["scores"].values())
     # Decided anew, the bound pod does not stand in its own way.
     assert explain(world.manager.caches, world.pod()) == found

@@ -2,7 +2,7 @@
 
 In: the refusals of a failed cycle. Out: the node and its victims, or the words that end the
 FailedScheduling message. Nothing is deleted here; the scheduler's loop carries it out. Upstream starts at a
-random node, this plugin at the first.
+random node, this plugin at the first; among nodes that cost the same the profile picks.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ class DefaultPreemption:
         if not candidates:
             inner = fit_error(Refused(refused.nodes, statuses, NOT_HELPFUL))
             return Preemption(message=f"preemption: {inner}")
-        best = min(candidates, key=cost)
+        cheapest = min(map(cost, candidates))
+        equal = {c.node: c for c in candidates if cost(c) == cheapest}
+        best = equal[framework.pick(cycle.pod.uid, tuple(equal))]
         return Preemption(best.node, best.victims, {c.node: c.victims for c in candidates})
 
     def _dry_run(
@@ -73,7 +75,7 @@ class DefaultPreemption:
             found = select_victims(framework, cycle.clone(), node.clone(), budgets)
             if isinstance(found, No):
                 statuses[node.name] = found
-            else:
+            elif not found.violations or len(candidates) < wanted:
                 candidates.append(found)
         return candidates
 
@@ -158,7 +160,7 @@ def by_budget(pods: Sequence[PodInfo], budgets: Sequence[Obj]) -> tuple[list[Pod
     Each pod, in order, uses up one disruption of every budget that selects it.
     """
     allowed = [(b.get("status") or {}).get("disruptionsAllowed") or 0 for b in budgets]
-    matches = [labels_matching(b["spec"].get("selector") or None) for b in budgets]
+    matches = [labels_matching(selector_of(b)) for b in budgets]
     violating: list[PodInfo] = []
     others: list[PodInfo] = []
     for pod in pods:
@@ -172,6 +174,12 @@ def by_budget(pods: Sequence[PodInfo], budgets: Sequence[Obj]) -> tuple[list[Pod
             violates = violates or allowed[n] < 0
         (violating if violates else others).append(pod)
     return violating, others
+
+
+def selector_of(budget: Obj) -> Obj | None:
+    """Return a budget's selector, None for an empty one: here that selects nothing."""
+    selector: Obj = budget["spec"].get("selector") or {}
+    return selector if selector.get("matchLabels") or selector.get("matchExpressions") else None
 
 
 def cost(candidate: Candidate) -> tuple[object, ...]:
