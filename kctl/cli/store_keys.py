@@ -63,6 +63,9 @@ def list_keys(settings: Settings, output: str | None) -> None:
     if output:
         write(document(found, output))
         return
+    if not items:
+        write("no keys: the first Secret that is written makes one\n")
+        return
     rows = [[item["name"], item["role"], item["values"], item["history"]] for item in items]
     write(tables.plain(("KEY", "ROLE", "VALUES", "HISTORY"), rows))
 

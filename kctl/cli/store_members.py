@@ -44,8 +44,6 @@ def repair(settings: Settings, yes: bool, output: str | None) -> None:
         if foreign:
             ask(f"another log lies in {', '.join(foreign)} and will be replaced", yes=yes)
         healed = list(here.store.below.repair())  # type: ignore[attr-defined]
-        if healed:
-            _settle(here)
     finally:
         here.store.close()
     _say("repair", [*done, *healed] or ["nothing to repair"], output)
@@ -112,7 +110,6 @@ def add(settings: Settings, directories: tuple[str, ...], output: str | None) ->
         voters = [member.id for member in here.store.members() if member.role == "voter"]
         if learners and len(voters) + len(learners) in SIZES:
             membership.promote(group, *learners)
-            _settle(here)
             done += [f"{name} votes" for name in learners]
         elif learners:
             more = next(size for size in (*SIZES, len(voters) + len(learners)) if size > len(voters)) - len(voters)
@@ -144,7 +141,7 @@ def remove(settings: Settings, replicas: tuple[str, ...], yes: bool, output: str
         ask(f"{', '.join(one.place for one in found)} will hold the log no more; {left} are left to vote", yes=yes)
         if members:
             membership.remove(_group(here), *(one.id for one in members))
-        _settle(here)
+        membership.settle(_group(here))
         stores.keep(here.folder, _without(here, [one.place for one in found]))
     finally:
         here.store.close()
@@ -179,7 +176,7 @@ def replace(settings: Settings, replica: str, directory: str, yes: bool, output:
             _list_more(here, [new])
             state.create(new)
             name = membership.replace(_group(here), old.id, new)
-        _settle(here)
+        membership.settle(_group(here))
         wide = here._replace(place=stores.Placement((*here.place.directories, new)))
         stores.keep(here.folder, _without(wide, [old.place]))
     finally:
@@ -267,15 +264,15 @@ def restore(settings: Settings, file: str, places: tuple[str, ...], yes: bool, o
 @click.command("recover", short_help="Go on from one replica when a majority is lost for good.")
 @click.option("--from", "source", required=True, type=DIRECTORY, metavar="DIR", help="The replica that is left.")
 @click.option("--accept-loss", is_flag=True, help="Give up what only the lost replicas had.")
-@YES
+@click.option("-y", "--yes", is_flag=True, hidden=True, expose_value=False)
 @OUTPUT
 @click.pass_obj
-def recover(settings: Settings, source: str, accept_loss: bool, yes: bool, output: str | None) -> None:
+def recover(settings: Settings, source: str, accept_loss: bool, output: str | None) -> None:
     """Make a new log from what one replica still has, in all the places of the old one.
 
     For when a majority will never come back: first try to bring its disks back, for what only they had is
     lost. The new log is another cluster, as with restore; the old files stay as log.db.lost. States of
-    the source that are damaged are left out and named.
+    the source that are damaged are left out and named. --accept-loss is the answer to the question.
     """
     from kctl.api.errors import Refused
     from kctl.store import restore as restoring
@@ -283,10 +280,10 @@ def recover(settings: Settings, source: str, accept_loss: bool, yes: bool, outpu
     folder, place = located(settings)
     if not accept_loss:
         raise Refused(
-            f"going on from {source} alone gives up whatever the other replicas had beyond it",
+            f"going on from {source} alone, in {_places(place.directories)}, gives up whatever the other "
+            "replicas had beyond it",
             hint="bring a majority back if you can; --accept-loss does it all the same",
         )
-    ask(f"the log goes on from {source} alone, in {_places(place.directories)}", yes=yes)
     found = restoring.recover(source, place.directories, accept_loss=True)
     if (folder / _list_name()).exists() or len(place.directories) > 1:
         _listed(folder, place.directories)
@@ -320,12 +317,6 @@ def _listed(folder: Path, directories: Sequence[Path]) -> None:
 def _group(here: Here) -> Any:
     """Return the group of replicas of the open log."""
     return here.store.below.group  # type: ignore[attr-defined]
-
-
-def _settle(here: Here) -> None:
-    """Write an entry behind a change of members: until there is one the voters before it are asked as well."""
-    head = here.store.head()
-    here.store.commit(head, (), revision=head.revision, now=head.now, cause="store member")
 
 
 def _refuse_logs(here: Here, directories: Sequence[Path]) -> None:

@@ -6,6 +6,7 @@ In: an open store. Out: a document, and the same as text. Nothing is repaired or
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from kctl.api.objects import Obj
@@ -38,11 +39,13 @@ def data(here: Here) -> Obj:
     notes = [f"warning: {old.message}", *([f"hint: {old.hint}"] if old.hint else [])] if old else []
     file = state.key_file(here.folder)
     names = [key.name for key in keys.load(file)]
+    lost = lost_keys(store, names)
+    notes = [f"warning: {line}" for line in _lost_lines(lost, file)] + notes
     return {
         "apiVersion": API_VERSION,
         "kind": "StoreStatus",
         "cluster": store.cluster_id,
-        "state": "degraded" if old and _state(members) == "healthy" else _state(members),
+        "state": "degraded" if (old or lost) and _state(members) == "healthy" else _state(members),
         "revision": fresh.head.revision,
         "index": fresh.head.index,
         "term": fresh.head.term,
@@ -53,8 +56,32 @@ def data(here: Here) -> Obj:
         "members": [_member(member, places[member.id]) for member in members],
         "survives": found._asdict(),
         "notes": notes + store_placement.sentences([places[member.id] for member in voters]),
-        "encryption": {"file": str(file), "keys": names, "private": keys.is_private(file)},
+        "encryption": {"file": str(file), "keys": names, "private": keys.is_private(file), "lost": lost},
     }
+
+
+def lost_keys(store: SealedStore, held: Sequence[str]) -> dict[str, int]:
+    """Return the keys that values are encrypted with and that are not held, with how many values need each."""
+    from kctl.api.errors import KctlError
+    from kctl.apiserver.encryption import PREFIX, SEALED
+    from kctl.apiserver.sealing import key_name
+
+    lost: dict[str, int] = {}
+    for prefix in SEALED:
+        with suppress(KctlError):  # what lies there is damaged, which verify tells
+            for kv in store.below.list(prefix).items:
+                name = key_name(kv.value)
+                if kv.value.startswith(PREFIX) and name not in held:
+                    lost[name] = lost.get(name, 0) + 1
+    return dict(sorted(lost.items()))
+
+
+def _lost_lines(lost: dict[str, int], file: Any) -> list[str]:
+    return [
+        f"{count} encrypted value{'' if count == 1 else 's'} cannot be read: key {name} is not in {file}; "
+        f'put the file back, or give them up with "kctl store key drop {name} --accept-loss"'
+        for name, count in lost.items()
+    ]
 
 
 def _path(member: Member) -> Any:

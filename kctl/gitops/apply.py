@@ -148,7 +148,7 @@ def commit(client: Client, planned: Plan, *, source: Obj) -> str | None:
     is_listed = {entry.identity for entry in known} == {entry.identity for entry in planned.owned}
     if not planned.changes_anything and is_listed and pending is None:
         return None
-    rendered = intent.rendered_set(planned.stages, planned.waves)
+    rendered = intent.told_apart(client, intent.rendered_set(planned.stages, planned.waves))
     if pending is not None and pending["spec"]["renderedSet"] == rendered["metadata"]["name"] and not planned.pruned:
         return planned.set_name  # the same is under way already
     wish = intent.Wish(

@@ -57,7 +57,10 @@ class Wish(NamedTuple):
 
 
 def rendered_set(stages: Iterable[Sequence[Target]], waves: Sequence[int] = ()) -> Obj:
-    """Return the rendered set of a plan; the same content has the same name. ``waves``: one for each stage."""
+    """Return the rendered set of a plan, named by its content but for Secrets. ``waves``: one for each stage.
+
+    A hash shows who can guess what was hashed that the guess is right, and names are not encrypted.
+    """
     objects = [
         {
             "file": target.manifest.file,
@@ -70,7 +73,8 @@ def rendered_set(stages: Iterable[Sequence[Target]], waves: Sequence[int] = ()) 
         for number, stage in enumerate(stages)
         for target in stage
     ]
-    text = json.dumps(objects, sort_keys=True, separators=(",", ":"))
+    shown = [{**entry, "object": _identity(entry["object"])} for entry in objects]
+    text = json.dumps(shown, sort_keys=True, separators=(",", ":"))
     name = blake2b(text.encode(), digest_size=20).hexdigest()
     return {
         "apiVersion": API_VERSION,
@@ -78,6 +82,26 @@ def rendered_set(stages: Iterable[Sequence[Target]], waves: Sequence[int] = ()) 
         "metadata": {"name": name},
         "spec": {"objects": objects},
     }
+
+
+def _identity(obj: Obj) -> Obj:
+    """Return the object; of a Secret what tells it from others alone."""
+    if obj.get("kind") != "Secret":
+        return obj
+    metadata = obj.get("metadata") or {}
+    return {"kind": "Secret", "namespace": metadata.get("namespace"), "name": metadata.get("name")}
+
+
+def told_apart(client: Client, rendered: Obj) -> Obj:
+    """Return the rendered set under a name that no other content has: sets may differ in Secrets alone."""
+    name = rendered["metadata"]["name"]
+    number = 1
+    while True:
+        found = inventory.read(client, RENDERED_SETS, rendered["metadata"]["name"])
+        if found is None or found.get("spec") == rendered["spec"]:
+            return rendered
+        number += 1
+        rendered = {**rendered, "metadata": {"name": f"{name}-{number}"}}
 
 
 def pending(client: Client, set_name: str) -> Obj | None:

@@ -42,6 +42,11 @@ def placement(folder: Path) -> Placement | None:
         text = (folder / state.REPLICAS).read_bytes()
     except FileNotFoundError:
         return _found(folder)
+    except NotADirectoryError:
+        raise KctlError(
+            f"{folder} is a file, and no state folder can be made there",
+            hint="remove it, or name another folder with --state",
+        ) from None
     except OSError as error:
         raise KctlError(f"{folder / state.REPLICAS}: cannot read: {error.strerror}") from None
     try:

@@ -160,6 +160,13 @@ def _change(group: Group, edit: Edit, cause: str) -> Config:
     return made
 
 
+def settle(group: Group) -> None:
+    """Settle a change of members that was interrupted; StoreError when too few members answer."""
+    config = _config(group)
+    if config.before != config.voters:
+        _append(group, lambda config, _: config, "member settle")
+
+
 def _append(group: Group, edit: Edit, cause: str) -> Config:
     made: list[Config] = []
 

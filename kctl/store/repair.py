@@ -24,6 +24,7 @@ def repair(group: Group) -> list[str]:
     """Make every replica whole and equal; return in words what was done. StoreError when it cannot be."""
     behind = [member.place for member in health.members(group) if member.state == "behind"]
     group.settle()
+    membership.settle(group)
     done = [f"{place}: caught up" for place in behind] + _mended(group)
     if len(group.participants) == 1:
         return done + _alone(group)

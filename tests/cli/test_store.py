@@ -169,6 +169,15 @@ def test_without_the_keys_what_is_not_secret_can_be_read(secret: Any) -> None:
     assert keys(secret)[0][:2] == (name, "missing")
 
 
+def test_status_is_not_healthy_while_values_cannot_be_decrypted(secret: Any) -> None:
+    [(name, *_)] = keys(secret)
+    secret.folder.joinpath(".kctl", "encryption-keys.json").unlink()
+    status = secret("store", "status", "-o", "json", code=3).json()
+    assert status["state"] == "degraded"
+    assert list(status["encryption"]["lost"]) == [name]
+    assert f"cannot be read: key {name} is not in" in secret("store", "status", code=3).out
+
+
 def test_a_lost_key_can_be_given_up_with_what_it_encrypted(secret: Any) -> None:
     [(name, *_)] = keys(secret)
     secret.folder.joinpath(".kctl", "encryption-keys.json").unlink()

@@ -129,8 +129,7 @@ def test_recovery_needs_the_loss_accepted_and_makes_another_cluster(three: Any) 
     shutil.rmtree(folder(three, 2))
     source = ".kctl/store-3"
     assert "--accept-loss" in three("store", "recover", "--from", source, "--yes", code=4).err
-    assert "--yes" in three("store", "recover", "--from", source, "--accept-loss", code=4).err
-    three("store", "recover", "--from", source, "--accept-loss", "--yes")
+    three("store", "recover", "--from", source, "--accept-loss")
     after = three("store", "status", "-o", "json").json()
     assert after["state"] == "healthy"
     assert after["cluster"] != before["cluster"]

@@ -496,3 +496,14 @@ def test_replicas_that_an_autoscaler_has_set_are_left_to_it(cluster: Cluster) ->
     cluster.run(both)
     assert cluster.client.get("deployments.apps", "default", "web")["spec"]["replicas"] == 5
     assert set(changes(cluster.plan(both)).values()) == {"unchanged"}
+
+
+def test_the_name_of_a_rendered_set_tells_nothing_of_a_secret(cluster: Cluster) -> None:
+    text = "apiVersion: v1\nkind: Secret\nmetadata: {{name: db}}\nstringData: {{password: {}}}\n"
+    one, other = (intent.rendered_set(cluster.plan(text.format(value)).stages) for value in ("hunter2", "hunter3"))
+    assert one["metadata"]["name"] == other["metadata"]["name"]
+    cluster.client.create(intent.RENDERED_SETS, one)
+    assert intent.told_apart(cluster.client, one) == one
+    apart = intent.told_apart(cluster.client, other)
+    assert apart["metadata"]["name"] == f"{one['metadata']['name']}-2"
+    assert apart["spec"] == other["spec"]
