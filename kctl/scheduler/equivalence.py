@@ -14,6 +14,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from kctl.scheduler import ties
 from kctl.scheduler.cluster import Cluster
 from kctl.scheduler.extension import MAX_SCORE, Checks, Cycle, No
 from kctl.scheduler.nodeinfo import NodeInfo, State
@@ -266,13 +267,16 @@ class PodClass:
 
     # -- choosing
 
-    def choose(self) -> str:
-        """Return the first of the best nodes in scheduling order, "" when none is feasible."""
+    def choose(self, uid: str = "", pick: ties.Ties = ties.first) -> str:
+        """Return the node that is picked of the best in scheduling order, "" when none is feasible."""
         if not self.feasible:
             return ""
         buckets = list(self.buckets.values())
         totals = self.totals(buckets)
         top = max(totals)
+        if pick is not ties.first:
+            best = {id(bucket) for bucket, total in zip(buckets, totals, strict=True) if total == top}
+            return pick(uid, [self.nodes[n].name for n, bucket in enumerate(self.where) if id(bucket) in best])
         place = min(self._first(b) for b, total in zip(buckets, totals, strict=True) if total == top)
         return self.nodes[place].name
 

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from kctl.api.objects import Key, Obj, controller_of
-from kctl.scheduler import ties
 from kctl.scheduler.cluster import Cluster
 from kctl.scheduler.equivalence import Bucket, PodClass, Rules, Scorer, Spread
 from kctl.scheduler.extension import SKIP, Cycle
@@ -65,7 +64,7 @@ class Kernel:
     def schedule(self, cluster: Cluster, pod: PodInfo) -> Placed | None:
         """Decide for one pod; None leaves it to the plain way."""
         framework = self._framework
-        if not framework.is_default or framework.samples or framework.pick is not ties.first:
+        if not framework.is_default or framework.samples:
             return None
         if cluster.nominated or cluster.affinity_nodes or pod.has_affinity or pod.nominated:
             return None
@@ -79,8 +78,8 @@ class Kernel:
         state = self._state(cluster, pod, key)
         if state is None:
             return None
-        node = state.choose()
-        return Placed(pod, node, recorded(state, pod)) if node else None
+        node = state.choose(pod.uid, framework.pick)
+        return Placed(pod, node, recorded(state, pod, node)) if node else None
 
     def _class_of(self, pod: PodInfo) -> tuple[Any, ...]:
         """Return what makes pods alike to all plugins."""
@@ -169,7 +168,7 @@ def _has_siblings(cluster: Cluster, pod: PodInfo) -> bool:
     return replicas is not None and int(replicas) > 1
 
 
-def recorded(state: PodClass, pod: PodInfo) -> Callable[[], Outcome]:
+def recorded(state: PodClass, pod: PodInfo, node: str) -> Callable[[], Outcome]:
     """Return what writes the decision just made, also after the class has moved on."""
     where = list(state.where)
     refusals = dict(state.refusals)
@@ -190,7 +189,7 @@ def recorded(state: PodClass, pod: PodInfo) -> Callable[[], Outcome]:
         totals = tuple(map(sum, zip(*scores.values(), strict=True))) if scores else (0,) * len(places)
         top = max(totals)
         best = tuple(name for name, total in zip(names, totals, strict=True) if total == top)
-        return Outcome(pod, best[0], "", "", names_of(nodes), refused, None, names, scores, totals, best)
+        return Outcome(pod, node, "", "", names_of(nodes), refused, None, names, scores, totals, best)
 
     return recall
 

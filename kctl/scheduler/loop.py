@@ -60,10 +60,10 @@ class SchedulerLoop:
         self.seed = seed
         self._client = client
         configuration = configuration or Configuration()
-        self._schedulers = Schedulers(configuration, client, seed)
+        self.schedulers = Schedulers(configuration, client, seed)
         self._cluster = Cluster(caches)
         backoff = (configuration.initial_backoff, configuration.max_backoff)
-        self._queue = SchedulingQueue(self._schedulers.sort_key, *backoff)
+        self._queue = SchedulingQueue(self.schedulers.sort_key, *backoff)
         self._prebinding = PreBinding()
         self._now = 0.0
         self._arrived: dict[Key, Obj] = {}
@@ -72,7 +72,7 @@ class SchedulerLoop:
         """How often each pod was tried since it came; kept while the pod exists."""
         fill(self._cluster)
         for pod in caches["pods"].all():
-            if self._schedulers.is_pending(pod):
+            if self.schedulers.is_pending(pod):
                 self._arrived[key_of(pod)] = pod
 
     # -- Loop
@@ -107,7 +107,7 @@ class SchedulerLoop:
             if queued is None:
                 break
             self.tried[queued.pod.key] = self.tried.get(queued.pod.key, 0) + 1
-            framework, kernel, _ = self._schedulers.of(queued.pod)
+            framework, kernel, _ = self.schedulers.of(queued.pod)
             placed = kernel.schedule(self._cluster, queued.pod)
             outcome = framework.schedule(self._cluster, queued.pod) if placed is None else placed
             self._remember(outcome)
@@ -170,7 +170,7 @@ class SchedulerLoop:
             pod = PodInfo(arrived[key])
             created = pod.obj["metadata"].get("creationTimestamp")
             queued = self._queue.add(pod, parse_time(created) if created else now)
-            framework, _, reporter = self._schedulers.of(pod)
+            framework, _, reporter = self.schedulers.of(pod)
             gated = framework.gated(pod)
             if gated is not None:
                 self._queue.gate(queued, gated.plugins)
@@ -181,7 +181,7 @@ class SchedulerLoop:
         """Bind pods together; when that fails, one by one, so that one refusal stops no other."""
         if not bound:
             return
-        bindings = [self._schedulers.of(queued.pod).framework.binding(queued.pod, node) for queued, node in bound]
+        bindings = [self.schedulers.of(queued.pod).framework.binding(queued.pod, node) for queued, node in bound]
         failed: set[Key] = set()
         try:
             self._client.bind_many(bindings)
@@ -195,7 +195,7 @@ class SchedulerLoop:
                 self._queue.failed(queued, now)
             else:
                 self._queue.remove(queued.pod.key)
-                reporter = self._schedulers.of(queued.pod).reporter
+                reporter = self.schedulers.of(queued.pod).reporter
                 placed.setdefault(id(reporter), (reporter, []))[1].append((queued.pod, node))
                 if queued.pod.nominated:
                     reporter.withdraw(queued.pod.key, now)
@@ -224,13 +224,13 @@ class SchedulerLoop:
         self._queue.failed(queued, now)
         outcome = Outcome(pod, reason="SchedulerError", message=why)
         self._remember(outcome)
-        self._schedulers.of(pod).reporter.unschedulable(pod, outcome, None, now, again=queued.attempts > 1)
+        self.schedulers.of(pod).reporter.unschedulable(pod, outcome, None, now, again=queued.attempts > 1)
 
     def _report(self, queued: Queued, outcome: Outcome, now: float) -> None:
         """Write why a pod does not fit, and carry a preemption out."""
         preemption = outcome.preemption
         pod = queued.pod
-        reporter = self._schedulers.of(pod).reporter
+        reporter = self.schedulers.of(pod).reporter
         nominated: str | None = None
         if preemption is not None and preemption.node:
             nominated = preemption.node
@@ -252,7 +252,7 @@ class SchedulerLoop:
         was, now_is = is_assigned(old), is_assigned(new)
         if was or now_is:
             self._assigned_changed(key, old if was else None, new if now_is else None)
-        if new is not None and self._schedulers.is_pending(new):
+        if new is not None and self.schedulers.is_pending(new):
             self._pending_changed(key, new)
             return
         self._arrived.pop(key, None)
@@ -304,7 +304,7 @@ class SchedulerLoop:
             self._cluster.nominate(pod, pod.nominated)
         if queued.place not in ("unschedulable", "gated"):
             return
-        framework = self._schedulers.of(pod).framework
+        framework = self.schedulers.of(pod).framework
         for kind in hints.pod_events(before, pod):
             event = Event(kind, old_pod=before, new_pod=pod)
             if hints.worth_trying(self._cluster, pod, queued.plugins, event, framework):
@@ -343,7 +343,7 @@ class SchedulerLoop:
             pod = queued.pod
             if pod.priority > at_most:
                 continue
-            framework = self._schedulers.of(pod).framework
+            framework = self.schedulers.of(pod).framework
             if hints.worth_trying(self._cluster, pod, queued.plugins, event, framework):
                 self._queue.requeue(queued, self._now)
 

@@ -145,6 +145,16 @@ class World:
         """Let the scheduler work until it rests."""
         self.plane.converge()
 
+    def prefer(self, node: str | None) -> None:
+        """Let the scheduler take this node wherever it is among the best: the recorded draw.
+
+        Else our own choice would have to be taken back, and a node that a pod has come to and left is not as before:
+        its pods have changed, so it learns anew how many nodes have its images.
+        """
+        loop: Any = next(loop for loop in self.plane.converger.manager.loops if loop.name == "kube-scheduler")
+        for scheduler in loop.schedulers.by_name.values():
+            scheduler.framework.pick = lambda _uid, best: node if node in best else best[0]
+
     def bind(self, pod: Obj, node: str) -> None:
         """Put a pod on the recorded node: ours chose another of the best, or none."""
         meta = pod["metadata"]
@@ -272,6 +282,7 @@ def replay_decisions(case: Obj) -> Iterator[Answer]:
                 pod = gated.pop(key)
                 path = f"/api/v1/namespaces/{key[0]}/pods/{key[1]}"
                 world.request("PATCH", path, {"spec": {"schedulingGates": []}}, type=MERGE)
+            world.prefer(step["decision"].get("node"))
             world.converge()
             ours = world.state(*key) or {}
             yield from compared(f"{case['id']}/{n}", step, ours, world.plane.scheduling(*key))
