@@ -436,6 +436,8 @@ kctl:namespace-controller -> account:namespace-controller
 kctl:node -> group:system:nodes
   read cloud.kctl.dev instances
   update cloud.kctl.dev instances/status
+kctl:scenario -> user:system:kctl:scenario
+  * * *
 kctl:protection -> account:pv-protection-controller,account:pvc-protection-controller
   patch core persistentvolumeclaims,persistentvolumes
 """

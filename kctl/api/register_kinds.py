@@ -80,6 +80,7 @@ KINDS = """
 = renderedsets.kctl.dev
 = instances.cloud.kctl.dev
 = loadbalancers.cloud.kctl.dev
+= scenarios.sim.kctl.dev
 """
 
 CUSTOM = "no controller of this custom resource runs here"

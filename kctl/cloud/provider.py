@@ -22,10 +22,14 @@ LOAD_BALANCERS = "loadbalancers.cloud.kctl.dev"
 
 
 class CloudError(Exception):
-    """A cloud refuses; ``code`` is its word for why, ``retry_after`` its advice in seconds."""
+    """A cloud refuses; ``code`` is its word for why, ``retry_after`` its advice in seconds.
 
-    def __init__(self, code: str, message: str, *, retry_after: float | None = None) -> None:
+    ``transient``: it is known that this will pass.
+    """
+
+    def __init__(self, code: str, message: str, *, retry_after: float | None = None, transient: bool = False) -> None:
         super().__init__(message)
+        self.transient = transient
         self.code = code
         self.message = message
         self.retry_after = retry_after

@@ -153,8 +153,9 @@ def takes_traffic(node: Obj) -> bool:
 
 
 def _refused(service: Obj, error: CloudError, now: float) -> Decision:
-    """Say what the cloud said; look again when time is asked to pass."""
-    return Decision((_failed_event(service, error.message),), now + (error.retry_after or RETRY), periodic=True)
+    """Say what the cloud said; look again when time is asked to pass, or soon when it is known to pass."""
+    at = now + (error.retry_after or RETRY)
+    return Decision((_failed_event(service, error.message),), at, periodic=not error.transient)
 
 
 def _failed_event(service: Obj, message: str) -> Emit:

@@ -177,7 +177,7 @@ class _Reading:
                 inside = positions.inside("items", index)
                 yield from self._flatten(file, _typed(item, api_version, kind), inside.find(()), inside)
             return
-        if (api_version, kind) in (CLUSTER, SCHEDULER):
+        if (api_version, kind) in (CLUSTER, SCHEDULER, SCENARIO):
             return
         if self._has_name(file, value, positions):
             yield Manifest(file, start.line, value, positions)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kctl.api.errors import UsageError
 from kctl.client.local import LocalClient
+from kctl.plane.playing import Playing
 from kctl.runtime.controller import Controller, Loop
 from kctl.runtime.flags import DEFAULT_FLAGS, Flags
 from kctl.runtime.loop import ControllerLoop
@@ -22,9 +23,10 @@ SCHEDULER = "kube-scheduler"
 SCHEDULER_USER = "system:kube-scheduler"
 
 
-KUBELET = ("kubelet-registration", "kubelet-node-status", "kubelet")
+KUBELET = ("kubelet-registration", "kubelet-node-status", "kubelet-eviction", "kubelet")
 CLOUD = ("cloud-node-controller", "cloud-node-lifecycle-controller", "service-lb-controller")
 INTENT = "intent-controller"
+SCENARIO = "scenario-controller"
 
 
 def build(
@@ -46,14 +48,17 @@ def build(
     """
     from kctl.controllers import ALL
 
-    known = {SCHEDULER, INTENT, *KUBELET, *CLOUD, *ALL}
+    known = {SCHEDULER, INTENT, SCENARIO, *KUBELET, *CLOUD, *ALL}
     wanted = known if names is None else set(names)
     if KUBELET[-1] in wanted:
         wanted.update(KUBELET)
     unknown = sorted(wanted - known)
     if unknown:
         raise UsageError(f"no such controller: {', '.join(unknown)}; known are {', '.join(sorted(known))}")
-    for program, controller in _controllers(wanted, cloud, profile, behaviours, flags):
+    playing = Playing(behaviours)
+    if SCENARIO in wanted:
+        profile = _play(manager, server, playing, profile)
+    for program, controller in _controllers(wanted, cloud, profile, playing, flags):
         if controller.name in wanted:
             client = LocalClient(server, user=controller.user, field_manager=program)
             manager.add(ControllerLoop(controller, client, manager.caches))
@@ -61,8 +66,23 @@ def build(
         manager.add(_scheduler(manager, server, seed, scheduler))
 
 
+def _play(manager: Manager, server: APIServer, playing: Playing, profile: Profile) -> Profile:
+    """Add what plays scenarios; return the latencies with what those there are say of them."""
+    from kctl.plane.player import ScenarioController
+
+    controller = ScenarioController(playing)
+    client = LocalClient(server, user=controller.user, field_manager="kctl")
+    loop = ControllerLoop(controller, client, manager.caches)
+    manager.add(loop)
+    manager.on_quiet.append(lambda _: controller.quiet(loop.queue))
+    manager.passing.append(controller.passes_until)
+    for played in reversed(playing.all()):
+        profile = profile._replace(**played.scenario.latencies)
+    return profile
+
+
 def _controllers(
-    wanted: set[str], cloud: str, profile: Profile, behaviours: Behaviours | None, flags: Flags
+    wanted: set[str], cloud: str, profile: Profile, playing: Playing, flags: Flags
 ) -> Iterator[tuple[str, Controller]]:
     """Yield the controllers, each with the program it is part of upstream: its field manager."""
     from kctl import controllers
@@ -76,12 +96,12 @@ def _controllers(
     if not wanted.isdisjoint(KUBELET):
         from kctl import kubelet
 
-        for found in kubelet.build(profile, behaviours):
+        for found in kubelet.build(profile, playing):
             yield "kubelet", found
     if not wanted.isdisjoint(CLOUD):
         from kctl import cloud as clouds
 
-        for found in clouds.build(cloud, profile):
+        for found in clouds.build(cloud, profile, playing):
             yield "cloud-controller-manager", found
 
 

@@ -237,7 +237,10 @@ class Manager:
 
     def quiet(self, now: float) -> bool:
         """Ask for more work, now that nothing is left to do or to wait for; say whether there is some."""
-        return any([ask(now) for ask in self.on_quiet])
+        found = False
+        for ask in self.on_quiet:
+            found = ask(now) or found
+        return found
 
     def passes_until(self) -> float | None:
         """Return until when time is to pass although nothing waits for it."""

@@ -14,7 +14,7 @@ from kctl.api.registry import Kind, Registry
 
 DISCOVERY = Path(__file__).resolve().parents[3] / "shared" / "oracle" / "api" / "discovery.jsonl.gz"
 BUILTIN = registry.builtin()
-OWN = {"kctl.dev", "cloud.kctl.dev"}
+OWN = {"kctl.dev", "cloud.kctl.dev", "sim.kctl.dev"}
 
 
 def recorded(path: str) -> list[Any]:
@@ -172,7 +172,7 @@ def test_category_all_is_what_get_all_lists() -> None:
 
 def test_own_kinds_are_cluster_scoped() -> None:
     own = [kind for kind in BUILTIN.all() if kind.group in OWN]
-    assert [kind.kind for kind in own] == ["Intent", "Inventory", "RenderedSet", "Instance", "LoadBalancer"]
+    assert [kind.kind for kind in own] == ["Intent", "Inventory", "RenderedSet", "Instance", "LoadBalancer", "Scenario"]
     assert not any(kind.namespaced for kind in own)
 
 

@@ -37,13 +37,13 @@ def test_the_committed_tables_are_what_the_generator_makes() -> None:
 
 def test_every_kind_of_kubernetes_has_a_schema_and_kctls_own_have_none() -> None:
     without = [kind.api_version for kind in BUILTIN.all() if schema.of(kind) is None]
-    assert sorted(set(without)) == ["cloud.kctl.dev/v1", "kctl.dev/v1"]
+    assert sorted(set(without)) == ["cloud.kctl.dev/v1", "kctl.dev/v1", "sim.kctl.dev/v1"]
 
 
 def test_every_body_of_a_subresource_has_a_schema() -> None:
     bodies = [BUILTIN.subresource(kind, name) for kind in BUILTIN.all() for name in kind.subresources]
     without = [b.plural for b in bodies if b and not b.kind.endswith("Options") and schema.of(b) is None]
-    assert sorted(without) == ["instances/status", "intents/status", "loadbalancers/status"]
+    assert sorted(without) == ["instances/status", "intents/status", "loadbalancers/status", "scenarios/status"]
 
 
 def test_every_node_can_be_reached_and_has_a_known_type() -> None:

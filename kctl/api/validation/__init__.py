@@ -111,6 +111,7 @@ RULES: dict[str, Rules] = {
     "Secret": Rules("core", "secret", "secret_update", again=True),
     "Service": Rules("services", "service", "", "update_first", status="service_status"),
     "ServiceAccount": Rules("core", again=True),
+    "Scenario.sim.kctl.dev": Rules("scenarios", "scenario", whole=True),
     "StatefulSet.apps": Rules("workloads", "stateful_set", "stateful_set_update"),
 }
 PATH_SEGMENT = {
