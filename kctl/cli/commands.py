@@ -38,6 +38,7 @@ GROUPS: dict[str, dict[str, Entry]] = {
     "What is, and why": {
         "status": Entry("status", "Show the health of what was applied, with what blocks it."),
         "why": Entry("why", "Explain why an object is as it is."),
+        "fit": Entry("fit", "Say how many pods still fit, where, and what stops the next."),
         "get": Entry("get", "List objects."),
         "describe": Entry("describe", "Show objects in detail."),
         "events": Entry("events", "List events."),

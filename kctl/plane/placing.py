@@ -39,7 +39,7 @@ def explain(plane: ControlPlane, pod: Obj, *, most: int = MOST_REMEDIES) -> Obj:
         return {**decision, "nodes": nodes, "why": "", "remedies": []}
     trial = Trial(manager.caches, pod)
     view = trial.view()
-    nodes = {name: {**found, "obstacles": _told(view, name)} for name, found in decision["nodes"].items()}
+    nodes = nodes_told(decision, view)
     is_pending = decision["node"] is None and not decision["nominated"]
     return {
         **decision,
@@ -47,6 +47,11 @@ def explain(plane: ControlPlane, pod: Obj, *, most: int = MOST_REMEDIES) -> Obj:
         "why": summary(view) if is_pending else "",
         "remedies": _remedies(plane, pod, trial, most) if is_pending else [],
     }
+
+
+def nodes_told(decision: Obj, view: View) -> Obj:
+    """Return the nodes of a decision, each with all its obstacles."""
+    return {name: {**found, "obstacles": _told(view, name)} for name, found in decision["nodes"].items()}
 
 
 def _told(view: View, name: str) -> list[Obj]:
@@ -97,14 +102,15 @@ def summary(view: View) -> str:
 
 def _remedies(plane: ControlPlane, pod: Obj, trial: Trial, most: int) -> list[Obj]:
     owner = template_owner(plane, pod)
-    found = [(remedy.cost[0], _remedy(plane, owner, remedy)) for remedy in trial.remedies(most=most)]
+    found = [(remedy.cost[0], remedy_data(plane, owner, remedy)) for remedy in trial.remedies(most=most)]
     fewer = _fewer(plane, owner)
     if fewer is not None:
         found.append((fewer["cost"], fewer))
     return [remedy for _, remedy in sorted(found, key=lambda row: row[0])][:most]
 
 
-def _remedy(plane: ControlPlane, owner: Written, remedy: Remedy) -> Obj:
+def remedy_data(plane: ControlPlane, owner: Written, remedy: Remedy) -> Obj:
+    """Return a remedy with what to apply; ``owner`` has the template of the pod."""
     return {
         "text": remedy.text,
         "cost": round(remedy.cost[0], 2),

@@ -43,7 +43,7 @@ def of_node(cycle: Cycle, filters: Sequence[Any], node: NodeInfo) -> list[Obstac
         no = plugin.filter(cycle, node)
         if no is not None:
             found += _read(cycle, plugin.name, no, node)
-    return list(dict.fromkeys(found))
+    return list({obstacle.identity: obstacle for obstacle in reversed(found)}.values())[::-1]
 
 
 def _read(cycle: Cycle, plugin: str, no: No, node: NodeInfo) -> Iterator[Obstacle]:

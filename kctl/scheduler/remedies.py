@@ -371,17 +371,22 @@ def outranking(name: str, value: int) -> Change:
 # -- one more node
 
 
-def more_nodes(nodes: Iterable[NodeInfo], asked: Requests, *, most: int = 6) -> list[Change]:
-    """Return one more node for each kind of node there is, and one that would hold the pod if none of them would."""
-    kinds: dict[tuple[object, ...], NodeInfo] = {}
+def more_nodes(nodes: Iterable[NodeInfo], asked: Requests, *, most: int = 6) -> list[list[Change]]:
+    """Return one more node for each kind of node there is, and last one that would hold the pod if none of them would.
+
+    What stands together differs in nothing but the zone.
+    """
+    kinds: dict[tuple[object, ...], dict[str, NodeInfo]] = {}
     for node in nodes:
-        kinds.setdefault((node.allocatable_cpu, node.allocatable_memory, node.zone(), _own_taints(node)), node)
-    found = [_clone(node) for node in list(kinds.values())[:most]]
-    largest = max(kinds.values(), key=lambda node: (node.allocatable_cpu, node.allocatable_memory), default=None)
+        size = (node.allocatable_cpu, node.allocatable_memory, tuple(sorted(node.allocatable_scalar.items())))
+        kinds.setdefault((*size, _own_taints(node)), {}).setdefault(node.zone(), node)
+    found = [[_clone(node) for node in list(zones.values())[:most]] for zones in list(kinds.values())[:most]]
+    every = [node for zones in kinds.values() for node in zones.values()]
+    largest = max(every, key=lambda node: (node.allocatable_cpu, node.allocatable_memory), default=None)
     if largest is not None:
         lacks = _lacks(largest, asked)
         if lacks:
-            found.append(_clone(largest, lacks))
+            found.append([_clone(largest, lacks)])
     return found
 
 

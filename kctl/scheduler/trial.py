@@ -77,12 +77,16 @@ class Group(NamedTuple):
 class Trial:
     """What the scheduler knows of the cluster, without the pod, to try changes on."""
 
-    def __init__(self, caches: Caches, pod: Obj, framework: Framework | None = None) -> None:
+    def __init__(
+        self, caches: Caches, pod: Obj, framework: Framework | None = None, cluster: Cluster | None = None
+    ) -> None:
         self.framework = framework or default_profile()
         self.pod = _fresh(pod)
         self.caches = caches
-        self.cluster = Cluster(caches)
-        fill(self.cluster, skip=PodInfo(self.pod))
+        if cluster is None:
+            cluster = Cluster(caches)
+            fill(cluster, skip=PodInfo(self.pod))
+        self.cluster = cluster
         self.tried = 0
 
     def view(self, changes: Sequence[Change] = ()) -> View:
@@ -130,7 +134,8 @@ class Trial:
         if now.feasible or now.refused is not None or self.framework.gated(PodInfo(self.pod)) is not None:
             return []
         found = self._tried(_candidates(self.cluster, PodInfo(self.pod), now))
-        found += self._tried(((c,), 0) for c in self._more_nodes())
+        for zones in self._more_nodes():
+            found += self._tried(((change,), 0) for change in zones)[:1]
         found += self._by_priority()
         if not found:
             found = self._in_twos(now)
@@ -152,7 +157,7 @@ class Trial:
                 enough.append(identity)
         return found
 
-    def _more_nodes(self) -> list[Change]:
+    def _more_nodes(self) -> list[list[Change]]:
         return remedies.more_nodes(self.cluster.order(), PodInfo(self.pod).requests)
 
     def _by_priority(self) -> list[Remedy]:
@@ -184,7 +189,7 @@ class Trial:
             for changes, _ in _candidates(self.cluster, PodInfo(self.pod), now, most=1, all_obstacles=False)
             for change in changes
         }
-        first |= {change.identity: change for change in self._more_nodes()}
+        first |= {zones[0].identity: zones[0] for zones in self._more_nodes()}
         found: list[Remedy] = []
         for one in sorted(first.values(), key=lambda change: change.cost)[:8]:
             after = self.view((one,))
