@@ -165,6 +165,10 @@ apps.v1.RollingUpdateDeployment
   = maxSurge maxUnavailable
 apps.v1.ReplicaSetSpec
   = minReadySeconds replicas selector template
+policy.v1.PodDisruptionBudget
+  = spec
+policy.v1.PodDisruptionBudgetSpec
+  = maxUnavailable minAvailable selector unhealthyPodEvictionPolicy
 apps.v1.DaemonSet
   = spec
 apps.v1.DaemonSetSpec

@@ -47,7 +47,7 @@ KINDS = """
 ~ ipaddresses.networking.k8s.io: not made for services; addresses are allocated without them
 ~ networkpolicies.networking.k8s.io: no traffic, so nothing is blocked
 = servicecidrs.networking.k8s.io: add ranges for IPv4 addresses of services; the cluster's own range is no object
-~ poddisruptionbudgets.policy: no controller computes their status, so they allow no disruption
+= poddisruptionbudgets.policy
 = clusterrolebindings.rbac.authorization.k8s.io
 = clusterroles.rbac.authorization.k8s.io: aggregated in the request that changes one of them
 = rolebindings.rbac.authorization.k8s.io

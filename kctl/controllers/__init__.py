@@ -31,6 +31,7 @@ CONTROLLERS = {
     "ephemeral-volume-controller": "ephemeralvolume:EphemeralVolumeController",
     "deployment-controller": "deployment:DeploymentController",
     "cronjob-controller": "cronjob:CronJobController",
+    "disruption-controller": "disruption:DisruptionController",
     "endpoints-controller": "endpoints:EndpointsController",
     "endpointslice-controller": "endpointslice:EndpointSliceController",
     "endpointslice-mirroring-controller": "endpointslicemirroring:EndpointSliceMirroringController",

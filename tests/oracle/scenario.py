@@ -465,6 +465,7 @@ class Scenario:
             self.responses.append(answer)
         else:
             self.responses.append({"code": 201})
+        self._advance(0.01)  # the recorded controllers went on between two requests
 
     def _op_node(self, op: Obj) -> None:
         raise NotImplementedError("kubelets that stop are not simulated by the controllers yet")
