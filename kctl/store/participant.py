@@ -61,6 +61,7 @@ class Participant:
         self._head_file: HeadFile | None = None
         self._rows = ROWS_A_CHECK
         self._is_old = False
+        self._is_unsynced = False
         self._current: Current | None = None
 
     # Reading
@@ -268,6 +269,10 @@ class Participant:
             self.end()
             self._written = None
             if is_unsure:
+                self._is_unsynced = True
+                replica.note_unsynced(self.path)
+                with suppress(StoreError):  # else whoever writes next does it
+                    self._sync_again()  # before closing, which moves the write-ahead log into the file
                 self._drop_writer()  # after a failed fsync nothing this connection cached is trusted
             raise NotDurable(found.message, is_unsure=is_unsure) from found
 
@@ -342,10 +347,16 @@ class Participant:
 
     def _open_writer(self) -> sqlite3.Connection:
         if self._writer is None:
+            if self._is_unsynced or replica.is_unsynced(self.path):
+                self._sync_again()
             self._writer = replica.connect(self.path, write=True)
             self._is_old = replica.is_old(self._writer)
             self._identity = replica.identity(self._file)
         return self._writer
+
+    def _sync_again(self) -> None:
+        replica.sync_again(self.path)
+        self._is_unsynced = False
 
     def _drop_writer(self) -> None:
         self._written = None

@@ -31,7 +31,7 @@ from kctl.store.errors import (
 )
 from kctl.store.facts import Facts
 
-FILE, LOCK, HEAD = "log.db", "writer.lock", "head"
+FILE, LOCK, HEAD, UNSYNCED = "log.db", "writer.lock", "head", "unsynced"
 APPLICATION_ID = 0x6B63746C  # "kctl"
 BUSY = 5.0
 CHECKPOINT_FRAMES = 1000
@@ -276,6 +276,47 @@ def checkpoint(db: sqlite3.Connection, path: Path) -> int:
         return frames
     db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
     return 0
+
+
+def is_unsynced(path: Path) -> bool:
+    """Say whether a sync of this log failed and nobody has made good for it yet."""
+    return os.path.exists(f"{os.path.dirname(path)}/{UNSYNCED}")  # noqa: PTH110, PTH120 - whenever a log is opened
+
+
+def note_unsynced(path: Path) -> None:
+    """Note beside the log that a sync failed, for whoever writes next."""
+    try:
+        os.close(os.open(path.with_name(UNSYNCED), os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    except OSError:
+        pass  # on a failing disk; the process knows
+
+
+def sync_again(path: Path) -> None:
+    """Write the write-ahead log's bytes anew and sync them; the caller holds the writer lock. Unreadable.
+
+    After a sync that failed the kernel takes what it has in memory for written: only what is written
+    again reaches the disk with the next one. The bytes are the same, so a reader notices nothing.
+    """
+    try:
+        fd = os.open(path.with_name(f"{path.name}-wal"), os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        fd = -1
+    except OSError as error:
+        raise Unreadable(f"{path} cannot be made good for a sync that failed: {error.strerror}") from error
+    try:
+        if fd >= 0:
+            at = 0
+            while part := os.pread(fd, 1 << 20, at):
+                at += os.pwrite(fd, part, at)
+            os.fsync(fd)
+        path.with_name(UNSYNCED).unlink(missing_ok=True)
+    except OSError as error:
+        raise Unreadable(
+            f"the disk failed while {path} was written: {error.strerror}", hint="check the disk"
+        ) from error
+    finally:
+        if fd >= 0:
+            os.close(fd)
 
 
 def waiting_frames(path: Path) -> int:

@@ -211,6 +211,8 @@ class Taking(Generic[E]):
         except (StoreError, NotDurable) as error:
             del self._by_id[name]
             self._drop(replica, error)
+            if isinstance(error, NotDurable) and error.is_unsure:
+                self._damaged.add(name)  # what it has may not be on its disk
             return False
         return True
 
