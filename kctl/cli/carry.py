@@ -116,13 +116,15 @@ def plan(plane: ControlPlane, manifests: Sequence[Manifest], job: Job) -> Plan:
     raise KctlError("other processes keep writing to this cluster", hint="run it again")
 
 
-def carry_out(opened: Opened, manifests: Sequence[Manifest], job: Job, how: How) -> int:
+def carry_out(opened: Opened, manifests: Sequence[Manifest], job: Job, how: How, *, chance: Obj | None = None) -> int:
     """Plan, write the intent durably, converge and print the report; return the exit code."""
     from kctl.cli.run import code_of, tell
 
     if how.is_dry:
         return _print_plan(plan(opened.plane, manifests, job), how)
     report = report_of(opened, manifests, job, how.timeout)
+    if chance is not None:
+        report = {**report, "chance": chance}
     tell(report, how.output, show_diff=not how.no_diff)
     return code_of(report)
 

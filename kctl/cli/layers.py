@@ -32,6 +32,8 @@ def text(report: Obj, *, show_diff: bool = True) -> str:
         )
     if report["residual"]:
         parts.append(_titled("Residual", [blocker_line(entry) for entry in report["residual"]]))
+    if report.get("chance"):
+        parts.append(_titled("Depends on chance", chance_lines(report)))
     if report["warnings"]:
         parts.append(_titled("Warnings", report["warnings"]))
     if report["notSimulated"]:
@@ -154,6 +156,15 @@ def blocker_line(entry: Obj) -> str:
         else f"{_count(entry['count'], entry['object'].split('/')[0])} of {owner}"
     )
     return click.style(f"{what} {entry['reason']}: {entry['message']}", fg="red")
+
+
+def chance_lines(report: Obj) -> list[str]:
+    """Return what differs from seed to seed, nothing when it was not tried."""
+    if not report.get("chance"):
+        return []
+    from kctl.cli.seeds import lines
+
+    return lines(report["chance"])
 
 
 def gap_line(entry: Obj) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from kctl.cli import carry, options
+from kctl.cli import seeds as trial
 from kctl.cli.session import Opened, Settings
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ CHANGES = 2
 @options.field_manager
 @options.validate
 @options.timeout
+@trial.option
 @options.no_diff
 @options.show_secrets
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when something changes, 0 when nothing does.")
@@ -55,6 +58,7 @@ def command(
     field_manager: str,
     validate: Unknown,
     timeout: str,
+    seeds: int | None,
     no_diff: bool,
     show_secrets: bool,
     detailed_exitcode: bool,
@@ -71,6 +75,7 @@ def command(
     from kctl.gitops.apply import Options
 
     options.refuse_kustomize(kustomize)
+    trial.check(seeds, paths)
     if bool(commits) == bool(paths):
         raise UsageError("give manifests with -f PATH, or two commits as A..B")
     how = Options(
@@ -84,14 +89,21 @@ def command(
         field_manager=field_manager,
     )
     within = duration(timeout)
-    with _open(settings, is_empty=bool(commits)) as plane:
+
+    def carried(plane: ControlPlane) -> list[Obj]:
         if commits:
             old, wanted = (_of_commit(plane, repo, ref, folders, how, ignore_not_manifest) for ref in _range(commits))
             for manifests, job in old:
                 carry.carried_out(Opened(plane, None), manifests, job, within)
         else:
             wanted = [_of_paths(plane, settings, paths, recursive, how, ignore_not_manifest)]
-        reports = [carry.report_of(Opened(plane, None), *one, within) for one in carry.moving(plane, wanted)]
+        return [carry.report_of(Opened(plane, None), *one, within) for one in carry.moving(plane, wanted)]
+
+    with _open(settings, is_empty=bool(commits)) as plane:
+        reports = carried(plane)
+    if seeds:
+        opened = partial(_open, is_empty=bool(commits))
+        reports[-1] = {**reports[-1], "chance": trial.chance(settings, seeds, carried, opened)}
     _print(reports, output, show_diff=not no_diff)
     code = max(map(code_of, reports))
     return CHANGES if detailed_exitcode and not code and any(map(_changes, reports)) else code
