@@ -12,8 +12,10 @@ from kctl.cli import options as common
 if TYPE_CHECKING:
     from kctl.api.structural import Unknown
     from kctl.cli.session import Opened
+    from kctl.cli.whatif import Play
     from kctl.gitops.apply import Options, Plan
     from kctl.gitops.manifests import Manifest
+    from kctl.plan.tale import Tale
     from kctl.plane.plane import ControlPlane, Outcome
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -103,17 +105,29 @@ def plan(plane: ControlPlane, manifests: Sequence[Manifest], job: Job) -> Plan:
 
     for _ in range(ATTEMPTS):
         try:
-            return apply.plan(
-                plane.client,
-                manifests,
-                set_name=job.set_name,
-                registry=plane.server.registry,
-                fork=plane.server.fork,
-                options=job.options,
+            return _linted(
+                plane,
+                apply.plan(
+                    plane.client,
+                    manifests,
+                    set_name=job.set_name,
+                    registry=plane.server.registry,
+                    fork=plane.server.fork,
+                    options=job.options,
+                ),
             )
         except HeadMoved:  # another process compacted what was about to be read
             plane.refresh()
     raise KctlError("other processes keep writing to this cluster", hint="run it again")
+
+
+def _linted(plane: ControlPlane, planned: Plan) -> Plan:
+    """Return the plan with what lints remark, among its warnings and as data."""
+    from kctl.plan import lints
+
+    found = lints.check(plane.client, [target for stage in planned.stages for target in stage])
+    warnings = (*planned.warnings, *map(str, found))
+    return planned._replace(warnings=warnings, lints=tuple(finding.data() for finding in found))
 
 
 def carry_out(opened: Opened, manifests: Sequence[Manifest], job: Job, how: How, *, chance: Obj | None = None) -> int:
@@ -168,17 +182,25 @@ def moving(plane: ControlPlane, sets: Sequence[Set]) -> list[Set]:
     return [(found, job._replace(options=job.options._replace(elsewhere=brought))) for found, job in sets]
 
 
-def report_of(opened: Opened, manifests: Sequence[Manifest], job: Job, within: float | None = None) -> Obj:
-    """Plan, write the intent durably, converge and return the Report."""
+def report_of(
+    opened: Opened, manifests: Sequence[Manifest], job: Job, within: float | None = None, *, play: Play | None = None
+) -> Obj:
+    """Plan, write the intent durably, converge and return the Report; ``play`` goes on meanwhile."""
     from kctl.plan import report
 
-    planned, outcome = carried_out(opened, manifests, job, within)
+    witness = play.begin(opened.plane) if play is not None else None
+    if play is not None and within is not None:
+        within = play.within(within)
+    planned, outcome = carried_out(opened, manifests, job, within, told=witness)
     used = [(target.resource, target.object) for stage in planned.stages for target in stage]
-    return report.build(opened.plane, outcome, intent=planned.data(), warnings=planned.warnings, used=used)
+    built = report.build(opened.plane, outcome, intent=planned.data(), warnings=planned.warnings, used=used)
+    if play is None or witness is None:
+        return built
+    return play.told(opened.plane, witness, built, outcome.started)
 
 
 def carried_out(
-    opened: Opened, manifests: Sequence[Manifest], job: Job, within: float | None = None
+    opened: Opened, manifests: Sequence[Manifest], job: Job, within: float | None = None, *, told: Tale | None = None
 ) -> tuple[Plan, Outcome]:
     """Plan, write the intent durably and converge; return what was planned and how it ended."""
     from kctl.cli.run import run
@@ -188,7 +210,7 @@ def carried_out(
     if not opened.settle():
         planned = plan(plane, manifests, job)
     planned = _commit(plane, planned, manifests, job)
-    return planned, run(plane, within=within)
+    return planned, run(plane, within=within, told=told)
 
 
 def _commit(plane: ControlPlane, planned: Plan, manifests: Sequence[Manifest], job: Job) -> Plan:
@@ -215,7 +237,8 @@ def _print_plan(planned: Plan, how: How) -> int:
 
     entries = planned.data()
     if how.output in ("json", "yaml"):
-        changes = {"apiVersion": "kctl.dev/v1", "kind": "Changes", "intent": entries, "warnings": [*planned.warnings]}
+        told = {"intent": entries, "warnings": [*planned.warnings], "lints": [*planned.lints]}
+        changes = {"apiVersion": "kctl.dev/v1", "kind": "Changes", **told}
         write(document(changes, how.output))
         return 0
     warn(planned.warnings)

@@ -34,6 +34,7 @@ def text(report: Obj, *, show_diff: bool = True) -> str:
         parts.append(_titled("Residual", [blocker_line(entry) for entry in report["residual"]]))
     if report.get("chance"):
         parts.append(_titled("Depends on chance", chance_lines(report)))
+    parts += [_titled(title, lines) for title, lines in scenario_lines(report)]
     if report["warnings"]:
         parts.append(_titled("Warnings", report["warnings"]))
     if report["notSimulated"]:
@@ -165,6 +166,15 @@ def chance_lines(report: Obj) -> list[str]:
     from kctl.cli.seeds import lines
 
     return lines(report["chance"])
+
+
+def scenario_lines(report: Obj) -> list[tuple[str, list[str]]]:
+    """Return what became of a scenario, nothing when none was played."""
+    if "scenario" not in report:
+        return []
+    from kctl.cli.whatif import lines
+
+    return lines(report)
 
 
 def gap_line(entry: Obj) -> str:

@@ -25,6 +25,7 @@ def text(report: Obj, *, title: str, show_diff: bool = True) -> str:
         ("Consequence", (line for record in report["consequence"] for line in layers.record_lines(record))),
         ("Residual", map(layers.blocker_line, report["residual"])),
         ("Depends on chance", layers.chance_lines(report)),
+        *layers.scenario_lines(report),
         ("Warnings", report["warnings"]),
         ("Not simulated", map(layers.gap_line, report["notSimulated"])),
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kctl.cli import carry, options
+from kctl.cli import carry, options, whatif
 from kctl.cli import seeds as trial
 from kctl.cli.session import Opened, Settings
 
@@ -35,11 +35,12 @@ CHANGES = 2
 @options.field_manager
 @options.validate
 @options.timeout
+@whatif.options
 @trial.option
 @options.no_diff
 @options.show_secrets
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when something changes, 0 when nothing does.")
-@options.output("text", "json", "yaml", "name", "markdown")
+@options.output("text", "json", "yaml", "name", "markdown", "junit")
 @click.pass_obj
 def command(
     settings: Settings,
@@ -63,12 +64,16 @@ def command(
     show_secrets: bool,
     detailed_exitcode: bool,
     output: str | None,
+    what: whatif.Asked,
 ) -> int:
     """Apply the manifests in PATH to an image of the cluster, run it until it settles, tell, forget.
 
     Prints the three layers that apply would print; no object, no revision and no file changes.
     Without a cluster here the plan is made on an empty one of the shape in kctl.yaml. A..B are
     two commits: an empty cluster converges at A and is then taken to B. Exit codes are those of apply.
+
+    With --scenario or --what-if things go wrong on the way, and neither -f nor commits are needed: then it is
+    the present cluster that is tried. Where something is expected the exit code says whether it holds: 0 or 1.
     """
     from kctl.api.errors import UsageError
     from kctl.cli.run import code_of, duration
@@ -76,8 +81,9 @@ def command(
 
     options.refuse_kustomize(kustomize)
     trial.check(seeds, paths)
-    if bool(commits) == bool(paths):
-        raise UsageError("give manifests with -f PATH, or two commits as A..B")
+    if bool(commits) == bool(paths) and (commits or not what.is_any):
+        raise UsageError("give manifests with -f PATH, two commits as A..B, or a --what-if")
+    play = whatif.Play(what) if what.is_any else None
     how = Options(
         namespace=namespace or "",
         force=force_conflicts,
@@ -95,16 +101,22 @@ def command(
             old, wanted = (_of_commit(plane, repo, ref, folders, how, ignore_not_manifest) for ref in _range(commits))
             for manifests, job in old:
                 carry.carried_out(Opened(plane, None), manifests, job, within)
-        else:
+        elif paths:
             wanted = [_of_paths(plane, settings, paths, recursive, how, ignore_not_manifest)]
-        return [carry.report_of(Opened(plane, None), *one, within) for one in carry.moving(plane, wanted)]
+        elif play is not None:
+            return [play.on_present(plane, within)]
+        *first, last = carry.moving(plane, wanted)
+        reports = [carry.report_of(Opened(plane, None), *one, within) for one in first]
+        return [*reports, carry.report_of(Opened(plane, None), *last, within, play=play)]
 
     with _open(settings, is_empty=bool(commits)) as plane:
         reports = carried(plane)
     if seeds:
         opened = partial(_open, is_empty=bool(commits))
         reports[-1] = {**reports[-1], "chance": trial.chance(settings, seeds, carried, opened)}
-    _print(reports, output, show_diff=not no_diff)
+    if what.junit:
+        whatif.write_junit(what.junit, reports)
+    _print(reports, output, show_diff=not no_diff, timeline=what.timeline)
     code = max(map(code_of, reports))
     return CHANGES if detailed_exitcode and not code and any(map(_changes, reports)) else code
 
@@ -160,11 +172,20 @@ def _changes(report: Obj) -> bool:
     return any(entry["change"] != "unchanged" for entry in report["intent"])
 
 
-def _print(reports: Sequence[Obj], output: str | None, *, show_diff: bool) -> None:
+def _print(reports: Sequence[Obj], output: str | None, *, show_diff: bool, timeline: bool) -> None:
     from kctl.cli import markdown
     from kctl.cli.output import write
 
-    if output == "markdown":
+    if timeline and output in (None, "text"):
+        from kctl.cli import layers
+
+        rows = [row for report in reports for row in report["timeline"]]
+        write(click.style("Timeline", bold=True) + "\n" + layers.timeline_text(rows) + "\n")
+    if output == "junit":
+        from kctl.plan import junit
+
+        write(junit.text(reports))
+    elif output == "markdown":
         write("\n".join(markdown.text(report, title="kctl plan", show_diff=show_diff) for report in reports))
     else:
         carry.tell_all(reports, output, show_diff=show_diff)

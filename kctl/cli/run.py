@@ -10,6 +10,7 @@ from kctl.cli import output as out
 
 if TYPE_CHECKING:
     from kctl.api.objects import Obj
+    from kctl.plan.tale import Tale
     from kctl.plane.plane import ControlPlane
     from kctl.runtime.converge import Outcome
 
@@ -17,17 +18,22 @@ NOT_CONVERGED = 3
 
 
 def run(
-    plane: ControlPlane, *, within: float | None = None, advance: float | None = None, keep: bool = False
+    plane: ControlPlane,
+    *,
+    within: float | None = None,
+    advance: float | None = None,
+    keep: bool = False,
+    told: Tale | None = None,
 ) -> Outcome:
     """Run the control plane; on a terminal say on stderr how far it is, and at the end how long it took.
 
-    With ``keep`` every change of the run is kept for the caller; a report needs none.
+    With ``keep`` every change of the run is kept for the caller; a report needs none. ``told`` is who is told of them.
     """
     from kctl.plan.tale import Tale
     from kctl.plane.plane import HORIZON
 
     within = HORIZON if within is None else within
-    listener = None if keep else Tale(lambda: plane.client.list("replicasets.apps").items)
+    listener = told if told is not None or keep else Tale(lambda: plane.client.list("replicasets.apps").items)
     if not sys.stderr.isatty():
         return plane.run(within=within, advance=advance, listener=listener)
     from kctl.cli.progress import Reporter
@@ -68,7 +74,9 @@ def finish(
 
 
 def code_of(built: Obj) -> int:
-    """Return the exit code that a Report stands for."""
+    """Return the exit code that a Report stands for: with expectations, whether all of them hold."""
+    if built.get("expectations"):
+        return 0 if all(entry["holds"] for entry in built["expectations"]) else 1
     return 0 if built["verdict"] == "Converged" else NOT_CONVERGED
 
 
