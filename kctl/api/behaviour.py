@@ -41,7 +41,7 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol
 
 from kctl.api import durations, quantity
-from kctl.api.clock import parse_time
+from kctl.api.clock import parse_time, rfc3339
 from kctl.api.objects import Obj
 
 PREFIX = "sim.kctl.dev/"
@@ -192,6 +192,11 @@ class Annotated:
                 self._known.clear()
             known = self._known[named] = pod_behaviour(dict(named))
         return known
+
+    def may_say(self, node: Obj) -> bool:
+        """Say whether anything might be said of the node."""
+        annotations = node["metadata"].get("annotations") or {}
+        return not isinstance(self._below, Works) or any(name.startswith(PREFIX) for name in annotations)
 
     def node(self, node: Obj, now: float) -> NodeBehaviour:
         """Read the node's annotations."""
@@ -364,17 +369,36 @@ def silent_since(node: Obj) -> float | None:
 
     A heartbeat is a fact, not a write: a node that is not known to be silent is heard of *now*.
     """
-    text = (node["metadata"].get("annotations") or {}).get(SILENT_SINCE)
-    return _instant(text)
+    return _noted(node, SILENT_SINCE)[0]
+
+
+def silent_as(node: Obj) -> str:
+    """Return the state in which the node fell silent, "" when it is heard of."""
+    return _noted(node, SILENT_SINCE)[1]
 
 
 def booted_at(node: Obj) -> float | None:
     """Return when the node came up again after a reboot, None when it never had one."""
-    return _instant((node["metadata"].get("annotations") or {}).get(BOOTED_AT))
+    return _noted(node, BOOTED_AT)[0]
 
 
-def _instant(text: str | None) -> float | None:
+def booted_as(node: Obj) -> str:
+    """Return which boot that was."""
+    return _noted(node, BOOTED_AT)[1]
+
+
+def note(instant: float, what: str = "") -> str:
+    """Write what kubelets note on a node: an instant, and what happened."""
+    return f"{rfc3339(instant)} {what}".rstrip()
+
+
+def _noted(node: Obj, name: str) -> tuple[float | None, str]:
+    annotations = node["metadata"].get("annotations")
+    text = annotations.get(name) if annotations else None
+    if not text:
+        return None, ""
+    at, _, what = text.partition(" ")
     try:
-        return parse_time(text) if text else None
+        return parse_time(at), what
     except (ValueError, TypeError):
-        return None
+        return None, ""

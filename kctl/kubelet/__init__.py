@@ -21,8 +21,9 @@ def build(profile: Profile, behaviours: Behaviours | None = None) -> list[Contro
     """
     from kctl.kubelet.agent import Kubelet
     from kctl.kubelet.behaviour import Annotated
+    from kctl.kubelet.eviction import Eviction
     from kctl.kubelet.node import NodeStatus
     from kctl.kubelet.registration import Registration
 
     world = Annotated(behaviours)
-    return [Registration(profile), NodeStatus(), Kubelet(profile, world)]
+    return [Registration(profile), NodeStatus(profile, world), Kubelet(profile, world), Eviction(profile, world)]

@@ -1,26 +1,33 @@
-"""What a kubelet says of its node: conditions, capacity, addresses, versions.
+"""What a kubelet says of its node: conditions, capacity, addresses, versions; and when it says nothing.
 
-In: a Node without a Ready condition. Out: its status, once. Heartbeats are facts that
-everybody can compute (a node whose Ready condition is not Unknown is alive *now*), so neither
-lastHeartbeatTime nor a Lease is ever renewed. A Node that came with a Ready condition of its
-own is left as it is: whoever wrote it simulates that node.
+In: a Node, how it is at the moment. Out: its status where it has none, or is not as it was.
+Heartbeats are facts that everybody can compute (a node that is not known to be silent is heard of
+*now*), so neither lastHeartbeatTime nor a Lease is ever renewed. A node that dies is noted as silent
+from that instant (``sim.kctl.dev/silent-since``); when it is heard of again it posts its status,
+with another boot ID when the machine was down (``sim.kctl.dev/booted-at``). A Node that came with a
+Ready condition of its own is left as it is as long as nothing is said of it.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from kctl.api.clock import rfc3339
+from kctl.api.behaviour import BOOTED_AT, PREFIX, SILENT_SINCE, booted_as, note, silent_as, silent_since
+from kctl.api.clock import parse_time, rfc3339
 from kctl.api.names import uid
-from kctl.api.objects import Key, Obj, condition, dig, is_deleting, with_condition
-from kctl.client.cache import Cache, Caches, Fold
+from kctl.api.objects import Key, Obj, condition, dig, is_condition_true, is_deleting, key_of, with_condition
+from kctl.client.cache import META, SPEC, STATUS, Cache, Caches, Fold
 from kctl.client.client import Client
 from kctl.kubelet.addresses import node_address, node_offset
 from kctl.kubelet.agent import COMPONENT, USER
-from kctl.kubelet.facts import NONE_USED, Used, release, take
+from kctl.kubelet.behaviour import Annotated, NodeBehaviour
+from kctl.kubelet.facts import NONE_USED, release, take
+from kctl.kubelet.facts import Used as Addresses
 from kctl.kubelet.pod import node_ip
-from kctl.runtime.actions import Emit, update_status
+from kctl.kubelet.usage import Used, shortages, usage_fold, used_by
+from kctl.runtime.actions import Action, Emit, Patch, update_status
 from kctl.runtime.controller import Controller, Decision, Watch
+from kctl.runtime.profile import Profile
 
 KUBELET_VERSION = "v1.36.2"
 DEFAULT_CAPACITY = {"cpu": "4", "ephemeral-storage": "100Gi", "memory": "16Gi", "pods": "110"}
@@ -33,42 +40,78 @@ CONDITIONS = (
     ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
 )
 ADDRESSES = "kubelet node addresses"
+HEARTBEATS = frozenset(type_ for type_, *_ in CONDITIONS)
+
+
+PRESSURES = (
+    ("memory", "MemoryPressure", "InsufficientMemory", "SufficientMemory", "kubelet has insufficient memory available"),
+    ("disk", "DiskPressure", "DiskPressure", "NoDiskPressure", "kubelet has disk pressure"),
+    ("pid", "PIDPressure", "InsufficientPID", "SufficientPID", "kubelet has insufficient PID available"),
+)
+"""Signal, condition, what its reason and event end in when it is True and when it is not, the message."""
+TRANSITION = 300.0
+"""So long after the shortage is over the condition is taken back (evictionPressureTransitionPeriod)."""
+REBOOTING = "rebooting"
 
 
 class Seen(NamedTuple):
-    """A node and the address it gets when it has none."""
+    """A node, the address it gets when it has none, and what its pods use too much of."""
 
     node: Obj
     address: str
+    short: tuple[str, ...] = ()
 
 
 class NodeStatus(Controller):
-    """Posts the status of nodes that have none."""
+    """Posts the status of nodes that have none or whose state is another."""
 
     name = "kubelet-node-status"
     user = USER
     level = 11
     writes = ("nodes", "events")
 
-    def __init__(self) -> None:
-        self.watches = (Watch("nodes", _keys),)
+    def __init__(self, profile: Profile, world: Annotated) -> None:
+        self.profile = profile
+        self.world = world
+        self.watches = (Watch("nodes", self._keys), Watch("pods", self._keys_of_pod, META | SPEC | STATUS))
 
     def prepare(self, caches: Caches) -> None:
-        """Register the fold of node addresses."""
+        """Register the folds of node addresses and of what pods use."""
         node_addresses(caches["nodes"])
+        usage_fold(caches["pods"], self.world)
 
     def observe(self, caches: Caches, key: Key) -> Seen | None:
-        """Read the node unless it is ready already."""
+        """Read the node."""
         node = caches["nodes"].get(key)
-        if node is None or is_deleting(node) or condition(node, "Ready") is not None:
+        if node is None or is_deleting(node):
             return None
-        return Seen(node, node_address(node_addresses(caches["nodes"]).get("")[0]))
+        address = "" if node_ip(node) else node_address(node_addresses(caches["nodes"]).get("")[0])
+        used = usage_fold(caches["pods"], self.world).get(key.name)
+        return Seen(node, address, tuple(one.signal for one in shortages(node, used)))
 
     def decide(self, seen: Seen, now: float) -> Decision:
-        """Post the status, and say that the node is ready."""
+        """Post what the node is, fall silent, or come up again."""
+        is_at = self.world.node(seen.node, now)
+        found = self._decide(seen, is_at, float(int(now)))
+        times = [at for at in (found.wake_at, is_at.changes_at) if at is not None and at > now]
+        return found._replace(wake_at=min(times, default=None))
+
+    def _decide(self, seen: Seen, is_at: NodeBehaviour, now: float) -> Decision:
         node = seen.node
-        status = status_of(node, seen.address, now)
-        return Decision((update_status("nodes", node, status), ready_event(node)))
+        since, was = silent_since(node), silent_as(node)
+        if is_at.state != "running":
+            return Decision() if since is not None else Decision(tuple(_fall_silent(node, is_at.state, now)))
+        if since is not None and was == REBOOTING and now < since + self.profile.node_boot:
+            return Decision(wake_at=since + self.profile.node_boot)
+        if since is not None:
+            return Decision(tuple(_come_up(seen, is_at.boot, now, is_boot=was != "kubelet-stopped")))
+        if condition(node, "Ready") is None:
+            return Decision((update_status("nodes", node, status_of(node, seen.address, now)), ready_event(node)))
+        if is_at.boot != booted_as(node) and is_at.boot:
+            if self.profile.node_boot > 0:
+                return Decision(tuple(_fall_silent(node, REBOOTING, now)), now + self.profile.node_boot)
+            return Decision(tuple(_come_up(seen, is_at.boot, now, is_boot=True)))
+        return _press(node, {*is_at.pressure, *seen.short}, now)
 
     def act(self, client: Client, decision: Decision, now: float) -> None:
         """Carry the decision out; events come from ``kubelet``."""
@@ -76,23 +119,134 @@ class NodeStatus(Controller):
 
         carry_out(client, decision.actions, now=now, component=COMPONENT)
 
+    def _keys(self, old: Obj | None, new: Obj | None, caches: Caches) -> tuple[Key, ...]:
+        """Wake a node that comes, or of which something else is said."""
+        if new is None or (old is None and self._is_plain(new)):
+            return ()
+        if old is not None and _annotations(old) == _annotations(new) and condition(new, "Ready") is not None:
+            before, after = dig(old, "status", "conditions"), dig(new, "status", "conditions")
+            if before is after or before == after:
+                return ()
+        return (Key("", new["metadata"]["name"]),)
 
-def _keys(old: Obj | None, new: Obj | None, caches: Caches) -> tuple[Key, ...]:
-    if new is None or condition(new, "Ready") is not None:
-        return ()
-    return (Key("", new["metadata"]["name"]),)
+    def _is_plain(self, node: Obj) -> bool:
+        """Say whether the node has posted its status and nothing is said of it."""
+        conditions = dig(node, "status", "conditions", default=())
+        return (
+            any(found["type"] == "Ready" for found in conditions)
+            and not any(found["type"].endswith("Pressure") and found["status"] == "True" for found in conditions)
+            and not self.world.may_say(node)
+        )
+
+    def _keys_of_pod(self, old: Obj | None, new: Obj | None, caches: Caches) -> tuple[Key, ...]:
+        """Wake the node of a pod that uses more or less than before."""
+        obj = new or old
+        name = obj["spec"].get("nodeName") if obj else None
+        if obj is None or not name or self.world.pod(obj) is None:
+            return ()
+        used = [Used() if one is None else used_by(one, self.world) for one in (old, new)]
+        return (Key("", name),) if used[0] != used[1] else ()
 
 
-def node_addresses(nodes: Cache) -> Fold[Used]:
+def _annotations(node: Obj) -> Obj:
+    annotations: Obj = node["metadata"].get("annotations") or {}
+    return {name: text for name, text in annotations.items() if name.startswith(PREFIX)}
+
+
+def _fall_silent(node: Obj, state: str, now: float) -> list[Action]:
+    """Return what notes that no heartbeat comes any more; the last one came just now."""
+    made: list[Action] = []
+    conditions = dig(node, "status", "conditions", default=[])
+    beaten = [
+        {**found, "lastHeartbeatTime": rfc3339(now)} if found["type"] in HEARTBEATS else found for found in conditions
+    ]
+    if beaten != conditions:
+        made.append(update_status("nodes", node, {**node["status"], "conditions": beaten}))
+    noted = {"metadata": {"annotations": {SILENT_SINCE: note(now, state)}}}
+    return [*made, Patch("nodes", key_of(node), noted)]
+
+
+def _come_up(seen: Seen, boot: str, now: float, *, is_boot: bool) -> list[Action]:
+    """Return what a kubelet does that starts: it posts its status, and says so."""
+    node = seen.node
+    status = status_of(node, seen.address, now)
+    annotations: Obj = {SILENT_SINCE: None}
+    told: list[Emit] = []
+    name = node["metadata"]["name"]
+    if is_boot:
+        annotations[BOOTED_AT] = note(now, boot)
+        status["nodeInfo"] = {**status["nodeInfo"], "bootID": uid("boot", name, rfc3339(now))}
+        message = f"Node {name} has been rebooted, boot id: {status['nodeInfo']['bootID']}"
+        told.append(_event(name, "Warning", "Rebooted", message))
+    told.insert(0, _event(name, "Normal", "Starting", "Starting kubelet."))
+    if not is_condition_true(node, "Ready"):
+        told.append(ready_event(node))
+    patch = Patch("nodes", key_of(node), {"metadata": {"annotations": annotations}})
+    return [update_status("nodes", node, status), patch, *told]
+
+
+def _press(node: Obj, short: set[str], now: float) -> Decision:
+    """Say in the node's conditions what it is short of, and for a while after that is over."""
+    conditions = dig(node, "status", "conditions", default=[])
+    told: list[Action] = []
+    wake: list[float] = []
+    out = conditions
+    name = node["metadata"]["name"]
+    for signal, type_, yes, no, message in PRESSURES:
+        old = condition(node, type_)
+        is_short, was_short = signal in short, old is not None and old.get("status") == "True"
+        if is_short and not was_short:
+            out = with_condition(out, _made(type_, "True", f"KubeletHas{yes}", message, now))
+            told.append(_event(name, "Normal", f"NodeHas{yes}", f"Node {name} status is now: NodeHas{yes}"))
+        elif was_short and old is not None:
+            since, beat = old.get("lastTransitionTime"), old.get("lastHeartbeatTime")
+            if is_short:
+                if beat != since:
+                    out = with_condition(out, {**old, "lastHeartbeatTime": since})
+                continue
+            if beat == since and rfc3339(now) != since:
+                out = with_condition(out, {**old, "lastHeartbeatTime": rfc3339(now)})
+                wake.append(now + TRANSITION)
+            elif now < (over := parse_time(beat or since or rfc3339(now)) + TRANSITION):
+                wake.append(over)
+            else:
+                fine = next(one for one in CONDITIONS if one[0] == type_)
+                out = with_condition(out, _made(*fine, now))
+                told.append(_event(name, "Normal", f"NodeHas{no}", f"Node {name} status is now: NodeHas{no}"))
+    if out == conditions:
+        return Decision(wake_at=min(wake, default=None))
+    return Decision(
+        (update_status("nodes", node, {**node["status"], "conditions": out}), *told), min(wake, default=None)
+    )
+
+
+def _made(type_: str, status: str, reason: str, message: str, now: float) -> Obj:
+    return {
+        "type": type_,
+        "status": status,
+        "lastHeartbeatTime": rfc3339(now),
+        "lastTransitionTime": rfc3339(now),
+        "reason": reason,
+        "message": message,
+    }
+
+
+def _event(name: str, type_: str, reason: str, message: str) -> Emit:
+    """Return an event of the kubelet about its node; its uid is the name, as upstream."""
+    about = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "uid": name}}
+    return Emit(about, type_, reason, message)
+
+
+def node_addresses(nodes: Cache) -> Fold[Addresses]:
     """Return the fold of node addresses in use; all are under the value ""."""
 
     def values(node: Obj) -> tuple[str, ...]:
         return () if node_offset(node_ip(node)) is None else ("",)
 
-    def add(used: Used, node: Obj) -> Used:
+    def add(used: Addresses, node: Obj) -> Addresses:
         return take(used, node_offset(node_ip(node)) or 0)
 
-    def remove(used: Used, node: Obj) -> Used:
+    def remove(used: Addresses, node: Obj) -> Addresses:
         return release(used, node_offset(node_ip(node)) or 0)
 
     return nodes.fold(ADDRESSES, values, NONE_USED, add, remove)
@@ -123,15 +277,7 @@ def conditions(old: list[Obj], now: float) -> list[Obj]:
     """Return the conditions of a healthy node, those of others kept."""
     out = old
     for type_, state, reason, message in CONDITIONS:
-        made = {
-            "type": type_,
-            "status": state,
-            "lastHeartbeatTime": rfc3339(now),
-            "lastTransitionTime": rfc3339(now),
-            "reason": reason,
-            "message": message,
-        }
-        out = with_condition(out, made)
+        out = with_condition(out, _made(type_, state, reason, message, now))
     return out
 
 
@@ -161,5 +307,4 @@ def node_info(node: Obj) -> Obj:
 def ready_event(node: Obj) -> Emit:
     """Return kubelet's event about a node that is ready; its uid is the name, as upstream."""
     name = node["metadata"]["name"]
-    about = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "uid": name}}
-    return Emit(about, "Normal", "NodeReady", f"Node {name} status is now: NodeReady")
+    return _event(name, "Normal", "NodeReady", f"Node {name} status is now: NodeReady")

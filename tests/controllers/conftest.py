@@ -86,7 +86,7 @@ class World:
         meta = pod["metadata"]
         key = Key(meta["namespace"], meta["name"])
         if self.caches["nodes"].get(Key("", node)) is None:
-            self.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}})
+            self.node(node)
             self.manager.pump()
         if not pod["spec"].get("nodeName"):
             self.client.bind(key, meta["uid"], node)
@@ -95,6 +95,13 @@ class World:
         condition = {"type": "Ready", "status": "True" if ready else "False", "lastTransitionTime": at}
         status = {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}], "conditions": [condition]}
         self.client.patch("pods", key, {"status": status}, subresource="status")
+
+    def node(self, name: str) -> None:
+        """Create a node whose kubelet is heard of."""
+        conditions = [{"type": "Ready", "status": "True"}]
+        self.create(
+            {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "status": {"conditions": conditions}}
+        )
 
     def run_all(self) -> None:
         """Start what can be started and end what is being deleted, until nothing is left to do."""

@@ -78,6 +78,6 @@ def test_a_node_that_comes_in_time_leaves_no_timer(world):
     world.create({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "default"}, "spec": spec})
     world.settle()
     assert world.manager.next_wake(periodic=False) is not None
-    world.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "late"}})
+    world.node("late")
     world.settle()
     assert world.manager.next_wake(periodic=False) is None

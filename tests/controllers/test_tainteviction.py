@@ -177,7 +177,7 @@ def tainted(world, deployment):
     """Two pods that tolerate the taint ``k`` for five minutes, on a node that gets it."""
     wanted = deployment(replicas=2)
     wanted["spec"]["template"]["spec"]["tolerations"] = [tolerates(effect="NoExecute", tolerationSeconds=300)]
-    world.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}})
+    world.node("n1")
     world.create(wanted)
     world.run_all()
     world.pass_time(1000)
