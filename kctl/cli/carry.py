@@ -193,7 +193,8 @@ def report_of(
         within = play.within(within)
     planned, outcome = carried_out(opened, manifests, job, within, told=witness)
     used = [(target.resource, target.object) for stage in planned.stages for target in stage]
-    built = report.build(opened.plane, outcome, intent=planned.data(), warnings=planned.warnings, used=used)
+    remarks: Obj = {"warnings": planned.warnings, "lints": planned.lints}
+    built = report.build(opened.plane, outcome, intent=planned.data(), used=used, **remarks)
     if play is None or witness is None:
         return built
     return play.told(opened.plane, witness, built, outcome.started)

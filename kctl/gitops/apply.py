@@ -51,6 +51,8 @@ class Plan(NamedTuple):
     field_manager: str = inventory.MANAGER
     waves: Sequence[int] = ()
     """Of each stage the wave it belongs to."""
+    lints: tuple[Obj, ...] = ()
+    """What will most likely not do what was meant, as entries of a report; planning leaves them to its caller."""
 
     @property
     def changes_anything(self) -> bool:

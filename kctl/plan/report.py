@@ -32,9 +32,13 @@ def build(
     *,
     intent: Sequence[Obj] = (),
     warnings: Iterable[str] = (),
+    lints: Iterable[Obj] = (),
     used: Iterable[tuple[str, Obj]] = (),
 ) -> Obj:
-    """Return the Report of a run; ``used`` are the (resource, object) pairs that the input had."""
+    """Return the Report of a run; ``used`` are the (resource, object) pairs that the input had.
+
+    ``lints`` are entries for what the warnings say of the input in words.
+    """
     converger = plane.converger
     told = converger.listener
     if not isinstance(told, Tale):
@@ -53,6 +57,7 @@ def build(
         "residual": left,
         "timeline": [row.data() for row in told.rows(outcome.started)],
         "warnings": sorted(set(warnings)),
+        "lints": list(lints),
         "notSimulated": not_simulated(used),
         "virtualSeconds": round(outcome.now - outcome.started, 3),
     }
