@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from kctl.store import chain, facts
@@ -285,10 +286,8 @@ def is_unsynced(path: Path) -> bool:
 
 def note_unsynced(path: Path) -> None:
     """Note beside the log that a sync failed, for whoever writes next."""
-    try:
+    with suppress(OSError):  # on a failing disk; the process knows
         os.close(os.open(path.with_name(UNSYNCED), os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
-    except OSError:
-        pass  # on a failing disk; the process knows
 
 
 def sync_again(path: Path) -> None:

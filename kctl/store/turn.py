@@ -132,7 +132,7 @@ class Taking(Generic[E]):
     def _settle(self, turn: Turn) -> Turn | None:
         """Promise a higher term and give every replica the leader's log; None: somebody wrote in between."""
         names = [member.replica for member in turn.members]
-        kept = [name for name in names if self._try(name, lambda replica: replica.promise(turn.term))]
+        kept = [name for name in names if self._promise(name, turn.term)]
         turn = core.promised(turn, kept, self.absent)
         standings: list[Standing] = []
         for member in turn.members:
@@ -149,6 +149,17 @@ class Taking(Generic[E]):
         if turn.leader.replica not in self._by_id:
             return None
         return turn
+
+    def _promise(self, name: str, term: int) -> bool:
+        def promise(replica: Replica[E]) -> None:
+            try:
+                replica.promise(term)
+            except NotDurable as error:
+                if error.is_unsure:
+                    self._damaged.add(name)  # a sync failed: what it shows may not be on its disk
+                raise
+
+        return self._try(name, promise)
 
     def _commit(self, turn: Turn, config: Config, last: int) -> None:
         """Commit on everybody who is left; raise unless a majority has it."""
@@ -211,8 +222,6 @@ class Taking(Generic[E]):
         except (StoreError, NotDurable) as error:
             del self._by_id[name]
             self._drop(replica, error)
-            if isinstance(error, NotDurable) and error.is_unsure:
-                self._damaged.add(name)  # what it has may not be on its disk
             return False
         return True
 
