@@ -8,13 +8,15 @@ A pod *assumed* on a node counts there at once; the event of its binding then ch
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from kctl.api.objects import Key, Obj, key_of, labels_of
 from kctl.client.cache import Caches
+from kctl.scheduler.kinds import Kind, Kinds
 from kctl.scheduler.nodeinfo import NodeInfo
 from kctl.scheduler.nodetree import NodeTree
-from kctl.scheduler.podinfo import PodInfo, is_terminal
+from kctl.scheduler.podinfo import PodInfo, Traits, is_terminal
+from kctl.scheduler.templates import Templates
 from kctl.scheduler.volumes import Volumes
 
 
@@ -28,43 +30,34 @@ class Image:
         self.nodes: set[str] = set()
 
 
-class Change(NamedTuple):
-    """A node that is no longer as it was; ``by`` pods with these labels came (or, negative, went)."""
-
-    node: str
-    namespace: str
-    labels: Mapping[str, str]
-    by: int
+PLACED, REMOVED, CHANGED, IMAGES = 1, -1, 0, 2
+"""What a line of the journal says: of a pod, or of the images a node knows; what was before comes with it."""
 
 
-class ChangeLog:
-    """The latest changes, by position; old ones are dropped."""
+class Journal:
+    """The latest lines, by position; old ones are dropped."""
 
     LIMIT = 20_000
 
     def __init__(self) -> None:
-        self._first = 0
-        self._changes: list[Change] = []
+        self.first = 0
+        self.lines: list[Any] = []
 
     @property
     def end(self) -> int:
-        """The position after the last change."""
-        return self._first + len(self._changes)
+        """The position after the last line."""
+        return self.first + len(self.lines)
 
-    def note(self, change: Change) -> None:
-        """Add a change."""
-        if len(self._changes) >= self.LIMIT:
-            half = self.LIMIT // 2
-            del self._changes[:half]
-            self._first += half
-        self._changes.append(change)
+    def trim(self) -> None:
+        """Drop the older half when there are too many."""
+        if len(self.lines) >= self.LIMIT:
+            half = len(self.lines) - self.LIMIT // 2
+            del self.lines[:half]
+            self.first += half
 
-    def since(self, position: int) -> list[Change] | None:
-        """Return the changes from a position on, None when they are not all known any more."""
-        return self._changes[position - self._first :] if position >= self._first else None
-
-
-NO_LABELS: Mapping[str, str] = {}
+    def since(self, position: int) -> list[Any] | None:
+        """Return the lines from a position on, None when they are not all known any more."""
+        return self.lines[position - self.first :] if position >= self.first else None
 
 
 class Cluster:
@@ -85,15 +78,19 @@ class Cluster:
         self.affinity_nodes: dict[str, NodeInfo] = {}
         self.spread_counts: dict[tuple[str, str], dict[str, tuple[int, int]]] = {}
         """By namespace and selector: matching pods per node, with the node's generation they hold for."""
-        self.topologies: dict[tuple[Any, ...], tuple[list[Any], list[Any]]] = {}
-        """What classes of pods share about nodes' topology (``equivalence.py``), by epoch and constraints."""
         self.epoch = 0
         """Grows whenever a node comes, goes or changes; pods do not move it."""
-        self.log = ChangeLog()
-        """What happened to nodes through their pods."""
+        self.version = 0
+        """Grows with every change."""
+        self.dirty = Journal()
+        """Places (in scheduling order) of nodes whose room has changed; valid for one epoch."""
+        self.journal = Journal()
+        """Pods that came, went and changed."""
+        self.is_past = False
+        """Whether this is a copy of how the cluster was: nobody keeps its kinds."""
+        self.templates = Templates()
+        self.kinds = Kinds()
         self.volumes = Volumes(caches)
-        self.carriers: dict[tuple[str, str, str], dict[str, int]] = {}
-        """By namespace and label: how many pods that are not on their way out each node has of it."""
 
     # -- nodes
 
@@ -101,12 +98,17 @@ class Cluster:
         """Take in a new or changed node."""
         name = node["metadata"]["name"]
         info = self._info(name)
+        self.changed[name] = None
+        self.version += 1
+        if info.node is not None and is_same(info.node, node):
+            info.node = node
+            info.generation += 1
+            return
         self._forget_images(info)
         info.set_node(node)
         self._note_images(info)
-        self.changed[name] = None
         self.tree.put(info)
-        self.epoch += 1
+        self._move_epoch()
 
     def remove_node(self, name: str) -> None:
         """Forget a node; the pods that name it stay known, in case it comes back."""
@@ -117,7 +119,13 @@ class Cluster:
         info.set_node(None)
         self.tree.remove(name)
         self._tidy(info)
+        self._move_epoch()
+        self.version += 1
+
+    def _move_epoch(self) -> None:
+        """Say that places in scheduling order are no longer what they were."""
         self.epoch += 1
+        self.kinds.unwatch_all()
 
     def node(self, name: str) -> NodeInfo | None:
         """Return an existing node."""
@@ -140,26 +148,43 @@ class Cluster:
         self.changed[node] = None
         known = self.pods.get(key)
         if known is not None and known.node_name == node:
-            labels, terminating = known.labels, known.terminating
-            if known.refreshed(obj):
-                if (labels, terminating) != (known.labels, known.terminating):
-                    self.nodes[node].generation += 1
-                    self._note(Change(node, known.namespace, labels, 0 if terminating else -1))
-                    self._note(Change(node, known.namespace, known.labels, 0 if known.terminating else 1))
+            before = (known.traits, known.terminating, known.obj)
+            if known.refreshed(obj, self.templates.relabelled):
+                if (known.traits, known.terminating) != before[:2]:
+                    self._change_kind(known, node, before)
                 return
         self.remove_pod(key)
-        self.place(PodInfo(obj), node)
+        self.place(self.templates.info(obj), node)
 
     def place(self, pod: PodInfo, node: str) -> None:
         """Count a pod on a node (assume it, when it is not bound yet)."""
-        pod.node_name = node
-        self.changed[node] = None
-        info = self._info(node)
+        traits = pod.traits
+        if traits.home is not self.templates:
+            traits = pod.traits = self.templates.traits(pod.obj)
+        info = self.nodes.get(node)
+        if info is None:
+            info = self._info(node)
+        pod.node_name = info.name
         info.add_pod(pod)
-        self._note(Change(node, pod.namespace, pod.labels, 0 if pod.terminating else 1))
         self.pods[pod.key] = pod
         if info.affinity_pods:
             self.affinity_nodes[node] = info
+        if self.images:
+            self.changed[node] = None
+        self.version += 1
+        self.journal.lines.append((PLACED, pod, node, None))
+        kind = traits.kinds[pod.terminating]
+        if kind is None:
+            kind = traits.kinds[pod.terminating] = Kind(traits, pod.terminating)
+        places = kind.places
+        if not places:
+            self.kinds.register(kind)
+        places[info.name] = places.get(node, 0) + 1
+        at = info.place
+        if at >= 0:
+            self.dirty.lines.append(at)
+            for watcher, weight in kind.watchers.items():
+                watcher.add(at, weight)
 
     def remove_pod(self, key: Key) -> PodInfo | None:
         """Count a pod out, wherever it was."""
@@ -169,14 +194,56 @@ class Cluster:
         info = self.nodes[pod.node_name]
         self.changed[info.name] = None
         info.remove_pod(key)
-        self._note(Change(info.name, pod.namespace, pod.labels, 0 if pod.terminating else -1))
         if not info.affinity_pods:
             self.affinity_nodes.pop(info.name, None)
+        self.version += 1
+        self.journal.lines.append((REMOVED, pod, info.name, None))
+        if info.place >= 0:
+            self.dirty.lines.append(info.place)
+        self._count_out(pod.traits.kinds[pod.terminating], info)
         self._tidy(info)
         return pod
 
+    def _count_out(self, kind: Kind, info: NodeInfo) -> None:
+        if info.place >= 0:
+            for watcher, weight in kind.watchers.items():
+                watcher.add(info.place, -weight)
+        left = kind.places[info.name] - 1
+        if left:
+            kind.places[info.name] = left
+        else:
+            del kind.places[info.name]
+            if not kind.places:
+                self.kinds.drop(kind)
+
+    def _change_kind(self, pod: PodInfo, node: str, before: tuple[Traits, bool, Obj]) -> None:
+        """Count a pod among others of its new labels, or among those on their way out."""
+        info = self.nodes[node]
+        info.generation += 1
+        self.version += 1
+        self.journal.lines.append((CHANGED, pod, node, before))
+        old = before[0].kinds[before[1]]
+        new = pod.traits.kinds[pod.terminating]
+        if new is None:
+            new = pod.traits.kinds[pod.terminating] = Kind(pod.traits, pod.terminating)
+        if not new.places:
+            self.kinds.register(new)
+        new.places[node] = new.places.get(node, 0) + 1
+        if info.place >= 0 and old.watchers != new.watchers:
+            for watcher, weight in new.watchers.items():
+                watcher.add(info.place, weight)
+            self._count_out(old, info)
+            return
+        watchers, old.watchers = old.watchers, {}
+        self._count_out(old, info)
+        if old.places:
+            old.watchers = watchers
+
     def nominate(self, pod: PodInfo, node: str) -> None:
         """Note that preemption makes room for the pod on the node; "" withdraws it."""
+        if not node and not self.nominated:
+            return
+        self.version += 1
         for name, pods in list(self.nominated.items()):
             if pods.pop(pod.key, None) is not None and not pods:
                 del self.nominated[name]
@@ -195,27 +262,17 @@ class Cluster:
                 info = self.nodes.get(name)
                 if info is not None and info.node is not None and info.images_epoch != self.images_epoch:
                     states = {image: self.images[image] for image, _ in images_of(info.node)}
+                    self.journal.lines.append((IMAGES, None, name, info.images))
                     info.images = {image: (state.size, len(state.nodes)) for image, state in states.items()}
                     info.images_epoch = self.images_epoch
-                    self.log.note(Change(name, "", NO_LABELS, 0))
+                    self.dirty.lines.append(info.place)
         self.changed.clear()
+        self.journal.trim()
+        self.dirty.trim()
 
     def namespace_labels(self) -> NamespaceLabels:
         """Return the labels of namespaces by name."""
         return NamespaceLabels(self.caches)
-
-    def _note(self, change: Change) -> None:
-        """Log a change and keep the counts of labels true."""
-        self.log.note(change)
-        if not change.by:
-            return
-        for label in change.labels.items():
-            found = self.carriers.setdefault((change.namespace, *label), {})
-            left = found.get(change.node, 0) + change.by
-            if left:
-                found[change.node] = left
-            else:
-                del found[change.node]
 
     def _info(self, name: str) -> NodeInfo:
         info = self.nodes.get(name)
@@ -264,6 +321,26 @@ class NamespaceLabels(Mapping[str, Mapping[str, str]]):
 
     def __len__(self) -> int:
         return len(self._cache)
+
+
+def is_same(old: Obj, new: Obj) -> bool:
+    """Say whether nothing of a node has changed that a decision may depend on."""
+    return all(of(old) == of(new) for of in (_described, _specified, _reported))
+
+
+def _described(node: Obj) -> tuple[Any, ...]:
+    meta = node["metadata"]
+    return (meta.get("labels"), meta.get("creationTimestamp"), meta.get("uid"))
+
+
+def _specified(node: Obj) -> tuple[Any, ...]:
+    spec = node.get("spec") or {}
+    return (spec.get("unschedulable"), spec.get("taints"))
+
+
+def _reported(node: Obj) -> tuple[Any, ...]:
+    status = node.get("status") or {}
+    return (status.get("allocatable"), status.get("images"))
 
 
 def images_of(node: Obj | None) -> list[tuple[str, int]]:

@@ -9,7 +9,8 @@ that happens only while time is asked to pass, and only if anything has changed 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from kctl.api.clock import parse_time
 from kctl.api.errors import StatusError
@@ -103,15 +104,16 @@ class SchedulerLoop:
         refused: list[tuple[Queued, Outcome]] = []
         taken = len(failed)
         while taken + len(bound) + len(refused) < PODS_A_STEP:
-            queued = self._queue.pop()
+            placed, queued = self._place_row(PODS_A_STEP - taken - len(bound) - len(refused))
+            bound += placed
             if queued is None:
+                if placed:
+                    continue
                 break
-            self.tried[queued.pod.key] = self.tried.get(queued.pod.key, 0) + 1
             framework, kernel, _ = self.schedulers.of(queued.pod)
-            placed = kernel.schedule(self._cluster, queued.pod)
-            outcome = framework.schedule(self._cluster, queued.pod) if placed is None else placed
+            outcome = kernel.explain(self._cluster, queued.pod)
             self._remember(outcome)
-            if isinstance(outcome, Placed) or outcome.node:
+            if outcome.node:
                 reservations = framework.reserve(self._cluster, queued.pod, outcome.node)
                 self._cluster.nominate(queued.pod, "")
                 self._cluster.place(queued.pod, outcome.node)
@@ -153,7 +155,8 @@ class SchedulerLoop:
         outcome = self._outcomes.get(key)
         if outcome is None:
             return None
-        return describe(outcome.recall() if isinstance(outcome, Placed) else outcome)
+        found = outcome.recall() if isinstance(outcome, Placed) else outcome
+        return None if found is None else describe(found)
 
     def _remember(self, outcome: Outcome | Placed) -> None:
         self._outcomes.pop(outcome.pod.key, None)
@@ -163,11 +166,37 @@ class SchedulerLoop:
 
     # -- deciding
 
+    def _place_row(self, most: int) -> tuple[list[tuple[Queued, str]], Queued | None]:
+        """Place the next pods the fast way, as far as it goes; return them, and the pod it left to the plain way."""
+        row: list[Queued] = []
+        one = len(self.schedulers.by_name) == 1
+
+        def pods() -> Iterator[PodInfo]:
+            while len(row) < most and (one or not row):
+                queued = self._queue.pop()
+                if queued is None:
+                    return
+                row.append(queued)
+                self.tried[queued.pod.key] = self.tried.get(queued.pod.key, 0) + 1
+                yield queued.pod
+
+        cluster, at = self._cluster, self._cluster.journal.end
+        feed = pods()
+        first = next(feed, None)
+        if first is None:
+            return [], None
+        kernel = self.schedulers.of(first).kernel
+        nodes = kernel.schedule_many(cluster, chain((first,), feed), pending=len(self._queue))
+        placed = list(zip(row, nodes, strict=False))
+        for n, (queued, node) in enumerate(placed[-REMEMBERED:], start=max(0, len(placed) - REMEMBERED)):
+            self._remember(kernel.placed(cluster, queued.pod, node, queued.pod.obj, at + n))
+        return placed, row[-1] if len(row) > len(nodes) else None
+
     def _take_in(self, now: float) -> None:
         """Queue the pods that arrived, gated ones aside."""
         arrived, self._arrived = self._arrived, {}
         for key in sorted(arrived):
-            pod = PodInfo(arrived[key])
+            pod = self._cluster.templates.info(arrived[key])
             created = pod.obj["metadata"].get("creationTimestamp")
             queued = self._queue.add(pod, parse_time(created) if created else now)
             framework, _, reporter = self.schedulers.of(pod)
@@ -294,7 +323,7 @@ class SchedulerLoop:
         if queued is None:
             self._arrived[key] = new
             return
-        before, pod = queued.pod, PodInfo(new)
+        before, pod = queued.pod, self._cluster.templates.info(new)
         queued.pod = pod
         if before.nominated != pod.nominated:
             self._cluster.nominate(pod, pod.nominated)

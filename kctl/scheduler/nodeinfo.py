@@ -14,7 +14,6 @@ from kctl.api.objects import Key, Obj
 from kctl.scheduler.podinfo import ANY_ADDRESS, HostPort, PodInfo
 from kctl.scheduler.requests import NATIVE, amounts
 
-State = tuple[Any, ...]
 HARD_EFFECTS = ("NoSchedule", "NoExecute")
 ZONE = "topology.kubernetes.io/zone"
 REGION = "topology.kubernetes.io/region"
@@ -43,11 +42,11 @@ class NodeInfo:
         "node",
         "nonzero_cpu",
         "nonzero_memory",
+        "place",
         "pods",
         "ports",
         "scalar",
         "soft_taints",
-        "state_found",
         "unschedulable",
     )
 
@@ -64,8 +63,8 @@ class NodeInfo:
         self.images: dict[str, tuple[int, int]] = {}
         """Size of each image here and how many nodes had it when this node last changed."""
         self.images_epoch = -1
-        self.state_found: tuple[int, State | None] = (-1, None)
-        """What :meth:`state` has answered, and the generation for which it holds."""
+        self.place = -1
+        """Its place in scheduling order, -1 while the node does not exist."""
         self.set_node(None)
 
     def set_node(self, node: Obj | None) -> None:
@@ -89,7 +88,7 @@ class NodeInfo:
     def add_pod(self, pod: PodInfo) -> None:
         """Count a pod in."""
         self.pods[pod.key] = pod
-        if pod.has_affinity:
+        if pod.traits.has_affinity:
             self.affinity_pods[pod.key] = pod
             if pod.anti_affinity:
                 self.anti_affinity_pods[pod.key] = pod
@@ -107,19 +106,26 @@ class NodeInfo:
 
     def _count(self, pod: PodInfo, sign: int) -> None:
         self.generation += 1
-        asked = pod.requests
-        self.cpu += sign * asked.cpu
-        self.memory += sign * asked.memory
-        self.ephemeral += sign * asked.ephemeral
-        self.nonzero_cpu += sign * asked.nonzero_cpu
-        self.nonzero_memory += sign * asked.nonzero_memory
-        for name, value in asked.scalar.items():
+        cpu, memory, ephemeral, scalar, nonzero_cpu, nonzero_memory, _, _ = pod.traits.requests
+        if sign > 0:
+            self.cpu += cpu
+            self.memory += memory
+            self.nonzero_cpu += nonzero_cpu
+            self.nonzero_memory += nonzero_memory
+        else:
+            self.cpu -= cpu
+            self.memory -= memory
+            self.nonzero_cpu -= nonzero_cpu
+            self.nonzero_memory -= nonzero_memory
+        if ephemeral:
+            self.ephemeral += sign * ephemeral
+        for name, value in scalar.items():
             left = self.scalar.get(name, 0) + sign * value
             if left:
                 self.scalar[name] = left
             else:
                 self.scalar.pop(name, None)
-        for port in pod.ports:
+        for port in pod.traits.ports:
             self._count_port(port, sign)
 
     def _count_port(self, port: HostPort, sign: int) -> None:
@@ -143,25 +149,6 @@ class NodeInfo:
             if users and (port.ip == ANY_ADDRESS or port.ip in users or ANY_ADDRESS in users):
                 return True
         return False
-
-    def state(self) -> State | None:
-        """Return all of the node but its name, labels, ports and what its pods are, as a value.
-
-        None for a node that reports images, or whose resources are not the usual four.
-        """
-        generation, found = self.state_found
-        if generation != self.generation:
-            found = self._state()
-            self.state_found = (self.generation, found)
-        return None if self.images else found
-
-    def _state(self) -> State | None:
-        if self.scalar or any(self.allocatable_scalar.values()):
-            return None
-        taints = tuple((t.get("key"), t.get("value"), t.get("effect")) for t in (*self.hard_taints, *self.soft_taints))
-        room = (self.allocatable_cpu, self.allocatable_memory, self.allocatable_ephemeral, self.allowed_pods)
-        used = (self.cpu, self.memory, self.ephemeral, self.nonzero_cpu, self.nonzero_memory, len(self.pods))
-        return (self.unschedulable, taints, *room, *used)
 
     def clone(self) -> NodeInfo:
         """Return a copy to try things on; pods and the node object are shared."""

@@ -27,13 +27,17 @@ class NodeTree:
 
     def remove(self, name: str) -> None:
         """Forget a node."""
-        self._nodes.pop(name, None)
+        node = self._nodes.pop(name, None)
+        if node is not None:
+            node.place = -1
         self._order = None
 
     def order(self) -> list[NodeInfo]:
         """Return all nodes in scheduling order; callers do not change the list."""
         if self._order is None:
             self._order = round_robin(sorted(self._nodes.values(), key=_creation))
+            for place, node in enumerate(self._order):
+                node.place = place
         return self._order
 
 

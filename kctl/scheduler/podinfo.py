@@ -7,11 +7,11 @@ compared.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from kctl.api.objects import Key, Obj, key_of
+from kctl.api.objects import Key, Obj
 from kctl.api.volumes import claim_name
 from kctl.scheduler.match import LabelMatch, NodeMatch, labels_matching, required_node_affinity
 from kctl.scheduler.requests import Requests, pod_requests
@@ -30,6 +30,20 @@ class HostPort(NamedTuple):
     port: int
 
 
+class Labelled(Protocol):
+    """A pod, or what pods have in common."""
+
+    @property
+    def namespace(self) -> str:
+        """Its namespace."""
+        ...
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Its labels."""
+        ...
+
+
 class AffinityTerm(NamedTuple):
     """A PodAffinityTerm with its owner's namespace filled in; ``weight`` of preferred ones."""
 
@@ -38,8 +52,10 @@ class AffinityTerm(NamedTuple):
     selector: LabelMatch
     topology_key: str
     weight: int = 0
+    exact: tuple[tuple[str, str], ...] = ()
+    """Labels that every pod it speaks of has."""
 
-    def matches(self, pod: PodInfo, namespace_labels: Mapping[str, Mapping[str, str]]) -> bool:
+    def matches(self, pod: Labelled, namespace_labels: Mapping[str, Mapping[str, str]]) -> bool:
         """Say whether the term speaks of ``pod``, as framework.AffinityTerm.Matches."""
         if pod.namespace not in self.namespaces and (
             self.namespace_selector is None or not self.namespace_selector(namespace_labels.get(pod.namespace, {}))
@@ -48,42 +64,27 @@ class AffinityTerm(NamedTuple):
         return self.selector(pod.labels)
 
 
-class PodInfo:
-    """One version of one pod."""
+class Traits:
+    """What pods of one template have in common: all that plugins read of a pod but its name and state.
 
-    def __init__(self, obj: Obj) -> None:
+    ``home`` is the :class:`~kctl.scheduler.templates.Templates` that hands it out, None for that of one pod alone.
+    """
+
+    def __init__(self, obj: Obj, home: object = None) -> None:
         meta = obj["metadata"]
         self.obj = obj
         self.spec: Obj = obj["spec"]
-        self.key: Key = key_of(obj)
-        self.namespace: str = self.key.namespace
-        self.uid: str = meta.get("uid") or f"{self.key}"
+        self.home = home
+        self.namespace: str = meta.get("namespace") or ""
         self.labels: dict[str, str] = meta.get("labels") or {}
-        self.terminating = bool(meta.get("deletionTimestamp"))
-        self.node_name: str = self.spec.get("nodeName") or ""
         self.priority: int = self.spec.get("priority") or 0
+        self.kinds: list[Any] = [None, None]
+        """What the cluster keeps of placed pods with these traits: of those that stay, of those on their way out."""
 
-    def refreshed(self, obj: Obj) -> bool:
-        """Take over a newer version of the pod if nothing that counts on its node has changed.
-
-        Saying no, it changes nothing: the pod must be counted out and parsed again then.
-        """
-        spec = obj["spec"]
-        if spec is not self.spec and not _same_but_node(self.spec, spec):
-            return False
-        if reports_resources(obj) or reports_resources(self.obj):
-            return False
-        meta = obj["metadata"]
-        self.obj = obj
-        self.spec = spec
-        self.labels = meta.get("labels") or {}
-        self.terminating = bool(meta.get("deletionTimestamp"))
-        return True
-
-    @property
-    def nominated(self) -> str:
-        """The node that preemption has chosen for the pod, "" for none."""
-        return (self.obj.get("status") or {}).get("nominatedNodeName") or ""
+    @cached_property
+    def owner(self) -> tuple[str, str, str] | None:
+        """The apiVersion, kind and name of the pod's controller."""
+        return owner_of(self.obj["metadata"].get("ownerReferences"))
 
     @cached_property
     def requests(self) -> Requests:
@@ -120,21 +121,6 @@ class PodInfo:
         return tuple(normalized_image(c.get("image") or "") for c in containers)
 
     @cached_property
-    def claims(self) -> tuple[tuple[str, bool], ...]:
-        """The claims behind the pod's volumes, in their order; True for one of an ephemeral volume."""
-        volumes = self.spec.get("volumes")
-        if not volumes:
-            return ()
-        named = ((claim_name(self.obj, volume), "ephemeral" in volume) for volume in volumes)
-        return tuple(dict.fromkeys((name, is_own) for name, is_own in named if name))
-
-    @cached_property
-    def disks(self) -> tuple[Obj, ...]:
-        """The inline volumes that pods do not always share."""
-        volumes = self.spec.get("volumes") or ()
-        return tuple(volume for volume in volumes if any(kind in volume for kind in DISKS))
-
-    @cached_property
     def affinity(self) -> tuple[AffinityTerm, ...]:
         """Required pod affinity."""
         return self._terms("podAffinity", preferred=False)
@@ -169,6 +155,135 @@ class PodInfo:
         return tuple(affinity_term(self.namespace, term) for term in terms)
 
 
+class PodInfo:
+    """One version of one pod."""
+
+    __slots__ = ("key", "node_name", "obj", "terminating", "traits")
+
+    def __init__(self, obj: Obj, traits: Traits | None = None) -> None:
+        meta = obj["metadata"]
+        self.obj = obj
+        self.key: Key = Key(meta.get("namespace") or "", meta["name"])
+        self.terminating = "deletionTimestamp" in meta and bool(meta["deletionTimestamp"])
+        self.node_name: str = obj["spec"].get("nodeName") or ""
+        self.traits = Traits(obj) if traits is None else traits
+
+    def refreshed(self, obj: Obj, traits: Callable[[Obj, Traits], Traits]) -> bool:
+        """Take over a newer version of the pod if nothing that counts on its node has changed.
+
+        Saying no, it changes nothing: the pod must be counted out and parsed again then. ``traits`` finds
+        the traits of the new version, beginning from those of the old one.
+        """
+        spec, old = obj["spec"], self.obj
+        if spec is not old["spec"] and not _same_but_node(old["spec"], spec):
+            return False
+        if reports_resources(obj) or reports_resources(old):
+            return False
+        meta = obj["metadata"]
+        if meta.get("labels") is not old["metadata"].get("labels"):
+            self.traits = traits(obj, self.traits)
+        self.obj = obj
+        self.terminating = bool(meta.get("deletionTimestamp"))
+        return True
+
+    @property
+    def spec(self) -> Obj:
+        """The pod's spec."""
+        spec: Obj = self.obj["spec"]
+        return spec
+
+    @property
+    def uid(self) -> str:
+        """The pod's uid."""
+        return self.obj["metadata"].get("uid") or f"{self.key}"
+
+    @property
+    def nominated(self) -> str:
+        """The node that preemption has chosen for the pod, "" for none."""
+        status = self.obj.get("status")
+        return status.get("nominatedNodeName") or "" if status else ""
+
+    @property
+    def namespace(self) -> str:
+        """The pod's namespace."""
+        return self.key.namespace
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The pod's labels."""
+        return self.traits.labels
+
+    @property
+    def priority(self) -> int:
+        """The pod's priority."""
+        return self.traits.priority
+
+    @property
+    def requests(self) -> Requests:
+        """What the pod asks for."""
+        return self.traits.requests
+
+    @property
+    def tolerations(self) -> tuple[Obj, ...]:
+        """The pod's tolerations."""
+        return self.traits.tolerations
+
+    @property
+    def required_node_affinity(self) -> NodeMatch | None:
+        """What the node's name and labels must be, None for no demands."""
+        return self.traits.required_node_affinity
+
+    @property
+    def ports(self) -> tuple[HostPort, ...]:
+        """The host ports of containers and sidecars."""
+        return self.traits.ports
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The images of all containers."""
+        return self.traits.images
+
+    @property
+    def affinity(self) -> tuple[AffinityTerm, ...]:
+        """Required pod affinity."""
+        return self.traits.affinity
+
+    @property
+    def anti_affinity(self) -> tuple[AffinityTerm, ...]:
+        """Required pod anti-affinity."""
+        return self.traits.anti_affinity
+
+    @property
+    def preferred_affinity(self) -> tuple[AffinityTerm, ...]:
+        """Preferred pod affinity."""
+        return self.traits.preferred_affinity
+
+    @property
+    def preferred_anti_affinity(self) -> tuple[AffinityTerm, ...]:
+        """Preferred pod anti-affinity."""
+        return self.traits.preferred_anti_affinity
+
+    @property
+    def has_affinity(self) -> bool:
+        """Say whether the pod has any pod affinity or anti-affinity, required or preferred."""
+        return self.traits.has_affinity
+
+    @property
+    def claims(self) -> tuple[tuple[str, bool], ...]:
+        """The claims behind the pod's volumes, in their order; True for one of an ephemeral volume."""
+        volumes = self.spec.get("volumes")
+        if not volumes:
+            return ()
+        named = ((claim_name(self.obj, volume), "ephemeral" in volume) for volume in volumes)
+        return tuple(dict.fromkeys((name, is_own) for name, is_own in named if name))
+
+    @property
+    def disks(self) -> tuple[Obj, ...]:
+        """The inline volumes that pods do not always share."""
+        volumes = self.spec.get("volumes") or ()
+        return tuple(volume for volume in volumes if any(kind in volume for kind in DISKS))
+
+
 def affinity_term(namespace: str, term: Obj, weight: int = 0) -> AffinityTerm:
     """Compile a PodAffinityTerm of a pod in ``namespace``; without namespaces it speaks of its own."""
     names = term.get("namespaces") or ()
@@ -181,7 +296,16 @@ def affinity_term(namespace: str, term: Obj, weight: int = 0) -> AffinityTerm:
         labels_matching(term.get("labelSelector")),
         term["topologyKey"],
         weight,
+        tuple(sorted(((term.get("labelSelector") or {}).get("matchLabels") or {}).items())),
     )
+
+
+def owner_of(references: Sequence[Obj] | None) -> tuple[str, str, str] | None:
+    """Return the apiVersion, kind and name of the controller among owner references."""
+    for ref in references or ():
+        if ref.get("controller"):
+            return (ref["apiVersion"], ref["kind"], ref["name"])
+    return None
 
 
 def normalized_image(image: str) -> str:

@@ -10,12 +10,14 @@ from __future__ import annotations
 from kctl.scheduler.extension import NOT_FOUND, Cycle, Preemption, Refused
 from kctl.scheduler.framework import Framework
 from kctl.scheduler.nodeinfo import NodeInfo
+from kctl.scheduler.shape import ZERO, Shape
 
 
 class DynamicResources:
     """Says what upstream's plugin says when there are no claims."""
 
     name = "DynamicResources"
+    shape = Shape(scores=ZERO)
 
     def post_filter(self, framework: Framework, cycle: Cycle, refused: Refused) -> Preemption:
         """Answer that there are no claims to give up.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kctl.scheduler.extension import MAX_SCORE, Cycle
 from kctl.scheduler.nodeinfo import NodeInfo
+from kctl.scheduler.shape import IMAGES, Shape
 
 MIB = 1024 * 1024
 MIN_THRESHOLD = 23 * MIB
@@ -14,6 +15,7 @@ class ImageLocality:
     """Scores by the size of images present, scaled by how many nodes have them."""
 
     name = "ImageLocality"
+    shape = Shape(scores=IMAGES)
 
     def score(self, cycle: Cycle, node: NodeInfo) -> int:
         """Add the scaled sizes of the pod's images on the node and bring them into 0..100."""

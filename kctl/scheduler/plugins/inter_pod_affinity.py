@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from kctl.scheduler.extension import MAX_SCORE, SKIP, Cycle, No, Skip
 from kctl.scheduler.nodeinfo import NodeInfo
 from kctl.scheduler.podinfo import AffinityTerm, PodInfo
+from kctl.scheduler.shape import TERMS, Shape
 
 NAME = "InterPodAffinity"
 AFFINITY = No(NAME, ("node(s) didn't match pod affinity rules",), True)
@@ -40,11 +41,12 @@ class InterPodAffinity:
     """Filters by required terms, scores by preferred ones."""
 
     name = NAME
+    shape = Shape(filters=TERMS, scores=TERMS)
 
     def __init__(self, *, hard_weight: int = 1, ignore_preferred: bool = False) -> None:
-        self._hard_weight = hard_weight
+        self.hard_weight = hard_weight
         """What required affinity of placed pods weighs (hardPodAffinityWeight)."""
-        self._ignore_preferred = ignore_preferred
+        self.ignore_preferred = ignore_preferred
         """Whether pods without wishes go anywhere, whatever placed pods wish (ignorePreferredTermsOfExistingPods)."""
 
     def pre_filter(self, cycle: Cycle) -> Skip | None:
@@ -130,7 +132,7 @@ class InterPodAffinity:
         """Sum up the weights that pods on all nodes give to topology values."""
         pod, cluster = cycle.pod, cycle.cluster
         wishes = bool(pod.preferred_affinity or pod.preferred_anti_affinity)
-        if self._ignore_preferred and not wishes:
+        if self.ignore_preferred and not wishes:
             return SKIP
         weights: dict[str, dict[str, int]] = {}
         for node in cluster.order() if wishes else cluster.affinity_nodes.values():
@@ -153,12 +155,12 @@ class InterPodAffinity:
                 value = node.labels.get(term.topology_key)
                 if value is not None and term.matches(subject, namespaces):
                     column = weights.setdefault(term.topology_key, {})
-                    column[value] = column.get(value, 0) + sign * (term.weight or self._hard_weight)
+                    column[value] = column.get(value, 0) + sign * (term.weight or self.hard_weight)
 
         take(pod.preferred_affinity, other, 1)
         take(pod.preferred_anti_affinity, other, -1)
         if other.has_affinity:
-            if self._hard_weight:
+            if self.hard_weight:
                 take(other.affinity, pod, 1)
             take(other.preferred_affinity, pod, 1)
             take(other.preferred_anti_affinity, pod, -1)

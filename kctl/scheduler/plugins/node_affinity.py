@@ -15,6 +15,7 @@ from kctl.scheduler.match import NodeMatch, node_selector, node_selector_term
 from kctl.scheduler.nodeinfo import NodeInfo
 from kctl.scheduler.plugins.taint_toleration import normalized
 from kctl.scheduler.podinfo import PodInfo
+from kctl.scheduler.shape import LABELS, Shape
 
 if TYPE_CHECKING:
     from kctl.scheduler.hints import Event
@@ -30,6 +31,7 @@ class NodeAffinity:
     """Filters by required terms, scores by preferred ones."""
 
     name = "NodeAffinity"
+    shape = Shape(filters=LABELS, scores=LABELS)
 
     def __init__(self, *, added: Obj | None = None) -> None:
         required = (added or {}).get(REQUIRED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kctl.scheduler.extension import SKIP, Cycle, No, Skip
 from kctl.scheduler.nodeinfo import NodeInfo
+from kctl.scheduler.shape import LABELS, Shape
 
 REFUSAL = No("NodeName", ("node(s) didn't match the requested node name",), True)
 
@@ -12,6 +13,7 @@ class NodeName:
     """Filters by spec.nodeName."""
 
     name = "NodeName"
+    shape = Shape(filters=LABELS)
 
     def pre_filter(self, cycle: Cycle) -> Skip | None:
         """Step aside for pods that name no node; upstream asks every node instead, to the same end."""

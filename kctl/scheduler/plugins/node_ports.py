@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kctl.scheduler.extension import SKIP, Cycle, No, Skip
 from kctl.scheduler.nodeinfo import NodeInfo
+from kctl.scheduler.shape import PODS, Shape
 
 REFUSAL = No("NodePorts", ("node(s) didn't have free ports for the requested pod ports",))
 
@@ -12,6 +13,7 @@ class NodePorts:
     """Filters by free host ports."""
 
     name = "NodePorts"
+    shape = Shape(filters=PODS)
 
     def pre_filter(self, cycle: Cycle) -> Skip | None:
         """Step aside for pods without host ports."""

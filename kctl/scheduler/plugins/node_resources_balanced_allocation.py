@@ -13,6 +13,7 @@ from kctl.scheduler.extension import MAX_SCORE, SKIP, Cycle, Skip
 from kctl.scheduler.nodeinfo import NodeInfo
 from kctl.scheduler.plugins.resource_scores import PLAIN, Resources, int_quotient, uses
 from kctl.scheduler.requests import Amounts, Requests
+from kctl.scheduler.shape import BALANCE, PODS, Shape
 
 HALF = MAX_SCORE // 2
 
@@ -26,6 +27,7 @@ class NodeResourcesBalancedAllocation:
         self._names = resources
         self._resources: Resources = tuple((name, 1) for name in resources)
         self._is_plain = resources == ("cpu", "memory")
+        self.shape = Shape(scores=BALANCE if self._is_plain else PODS)
 
     def pre_score(self, cycle: Cycle, nodes: Sequence[NodeInfo]) -> Skip | None:
         """Step aside for pods that ask for none of the resources."""

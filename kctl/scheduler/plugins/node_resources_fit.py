@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from kctl.scheduler import shape as kernel
 from kctl.scheduler.extension import Cycle, No
 from kctl.scheduler.nodeinfo import NodeInfo
 from kctl.scheduler.plugins.resource_scores import (
@@ -45,6 +46,10 @@ class NodeResourcesFit:
         self._is_plain = strategy == "LeastAllocated" and resources == CPU_AND_MEMORY
         strategies = {"LeastAllocated": least_allocated, "MostAllocated": most_allocated}
         self._scorer = strategies.get(strategy) or by_shape(shape)
+        ignores = bool(ignored or ignored_groups)
+        self.shape = kernel.Shape(
+            kernel.PODS if ignores else kernel.ROOM, kernel.ROOM if self._is_plain else kernel.PODS
+        )
 
     def filter(self, cycle: Cycle, node: NodeInfo) -> No | None:
         """Refuse a node without room, naming everything that is short."""

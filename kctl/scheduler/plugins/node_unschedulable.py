@@ -5,6 +5,7 @@ from __future__ import annotations
 from kctl.api.tolerations import tolerates
 from kctl.scheduler.extension import Cycle, No
 from kctl.scheduler.nodeinfo import NodeInfo
+from kctl.scheduler.shape import TAINTS, Shape
 
 REFUSAL = No("NodeUnschedulable", ("node(s) were unschedulable",), True)
 CORDON = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
@@ -14,6 +15,7 @@ class NodeUnschedulable:
     """Filters by spec.unschedulable."""
 
     name = "NodeUnschedulable"
+    shape = Shape(filters=TAINTS)
 
     def filter(self, cycle: Cycle, node: NodeInfo) -> No | None:
         """Refuse a cordoned node."""

@@ -25,6 +25,7 @@ from kctl.scheduler.plugins.spread_constraints import (
     default_constraints,
 )
 from kctl.scheduler.podinfo import PodInfo
+from kctl.scheduler.shape import SPREAD, Shape
 
 if TYPE_CHECKING:
     from kctl.scheduler.hints import Event
@@ -73,6 +74,7 @@ class PodTopologySpread:
     """Filters by hard constraints, scores by soft ones."""
 
     name = NAME
+    shape = Shape(filters=SPREAD, scores=SPREAD)
 
     def __init__(self, *, defaults: tuple[Obj, ...] | None = None) -> None:
         self._defaults = DEFAULTS if defaults is None else defaults
@@ -83,6 +85,10 @@ class PodTopologySpread:
         if pod.spec.get("topologySpreadConstraints"):
             return constraints_of(pod, when)
         return default_constraints(cluster, pod, self._defaults, when)
+
+    def needs_keys(self, pod: PodInfo) -> bool:
+        """Say whether nodes without a key of the soft constraints get no points: not by the system's defaults."""
+        return bool(pod.spec.get("topologySpreadConstraints")) or not self._is_system
 
     def hint(self, cluster: Cluster, pod: PodInfo, event: Event) -> bool | None:
         """Ask the default constraints, where the arguments have hard ones, whether an event may help."""
@@ -142,7 +148,7 @@ class PodTopologySpread:
     def pre_score(self, cycle: Cycle, nodes: Sequence[NodeInfo]) -> Skip | None:
         """Count matching pods per topology value of the feasible nodes."""
         pod, cluster = cycle.pod, cycle.cluster
-        need_keys = bool(pod.spec.get("topologySpreadConstraints")) or not self._is_system
+        need_keys = self.needs_keys(pod)
         constraints = self.constraints(cluster, pod, "ScheduleAnyway")
         if not constraints:
             return SKIP

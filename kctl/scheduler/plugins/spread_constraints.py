@@ -145,8 +145,7 @@ def count_matching(cluster: Cluster, node: NodeInfo, constraint: Constraint, nam
     seen = known.get(node.name)
     if seen is not None and seen[0] == node.generation:
         return seen[1]
-    carriers = cluster.carriers
-    if all(node.name in carriers.get((namespace, *label), ()) for label in constraint.exact):
+    if cluster.is_past or cluster.kinds.might_match(namespace, constraint.exact):
         count = matching(node.pods.values(), constraint, namespace)
     else:
         count = 0

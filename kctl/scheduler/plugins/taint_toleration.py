@@ -8,6 +8,7 @@ from kctl.api.tolerations import tolerates
 from kctl.scheduler.extension import MAX_SCORE, Cycle, No
 from kctl.scheduler.match import untolerated
 from kctl.scheduler.nodeinfo import NodeInfo
+from kctl.scheduler.shape import TAINTS, Shape
 
 REFUSAL = No("TaintToleration", ("node(s) had untolerated taint(s)",), True)
 
@@ -16,6 +17,7 @@ class TaintToleration:
     """Filters by NoSchedule and NoExecute taints, scores by PreferNoSchedule ones."""
 
     name = "TaintToleration"
+    shape = Shape(filters=TAINTS, scores=TAINTS)
 
     def filter(self, cycle: Cycle, node: NodeInfo) -> No | None:
         """Refuse a node with a hard taint that the pod does not tolerate."""

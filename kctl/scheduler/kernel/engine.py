@@ -1,0 +1,276 @@
+"""The fast way of the scheduling cycle: pods alike are decided about from what is known of their class.
+
+In: the cluster and pods in the order of the queue. Out: for as many of them as the kernel decides about, the node, on
+which the pod counts at once; the rest is for the framework's plain way: pods that fit nowhere and pods that look at
+what the kernel does not keep (claims, resizes). The plain way is the specification; a property test holds
+the two equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from kctl.api.objects import Key, Obj
+from kctl.scheduler import ties
+from kctl.scheduler.cluster import Cluster
+from kctl.scheduler.extension import Cycle
+from kctl.scheduler.framework import Framework, Outcome
+from kctl.scheduler.kernel.cells import Cells
+from kctl.scheduler.kernel.counters import Counter
+from kctl.scheduler.kernel.landscape import Declined, Landscape
+from kctl.scheduler.kernel.past import rewound
+from kctl.scheduler.kernel.recipe import Recipe
+from kctl.scheduler.kernel.row import Row
+from kctl.scheduler.kernel.rules import Constraints, Maker, speaks_of
+from kctl.scheduler.kernel.view import View, identity, steps_in
+from kctl.scheduler.plugins.spread_constraints import OWNERS
+from kctl.scheduler.podinfo import PodInfo, Traits
+from kctl.scheduler.shape import SPREAD, TERMS
+
+ROWS = 128
+"""So many classes are kept in heaps; the one not used for longest goes first."""
+VIEWS = 256
+UNCOVERED = 5000
+"""Weights that add up to more are left to the plain way."""
+
+
+class Placed(NamedTuple):
+    """A decision made the fast way; :meth:`recall` writes it as the plain way would have."""
+
+    pod: PodInfo
+    node: str
+    obj: Obj
+    """The pod as it was when it was decided about."""
+    at: int
+    """The end of the journal then."""
+    nominated: dict[str, dict[Key, PodInfo]]
+    cluster: Cluster
+    framework: Framework
+    epoch: int
+
+    def recall(self) -> Outcome | None:
+        """Return the decision with all that explains it; None when the cluster has moved on too far."""
+        past = rewound(self.cluster, self.at, self.epoch, self.nominated)
+        return None if past is None else self.framework.schedule(past, PodInfo(self.obj))
+
+
+class State:
+    """A class of pods: its row, and what it was made from."""
+
+    __slots__ = ("checked", "counters", "made_from", "row", "terms_seen", "traits")
+
+    def __init__(self, traits: Traits, row: Row, made_from: tuple[Any, ...], counters: list[Counter], terms: int):
+        self.traits = traits
+        self.row = row
+        self.made_from = made_from
+        self.counters = counters
+        self.terms_seen = terms
+        self.checked = -1
+
+
+class Kernel:
+    """The classes of one cluster."""
+
+    def __init__(self, framework: Framework) -> None:
+        self._framework = framework
+        self._recipe = Recipe(framework)
+        total = sum(framework.weights.get(plugin.name, 1) for plugin, _, _ in framework.scorers)
+        self.is_covering = self._recipe.is_covered and total <= UNCOVERED
+        self._cluster: Cluster | None = None
+        self._landscape: Landscape | None = None
+        self._namespaces = -1
+        self._states: dict[Traits, State | None] = {}
+        self._views: dict[tuple[Any, ...], View] = {}
+        self._counters: dict[Any, Counter] = {}
+        self._batch = 0
+
+    # -- deciding
+
+    def schedule(self, cluster: Cluster, pod: PodInfo) -> Placed | None:
+        """Decide for one pod without counting it on its node; None leaves it to the plain way."""
+        if not self._begin(cluster):
+            return None
+        at = cluster.journal.end
+        node = self._decide(cluster, pod)
+        return self.placed(cluster, pod, node, pod.obj, at) if node else None
+
+    def schedule_many(self, cluster: Cluster, pods: Iterable[PodInfo], pending: int = 0) -> list[str]:
+        """Decide for pods in turn and count each on its node; return the nodes of those decided.
+
+        They end at the first pod that is left to the plain way; where nodes report images, after one, because what
+        nodes know of them changes in between. ``pending`` is how many pods there are to come.
+        """
+        if not self._begin(cluster):
+            return []
+        found: list[str] = []
+        place, decide = cluster.place, self._decide
+        for pod in pods:
+            node = decide(cluster, pod)
+            if not node:
+                break
+            place(pod, node)
+            found.append(node)
+            if cluster.images:
+                break
+        return found
+
+    def explain(self, cluster: Cluster, pod: PodInfo) -> Outcome:
+        """Decide the plain way."""
+        return self._framework.schedule(cluster, pod)
+
+    def placed(self, cluster: Cluster, pod: PodInfo, node: str, obj: Obj, at: int) -> Placed:
+        """Return the record of a decision made when the journal ended at ``at``."""
+        nominated = {name: dict(pods) for name, pods in cluster.nominated.items()} if cluster.nominated else {}
+        return Placed(pod, node, obj, at, nominated, cluster, self._framework, cluster.epoch)
+
+    def counters(self, cluster: Cluster) -> list[Counter]:
+        """Return the counters in use, for tests."""
+        is_current = self._landscape is not None and self._landscape.epoch == cluster.epoch
+        return [counter for counter in self._counters.values() if counter.users] if is_current else []
+
+    def _begin(self, cluster: Cluster) -> bool:
+        """Get ready for pods; what they depend on beside pods and nodes does not change among them."""
+        if not self.is_covering:
+            return False
+        cluster.snapshot()
+        self._batch += 1
+        namespaces = cluster.caches["namespaces"].changes
+        landscape = self._landscape
+        if (
+            landscape is None
+            or landscape.epoch != cluster.epoch
+            or self._cluster is not cluster
+            or self._namespaces != namespaces
+        ):
+            self._forget(cluster)
+            landscape = self._landscape = Landscape(cluster, self._recipe)
+            self._cluster = cluster
+            self._namespaces = namespaces
+        return bool(landscape.nodes)
+
+    def _forget(self, cluster: Cluster) -> None:
+        self._states.clear()
+        self._views.clear()
+        for counter in self._counters.values():
+            cluster.kinds.unwatch(counter)
+        self._counters.clear()
+
+    def _decide(self, cluster: Cluster, pod: PodInfo) -> str:
+        """Return the node for a pod, "" to leave it to the plain way."""
+        if cluster.changed:
+            cluster.snapshot()
+        traits = pod.traits
+        if traits.home is not cluster.templates:
+            traits = pod.traits = cluster.templates.traits(pod.obj)
+        if traits.home is None or cluster.nominated or pod.nominated:
+            return ""
+        state = self._states.get(traits)
+        if state is None or state.checked != self._batch or state.terms_seen != cluster.kinds.terms_version:
+            state = self._state(cluster, pod, traits)
+            if state is None:
+                return ""
+        row = state.row
+        if row.catch_up(cluster) < 0:
+            row = state.row = Row(cluster, row.view, row.cells.anew())
+        place = row.choose()
+        if place < 0:
+            return ""
+        framework = self._framework
+        nodes = row.view.nodes
+        if framework.pick is not ties.first:
+            return framework.pick(pod.uid, [nodes[n].name for n in row.ties(place)])
+        return nodes[place].name
+
+    # -- classes
+
+    def _state(self, cluster: Cluster, pod: PodInfo, traits: Traits) -> State | None:
+        """Return the class of a pod made from what is true now, None when its pods are not the kernel's."""
+        if traits in self._states:
+            state = self._states[traits]
+            if state is None:
+                return None
+            made_from = state.made_from if state.checked == self._batch else self._made_from(cluster, pod)
+            if made_from == state.made_from and self._has_all_terms(cluster, state):
+                state.checked = self._batch
+                return state
+            self._drop(cluster, traits)
+        try:
+            state = self._build(cluster, pod, traits)
+        except Declined:
+            state = None
+        self._states[traits] = state
+        if len(self._states) > ROWS:
+            self._drop(cluster, next(iter(self._states)))
+        return state
+
+    def _drop(self, cluster: Cluster, traits: Traits) -> None:
+        state = self._states.pop(traits, None)
+        for counter in state.counters if state is not None else ():
+            counter.users -= 1
+            if not counter.users:
+                cluster.kinds.unwatch(counter)
+                self._counters = {key: known for key, known in self._counters.items() if known is not counter}
+
+    def _has_all_terms(self, cluster: Cluster, state: State) -> bool:
+        """Say whether the terms of the kinds that came since speak of the class by known topology keys alone."""
+        kinds = cluster.kinds
+        if state.terms_seen == kinds.terms_version:
+            return True
+        namespaces = cluster.namespace_labels()
+        rules = state.row.cells.rules
+        for kind in kinds.with_terms():
+            found = speaks_of(kind.traits, state.traits, namespaces, scores=False)
+            if not found.keys() <= rules.repelling.keys():
+                return False
+            found = speaks_of(kind.traits, state.traits, namespaces, scores=True)
+            if not found.keys() <= rules.drawing.keys():
+                return False
+        state.terms_seen = kinds.terms_version
+        return True
+
+    def _made_from(self, cluster: Cluster, pod: PodInfo) -> tuple[Any, ...]:
+        """Return what default constraints depend on beside the pod: services, and its owner's selector."""
+        if pod.spec.get("topologySpreadConstraints"):
+            return ()
+        owner = pod.traits.owner
+        resource = OWNERS.get(owner[:2]) if owner is not None else None
+        selector = None
+        if resource is not None and owner is not None:
+            found = cluster.caches[resource].get(Key(pod.namespace, owner[2]))
+            selector = ((found or {}).get("spec") or {}).get("selector")
+        return (cluster.caches["services"].changes, selector)
+
+    def _build(self, cluster: Cluster, pod: PodInfo, traits: Traits) -> State:
+        recipe, landscape = self._recipe, self._landscape
+        if landscape is None or pod.claims or pod.disks:
+            raise Declined
+        cycle = Cycle(cluster, PodInfo(pod.obj, traits))
+        if any(steps_in(plugin, cycle) for plugin in recipe.others):
+            raise Declined
+        static, look = landscape.static(cycle)
+        maker = Maker(cluster, landscape, cycle, look, self._counters)
+        maker.spread(self._constraints(cluster, pod))
+        maker.terms(filters=recipe.terms_filter is not None, scorer=recipe.scorers.get(TERMS))
+        rules = maker.rules
+        counters = rules.counters()
+        for counter in counters:
+            counter.users += 1
+        key = identity(cluster, recipe, pod, look)
+        view = self._views.get(key)
+        if view is None:
+            view = self._views[key] = View(cluster, landscape, cycle, static)
+            if len(self._views) > VIEWS:
+                del self._views[next(iter(self._views))]
+        row = Row(cluster, view, Cells(recipe, landscape, cycle, static, rules))
+        state = State(traits, row, self._made_from(cluster, pod), counters, cluster.kinds.terms_version)
+        state.checked = self._batch
+        return state
+
+    def _constraints(self, cluster: Cluster, pod: PodInfo) -> Constraints:
+        hard, scorer = self._recipe.spread_filter, self._recipe.scorers.get(SPREAD)
+        return Constraints(
+            hard.constraints(cluster, pod, "DoNotSchedule") if hard is not None else (),
+            scorer.constraints(cluster, pod, "ScheduleAnyway") if scorer is not None else (),
+            scorer is not None and scorer.needs_keys(pod),
+        )
