@@ -53,6 +53,8 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "converge": Entry("converge", "Run the control plane until nothing would change any more."),
         "cordon": Entry("cordon", "Let no new pods onto nodes."),
         "uncordon": Entry("uncordon", "Let pods onto nodes again."),
+        "nodes": Entry("nodes", "Show how full the nodes are."),
+        "controllers": Entry("controllers", "List the control loops with what they did in the last run."),
         "drain": Entry("drain", "Cordon nodes and evict their pods."),
         "taint": Entry("taint", "Put taints on nodes and take them away."),
         "wait": Entry("wait", "Let virtual time pass until a condition holds."),

@@ -24,6 +24,8 @@ TOLD = (
     "persistentvolumeclaims",
     "nodes",
     "services",
+    "scenarios.sim.kctl.dev",
+    "volumeattachments.storage.k8s.io",
 )
 
 
@@ -105,7 +107,11 @@ def happenings(resource: str, old: Obj | None, new: Obj | None) -> Iterator[str]
         if dig(new, "status", "phase") == "Bound" and dig(old, "status", "phase") != "Bound":
             yield f"bound to {dig(new, 'spec', 'volumeName', default='a volume')}"
     elif resource == "nodes":
-        yield from _flag(_is_ready(old), _is_ready(new), "ready", "not ready" if new is not None else "")
+        yield from _node(old, new)
+    elif resource == "scenarios.sim.kctl.dev":
+        yield from _scenario(old, new)
+    elif resource == "volumeattachments.storage.k8s.io":
+        yield from _attachment(old, new)
     elif (before := load_balancer_addresses(old)) != (after := load_balancer_addresses(new)):
         yield f"load balancer {', '.join(after)}" if after else f"load balancer {', '.join(before)} gone"
 
@@ -144,6 +150,51 @@ def _job(old: Obj | None, new: Obj | None) -> Iterator[str]:
         if new is not None and is_condition_true(new, type_) and not (old and is_condition_true(old, type_)):
             reason = (condition(new, type_) or {}).get("reason", "")
             yield f"{word}: {reason}" if type_ == "Failed" else word
+
+
+def _node(old: Obj | None, new: Obj | None) -> Iterator[str]:
+    """Yield how a node fares: whether it is heard of, takes pods, and what taints drive pods away."""
+    if new is None:
+        yield "gone"
+        return
+    yield from _flag(_is_ready(old), _is_ready(new), "ready", "not ready")
+    was, is_ = (bool(dig(obj, "spec", "unschedulable")) for obj in (old, new))
+    yield from _flag(was, is_, "cordoned", "uncordoned")
+    before, after = _driving(old), _driving(new)
+    yield from (f"tainted {name}" for name in sorted(after - before))
+    yield from (f"no longer tainted {name}" for name in sorted(before - after))
+
+
+def _driving(node: Obj | None) -> set[str]:
+    taints = dig(node, "spec", "taints", default=())
+    return {f"{taint.get('key')}:NoExecute" for taint in taints if taint.get("effect") == "NoExecute"}
+
+
+def _scenario(old: Obj | None, new: Obj | None) -> Iterator[str]:
+    """Yield what a scenario did, and what it waits for."""
+    if dig(new, "status", "startedAt") and not dig(old, "status", "startedAt"):
+        yield "the clock starts"
+    log = dig(new, "status", "log", default=[])
+    for entry in log[len(dig(old, "status", "log", default=[])) :]:
+        yield f"{entry['what']}: {entry['error']}" if entry.get("error") else entry["what"]
+    before = {_refused(entry) for entry in dig(old, "status", "draining", default=[])} - {""}
+    for entry in dig(new, "status", "draining", default=[]):
+        text = _refused(entry)
+        if text and text not in before:
+            yield text
+
+
+def _refused(entry: Obj) -> str:
+    pods = [found["name"] for found in entry.get("waiting") or ()]
+    return f"the drain of node/{entry['node']} waits for {', '.join(pods)}" if pods else ""
+
+
+def _attachment(old: Obj | None, new: Obj | None) -> Iterator[str]:
+    """Yield where a volume is attached."""
+    obj = new or old
+    volume, node = dig(obj, "spec", "source", "persistentVolumeName", default="volume"), dig(obj, "spec", "nodeName")
+    was, is_ = (bool(dig(state, "status", "attached")) for state in (old, new))
+    yield from _flag(was, is_, f"{volume} attached to {node}", f"{volume} detached from {node}")
 
 
 def _is_ready(obj: Obj | None) -> bool:

@@ -29,6 +29,7 @@ MAX_NODES = 15_000
 SPEC_FIELDS = (
     "cloud",
     "controllerManager",
+    "controllers",
     "history",
     "ignoreDifferences",
     "kubernetes",
@@ -81,6 +82,8 @@ class Cluster(NamedTuple):
     flags: Flags = DEFAULT_FLAGS
     scheduler: Mapping[str, Any] | None = None
     """A KubeSchedulerConfiguration that was found to be valid."""
+    controllers: tuple[str, ...] | None = None
+    """Which control loops run, None for all."""
 
 
 def zones_of(region: str) -> tuple[str, ...]:
@@ -144,9 +147,26 @@ def parse(manifest: Mapping[str, Any]) -> Cluster:
     ignored = _ignored(spec["ignoreDifferences"], errors) if "ignoreDifferences" in spec else ()
     flags = _flags(spec.get("controllerManager") or {}, errors)
     scheduler = _scheduler(spec["scheduler"], errors) if spec.get("scheduler") is not None else None
+    loops = _controllers(spec["controllers"], errors) if spec.get("controllers") is not None else None
     if errors:
         raise ClusterError(errors)
-    return Cluster(groups, cloud, region, kubernetes, replicas, profile, history, ignored, flags, scheduler)
+    return Cluster(groups, cloud, region, kubernetes, replicas, profile, history, ignored, flags, scheduler, loops)
+
+
+def _controllers(given: Any, errors: list[FieldError]) -> tuple[str, ...] | None:
+    """Read which control loops run, as kube-controller-manager's ``--controllers``: ``["*", "-job-controller"]``."""
+    from kctl.plane.loops import every_loop
+
+    known = every_loop()
+    if not isinstance(given, list) or not all(isinstance(item, str) for item in given):
+        errors.append(invalid("spec.controllers", given, 'must be a list of names, as ["*", "-job-controller"]'))
+        return None
+    for n, item in enumerate(given):
+        if item != "*" and item.removeprefix("-") not in known:
+            errors.append(not_supported(f"spec.controllers[{n}]", item, sorted(known)))
+    without = {item[1:] for item in given if item.startswith("-")}
+    chosen = known if "*" in given else {item for item in given if not item.startswith("-")}
+    return tuple(sorted(chosen - without))
 
 
 def _scheduler(given: Any, errors: list[FieldError]) -> Mapping[str, Any] | None:
@@ -350,6 +370,8 @@ def manifest_of(cluster: Cluster) -> Obj:
         for name, value in cluster.flags._asdict().items()
         if value != Flags._field_defaults[name]
     }
+    if cluster.controllers is not None:
+        spec["controllers"] = list(cluster.controllers)
     if flags:
         spec["controllerManager"] = flags
     if cluster.scheduler is not None:

@@ -19,6 +19,7 @@ from kctl.api.garbage import uncollected
 from kctl.apiserver.expiry import expire
 from kctl.client.client import WatchEvent
 from kctl.client.local import LocalClient
+from kctl.plane import tally
 from kctl.runtime.converge import Outcome, Timeline, converge
 from kctl.runtime.lease import ConvergerLease
 from kctl.runtime.manager import Manager
@@ -157,6 +158,8 @@ class Converger:
         self.has_run = True
         with self._lock(), uncollected():
             self._refresh()
+            before = self._server.revision
+            tally.begin(self.manager)
             stop = self._server.storage.subscribe(WARNINGS, self._warn)
             try:
                 outcome = self._run(within, advance, progress, begin)
@@ -164,8 +167,11 @@ class Converger:
                 stop()
             if advance is not None:
                 self._server.commit(cause="advance", always=True)
-        if outcome.end == "Quiet":
-            self._server.storage.store.set_hint(MARK, json.dumps(self._mark()).encode())
+        store = self._server.storage.store
+        if outcome.end == "Quiet" and self.manager.next_wake(periodic=False) is None:
+            store.set_hint(MARK, json.dumps(self._mark()).encode())
+        if self._options.folder is not None and self._server.revision != before:
+            tally.keep(self._options.folder, self.manager)
         return outcome
 
     def _refresh(self) -> None:

@@ -23,8 +23,11 @@ SCHEDULER = "kube-scheduler"
 SCHEDULER_USER = "system:kube-scheduler"
 
 
-KUBELET = ("kubelet-registration", "kubelet-node-status", "kubelet-eviction", "kubelet")
-CLOUD = ("cloud-node-controller", "cloud-node-lifecycle-controller", "service-lb-controller")
+KUBELET = ("kubelet-registration", "kubelet-node-status", "kubelet-volumes", "kubelet-eviction", "kubelet")
+CLOUD = (
+    *("cloud-node-controller", "cloud-node-lifecycle-controller", "service-lb-controller"),
+    *("cloud-storage-controller", "csi-provisioner", "csi-attacher", "csi-resizer"),
+)
 INTENT = "intent-controller"
 SCENARIO = "scenario-controller"
 
@@ -46,9 +49,7 @@ def build(
     ``scheduler`` is a KubeSchedulerConfiguration, ``behaviours`` says what goes wrong in the kubelets' world, ``flags`` how controllers are set.
     Raises UsageError for a name that no loop has.
     """
-    from kctl.controllers import ALL
-
-    known = {SCHEDULER, INTENT, SCENARIO, *KUBELET, *CLOUD, *ALL}
+    known = every_loop()
     wanted = known if names is None else set(names)
     if KUBELET[-1] in wanted:
         wanted.update(KUBELET)
@@ -122,3 +123,49 @@ def scheduler_configuration(value: Mapping[str, Any] | None) -> Configuration:
     if errors:
         raise UsageError("\n".join(f"scheduler configuration: {error}" for error in errors))
     return configuration
+
+
+def every_loop() -> set[str]:
+    """Return the names of all loops there are."""
+    from kctl.controllers import ALL
+
+    return {SCHEDULER, INTENT, SCENARIO, *KUBELET, *CLOUD, *ALL}
+
+
+def descriptors(chosen: Sequence[str] | None, *, cloud: str) -> list[dict[str, Any]]:
+    """Return what loops there are, by level: who each is, what it watches and writes, whether it is enabled."""
+    from kctl.plane.player import ScenarioController
+
+    every = every_loop()
+    enabled = every if chosen is None else set(chosen)
+    if KUBELET[-1] in enabled:
+        enabled.update(KUBELET)
+    playing = Playing()
+    made = [("kctl", ScenarioController(playing)), *_controllers(every, cloud, Profile(), playing, DEFAULT_FLAGS)]
+    found = [
+        {
+            "name": controller.name,
+            "program": program,
+            "level": controller.level,
+            "user": controller.user,
+            "watches": sorted({watch.resource for watch in controller.watches}),
+            "kinds": sorted(set(controller.writes)),
+            "enabled": controller.name in enabled,
+        }
+        for program, controller in made
+        if controller.name in every
+    ]
+    from kctl.scheduler.loop import SchedulerLoop
+
+    found.append(
+        {
+            "name": SCHEDULER,
+            "program": SCHEDULER,
+            "level": SchedulerLoop.level,
+            "user": SCHEDULER_USER,
+            "watches": sorted(SchedulerLoop.resources),
+            "kinds": ["events", "pods"],
+            "enabled": SCHEDULER in enabled,
+        }
+    )
+    return sorted(found, key=lambda row: (row["level"], row["name"]))

@@ -416,7 +416,7 @@ class ControlPlane:
 def _shape_of(cluster: clusters.Cluster, seed: int) -> Shape:
     """Return what a plane with the shape of a cluster is made with."""
     return Shape(
-        None,
+        cluster.controllers,
         cluster.cloud,
         cluster.profile,
         seed,
