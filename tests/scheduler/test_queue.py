@@ -83,3 +83,41 @@ def test_a_removed_pod_is_nowhere(pod: Pods) -> None:
         queue.remove(PodInfo(pod(place)).key)
     assert (len(queue), queue.has_next(), queue.next_wake()) == (0, False, None)
     assert (queue.unschedulable, queue.gated) == ({}, {})
+
+
+def test_backoff_is_as_configured(pod: Pods) -> None:
+    queue = SchedulingQueue(PrioritySort().sort_key, 3.0, 20.0)
+    queued = queue.add(PodInfo(pod()), 0)
+    waits = []
+    for _ in range(5):
+        queue.pop()
+        queue.failed(queued, 0)
+        waits.append(queue.next_wake())
+        queue.wake(100)
+    assert waits == [3, 6, 12, 20, 20]
+
+
+def test_a_pod_that_is_left_over_is_tried_again_after_five_minutes_if_anything_happened(pod: Pods) -> None:
+    queue = fresh()
+    for name, since in (("a", 0), ("b", 60)):
+        queued = queue.add(PodInfo(pod(name)), since)
+        queue.pop()
+        queue.refused(queued, FIT, since)
+    assert queue.next_leftover() is None
+    queue.changes += 1
+    assert queue.next_leftover() == 300
+    queue.flush(299)
+    assert not queue.has_next()
+    queue.flush(300)
+    assert names(queue) == ["a"]
+    assert queue.next_leftover() == 360
+
+
+def test_what_happened_before_a_pod_was_refused_does_not_count(pod: Pods) -> None:
+    queue = fresh()
+    queue.changes += 1
+    queued = queue.add(PodInfo(pod()), 0)
+    queue.pop()
+    queue.refused(queued, FIT, 0)
+    queue.flush(10_000)
+    assert not queue.has_next()
