@@ -114,6 +114,7 @@ kctl.dev/v1
 cloud.kctl.dev/v1
   instances Instance cluster - - * status
   loadbalancers LoadBalancer cluster - - * status
+  volumes Volume cluster - - * status
 sim.kctl.dev/v1
   scenarios Scenario cluster - - * status
 """

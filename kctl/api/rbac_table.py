@@ -423,6 +423,26 @@ kctl:cloud-controller-manager -> account:cloud-node-controller,account:cloud-nod
   create,delete,read,update cloud.kctl.dev instances,loadbalancers
   update cloud.kctl.dev instances/status,loadbalancers/status
   events
+kctl:attach-detach-controller -> account:attachdetach-controller
+  patch storage.k8s.io volumeattachments
+kctl:cloud-storage-controller -> account:cloud-storage-controller
+  create,read storage.k8s.io csidrivers,storageclasses
+kctl:csi-attacher -> account:csi-attacher
+  read,update storage.k8s.io volumeattachments
+  update storage.k8s.io volumeattachments/status
+kctl:csi-provisioner -> account:csi-provisioner
+  create,delete,read,update core persistentvolumes
+  read,update core persistentvolumeclaims
+  read core nodes
+  read storage.k8s.io storageclasses,volumeattachments
+  create,delete,read,update cloud.kctl.dev volumes
+  update cloud.kctl.dev volumes/status
+  events
+kctl:csi-resizer -> account:csi-resizer
+  read,update core persistentvolumes
+  read core persistentvolumeclaims
+  update core persistentvolumeclaims/status
+  events
 kctl:components -> group:system:serviceaccounts:kube-system,group:system:nodes,user:system:kube-scheduler,user:system:kube-controller-manager
   get core events
 kctl:controllers -> group:system:serviceaccounts:kube-system
@@ -436,6 +456,7 @@ kctl:namespace-controller -> account:namespace-controller
 kctl:node -> group:system:nodes
   read cloud.kctl.dev instances
   update cloud.kctl.dev instances/status
+  create,get,update storage.k8s.io csinodes
 kctl:scenario -> user:system:kctl:scenario
   * * *
 kctl:protection -> account:pv-protection-controller,account:pvc-protection-controller

@@ -80,6 +80,7 @@ KINDS = """
 = renderedsets.kctl.dev
 = instances.cloud.kctl.dev
 = loadbalancers.cloud.kctl.dev
+= volumes.cloud.kctl.dev
 = scenarios.sim.kctl.dev
 """
 

@@ -25,6 +25,8 @@ BETA_CLASS = "volume.beta.kubernetes.io/storage-class"
 IS_DEFAULT_CLASS = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
 NO_PROVISIONER = "kubernetes.io/no-provisioner"
 WAIT_FOR_FIRST_CONSUMER = "WaitForFirstConsumer"
+LOCAL_DRIVER = "disk.csi.local.kctl.dev"
+"""The CSI driver of the local cloud: the one whose sidecars are simulated."""
 MODES = ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod")
 """Access modes in the order in which they are listed."""
 SHORT_MODES = dict(zip(MODES, ("RWO", "ROX", "RWX", "RWOP"), strict=True))
@@ -211,3 +213,20 @@ def default_class(classes: Iterable[Obj]) -> str:
 def is_delayed(claim: Obj, storage_class: Obj | None) -> bool:
     """Say whether a claim waits for its first consumer, as IsDelayBindingMode; ``storage_class`` is the claim's."""
     return storage_class is not None and storage_class.get("volumeBindingMode") == WAIT_FOR_FIRST_CONSUMER
+
+
+def is_attachable(volume: Obj) -> bool:
+    """Say whether a volume is attached to nodes by a driver that is simulated; others are taken to be there."""
+    return bool(dig(volume, "spec", "csi", "driver") == LOCAL_DRIVER)
+
+
+def unique_name(volume: Obj) -> str:
+    """Return what node statuses call a CSI volume."""
+    source = volume["spec"]["csi"]
+    return f"kubernetes.io/csi/{source['driver']}^{source['volumeHandle']}"
+
+
+def is_shared(volume: Obj) -> bool:
+    """Say whether several nodes may use a volume at once; one that says nothing is taken to be (isMultiAttachForbidden)."""
+    found = modes(volume)
+    return not found or bool(found & {"ReadWriteMany", "ReadOnlyMany"})

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 INVENTORIES = inventory.RESOURCE
 BOOKS = (RENDERED_SETS, INVENTORIES, INTENTS)
 """kctl's own records of what was applied, in the order they are written."""
-MADE = ("instances.cloud.kctl.dev", "loadbalancers.cloud.kctl.dev", "controllerrevisions.apps")
+MADE = ("instances.cloud.kctl.dev", "loadbalancers.cloud.kctl.dev", "volumes.cloud.kctl.dev", "controllerrevisions.apps")
 """Kinds that only controllers write."""
 MADE_FROM_SERVICES = ("endpoints.kubernetes.io/managed-by", "endpointslice.kubernetes.io/managed-by")
 """Labels of what controllers make of a Service; what people make of the same kinds has none."""

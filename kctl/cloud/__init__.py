@@ -28,4 +28,20 @@ def build(cloud: str, profile: Profile, faults: Faults | None = None) -> list[Co
         from kctl.cloud.faults import Faulty
 
         provider = cast("CloudProvider", Faulty(provider, faults))
-    return [CloudNode(provider), CloudNodeLifecycle(provider), ServiceLB(provider)]
+    loops: list[Controller] = [CloudNode(provider), CloudNodeLifecycle(provider), ServiceLB(provider)]
+    return [*loops, *_storage(profile)] if "volumes" in provider.capabilities else loops
+
+
+def _storage(profile: Profile) -> list[Controller]:
+    """Return what plays the CSI driver's sidecars, and the add-on that brings its class."""
+    from kctl.cloud.attacher import Attacher
+    from kctl.cloud.provisioner import Provisioner
+    from kctl.cloud.resizer import Resizer
+    from kctl.cloud.storage import StorageAddOn
+
+    return [
+        StorageAddOn(),
+        Provisioner(profile.volume_create, profile.volume_delete),
+        Attacher(profile.volume_attach, profile.volume_detach),
+        Resizer(profile.volume_resize),
+    ]

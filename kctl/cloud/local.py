@@ -26,7 +26,7 @@ class LocalCloud:
     """The provider named ``local``."""
 
     name = "local"
-    capabilities = frozenset({"instances", "loadbalancers"})
+    capabilities = frozenset({"instances", "loadbalancers", "volumes"})
 
     def __init__(self, create_seconds: float, delete_seconds: float) -> None:
         self._create_seconds = create_seconds

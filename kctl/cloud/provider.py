@@ -77,7 +77,7 @@ class LoadBalancerView(NamedTuple):
 class CloudProvider(Protocol):
     """A cloud. Every method may raise :class:`CloudError`.
 
-    ``capabilities`` names what it can do: ``instances``, ``loadbalancers``, ``routes``.
+    ``capabilities`` names what it can do: ``instances``, ``loadbalancers``, ``routes``, ``volumes``.
     """
 
     name: str

@@ -24,6 +24,8 @@ def build(profile: Profile, behaviours: Behaviours | None = None) -> list[Contro
     from kctl.kubelet.eviction import Eviction
     from kctl.kubelet.node import NodeStatus
     from kctl.kubelet.registration import Registration
+    from kctl.kubelet.volumes import NodeVolumes
 
     world = Annotated(behaviours)
-    return [Registration(profile), NodeStatus(profile, world), Kubelet(profile, world), Eviction(profile, world)]
+    status, eviction = NodeStatus(profile, world), Eviction(profile, world)
+    return [Registration(profile), status, NodeVolumes(), Kubelet(profile, world), eviction]

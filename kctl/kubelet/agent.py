@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from kctl.api.behaviour import booted_at
 from kctl.api.objects import Key, Obj, dig, is_deleting, key_of
-from kctl.client.cache import META, SPEC, STATUS, Cache, Caches, Index, by_node
+from kctl.api.volumes import claims_of
+from kctl.client.cache import META, SPEC, STATUS, Cache, Caches, Index, by_claim, by_node
 from kctl.client.client import Client
 from kctl.kubelet import admission, facts, pulls, references
 from kctl.kubelet.addresses import pod_address
@@ -69,6 +70,7 @@ class Kubelet(Controller):
             Watch("nodes", self._node_keys),
             Watch("configmaps", self._reference_keys("configmaps")),
             Watch("secrets", self._reference_keys("secrets")),
+            Watch("persistentvolumeclaims", self._claim_keys),
         )
 
     def prepare(self, caches: Caches) -> None:
@@ -105,7 +107,13 @@ class Kubelet(Controller):
         refused = admission.is_by_hand(pod) and admission.refusal(
             pod, node, by_node(pods).get(node["metadata"]["name"])
         )
-        return Known(objects, facts.images_on(node, images), address, queue, refused or None, behaviour, self.world)
+        volumes: tuple[str, ...] = ()
+        if claims_of(pod):
+            from kctl.kubelet.volumes import waited_for
+
+            volumes = waited_for(caches, pod, node)
+        there = facts.images_on(node, images)
+        return Known(objects, there, address, queue, refused or None, behaviour, self.world, volumes)
 
     def decide(self, seen: Seen, now: float) -> Decision:
         """Turn the pod's next step into actions."""
@@ -158,18 +166,20 @@ class Kubelet(Controller):
         return keys
 
     def _node_keys(self, old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
-        """Wake the pods of a node that comes up, speaks again or gets its address."""
+        """Wake the pods of a node that comes up, speaks again, gets its address or was rebooted."""
         if new is None:
             return []
-        if (
+        is_rebooted = booted_at(new) is not None and (old is None or booted_at(old) != booted_at(new))
+        is_as_before = (
             old is not None
             and is_silent(old) == is_silent(new)
             and node_ip(old) == node_ip(new)
-            and booted_at(old) == booted_at(new)
-        ):
+            and dig(old, "status", "volumesAttached") == dig(new, "status", "volumesAttached")
+        )
+        if is_as_before and not is_rebooted:
             return []
         found = by_node(caches["pods"]).get(new["metadata"]["name"])
-        return [key_of(pod) for pod in found if not is_settled(pod, self.world.pod(pod))]
+        return [key_of(pod) for pod in found if is_rebooted or not is_settled(pod, self.world.pod(pod))]
 
     def _waiting_for(self, pods: Cache) -> Index:
         """Return the index of the pods that have yet to start by what they name."""
@@ -180,6 +190,11 @@ class Kubelet(Controller):
             return self._references.places(pod)
 
         return pods.index(REFERENCES, values, on=SPEC | STATUS)
+
+    def _claim_keys(self, old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
+        """Wake the pods that wait for a claim to be bound."""
+        pods = by_claim(caches["pods"]).get(key_of(new)) if new is not None else ()
+        return [key_of(pod) for pod in pods if pod["spec"].get("nodeName") and _has_waiting(pod)]
 
     def _reference_keys(self, resource: str) -> KeysOf:
         """Wake the pods that wait for a ConfigMap or Secret."""

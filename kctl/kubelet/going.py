@@ -28,6 +28,8 @@ from kctl.kubelet.restarts import CRASH_LOOP, LONGEST, back_off, back_off_messag
 from kctl.kubelet.stopping import Stopping
 from kctl.runtime.profile import Profile
 
+ATTACH_TIMEOUT = 123.0
+"""A kubelet waits so long for volumes before it complains (podAttachAndMountTimeout)."""
 NO_ADDRESS = (
     "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to set up the network: "
     "no IP addresses available in the pod range of the node"
@@ -140,7 +142,21 @@ class Going(Stopping):
             self.statuses[name] = c.terminated(status, self.now, exit_code=end.exit_code, reason=end.reason)
             self.is_fresh = True
 
+    def _wait_for_volumes(self) -> None:
+        """Wait until all volumes are attached; say so, once, when that takes too long."""
+        since = self.old.get("startTime")
+        late = (parse_time(since) if since else self.now) + ATTACH_TIMEOUT
+        if self.now < late:
+            self.timers.append(late)
+        elif self.now == late:
+            from kctl.kubelet.volumes import timed_out
+
+            self.warn("FailedMount", timed_out(self.known.volumes))
+
     def _make_sandbox(self) -> None:
+        if self.known.volumes:
+            self._wait_for_volumes()
+            return
         problem = references.mount_problem(self.spec, self.known.objects)
         if problem:
             if not self.old.get("startTime"):

@@ -29,7 +29,8 @@ class Known(NamedTuple):
     ``objects`` are the ConfigMaps and Secrets the pod names, ``images`` the instants from
     which images are present on the node, ``queue`` what its puller is asked for, ``address``
     the one the pod gets if it needs one, ``refusal`` reason and message when the node does not take it,
-    ``behaviour`` what its containers do when it is not the default, ``world`` what images do.
+    ``behaviour`` what its containers do when it is not the default, ``world`` what images do, ``volumes``
+    the pod's volumes that are not bound or not attached yet.
     """
 
     objects: references.Found = MappingProxyType({})
@@ -39,6 +40,7 @@ class Known(NamedTuple):
     refusal: tuple[str, str] | None = None
     behaviour: PodBehaviour | None = None
     world: Behaviours = WORKS
+    volumes: tuple[str, ...] = ()
 
 
 class Happening(NamedTuple):

@@ -113,6 +113,7 @@ def _is_like(model: Model, pod: Obj, known: Known, has_node_ip: bool) -> bool:
         and was["spec"]["containers"] is pod["spec"]["containers"]
         and was["metadata"].get("generation") == pod["metadata"].get("generation")
         and model.known.behaviour == known.behaviour
+        and model.known.volumes == known.volumes
         and is_like(was.get("status"), pod.get("status"), OF_STATUSES)
         and is_like(was["spec"], pod["spec"], OF_SPECS)
         and model.known.objects.keys() == known.objects.keys()

@@ -20,3 +20,8 @@ class Profile(NamedTuple):
     job_container_run: float = 1.0
     load_balancer_create: float = 5.0
     load_balancer_delete: float = 2.0
+    volume_create: float = 3.0
+    volume_delete: float = 2.0
+    volume_attach: float = 4.0
+    volume_detach: float = 2.0
+    volume_resize: float = 3.0

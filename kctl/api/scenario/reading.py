@@ -34,6 +34,11 @@ LATENCIES = {
     "jobContainerRun": "job_container_run",
     "loadBalancerCreate": "load_balancer_create",
     "loadBalancerDelete": "load_balancer_delete",
+    "volumeCreate": "volume_create",
+    "volumeDelete": "volume_delete",
+    "volumeAttach": "volume_attach",
+    "volumeDetach": "volume_detach",
+    "volumeResize": "volume_resize",
 }
 """The latencies a profile may give, by the names ``kctl.yaml`` has for them."""
 TOP = ("apiVersion", "kind", "metadata", "status")
