@@ -172,7 +172,8 @@ def test_category_all_is_what_get_all_lists() -> None:
 
 def test_own_kinds_are_cluster_scoped() -> None:
     own = [kind for kind in BUILTIN.all() if kind.group in OWN]
-    assert [kind.kind for kind in own] == ["Intent", "Inventory", "RenderedSet", "Instance", "LoadBalancer", "Scenario"]
+    names = ["Intent", "Inventory", "RenderedSet", "Instance", "LoadBalancer", "Volume", "Scenario"]
+    assert [kind.kind for kind in own] == names
     assert not any(kind.namespaced for kind in own)
 
 

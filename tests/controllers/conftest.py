@@ -14,6 +14,7 @@ from kctl.apiserver.server import APIServer
 from kctl.client.local import LocalClient
 from kctl.controllers import ALL, build
 from kctl.controllers.pods import is_ready
+from kctl.runtime.actions import Emit
 from kctl.runtime.controller import Controller
 from kctl.runtime.loop import ControllerLoop
 from kctl.runtime.manager import Manager
@@ -118,14 +119,17 @@ class World:
         raise AssertionError("pods keep coming")
 
     def decisions(self) -> list[tuple[str, Key, Any]]:
-        """Return every action some controller would still take; a settled world has none."""
+        """Return every action some controller would still take; a settled world has none.
+
+        What is said once is not said again.
+        """
         found = []
         for controller in self.controllers:
             for key in self.keys_of(controller):
                 seen = controller.observe(self.caches, key)
                 if seen is not None:
                     decision = controller.decide(seen, self.clock.now())
-                    found += [(controller.name, key, action) for action in decision.actions]
+                    found += [(controller.name, key, action) for action in decision.actions if not is_said_once(action)]
         return found
 
     def keys_of(self, controller: Controller) -> list[Key]:
@@ -135,6 +139,10 @@ class World:
             for obj in self.caches[watch.resource].all():
                 keys.update(dict.fromkeys(watch.keys(None, obj, self.caches)))
         return list(keys)
+
+
+def is_said_once(action: Any) -> bool:
+    return isinstance(action, Emit) and action.once
 
 
 @pytest.fixture

@@ -83,7 +83,8 @@ def test_a_claim_made_for_a_pod_is_used_until_the_pod_is_shut_down(owner, grace,
 
 
 @pytest.mark.parametrize(("phase", "left"), [("Bound", ["pv"]), ("Available", []), ("Released", [])])
-def test_a_volume_stays_while_it_is_bound(world, phase, left):
+def test_a_volume_stays_while_it_is_bound(make_world, phase, left):
+    world = make_world(("persistentvolume-protection-controller",))
     spec = {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/x"}}
     made = world.create({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pv"}, "spec": spec})
     world.client.update(VOLUMES, {**made, "status": {"phase": phase}}, subresource="status")
