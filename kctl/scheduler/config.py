@@ -39,11 +39,6 @@ class Profile(NamedTuple):
     percentage: int | None = None
     """How many of the nodes are to be found feasible, in percent; 0: as upstream, None: all."""
 
-    @property
-    def is_default(self) -> bool:
-        """Say whether everything but the name is as in the default profile."""
-        return not any(self.args.values()) and self.points == config_plugins.defaults() and self.percentage is None
-
 
 class Configuration(NamedTuple):
     """What a kube-scheduler is started with."""

@@ -80,7 +80,6 @@ class Framework:
         name: str = "default-scheduler",
         percentage: int | None = None,
         pick: ties.Ties = ties.first,
-        is_default: bool = True,
     ) -> None:
         self.name = name
         self.plugins = tuple(plugins)
@@ -89,8 +88,6 @@ class Framework:
         self.percentage = percentage
         self.pick = pick
         """Chooses among the best nodes."""
-        self.is_default = is_default
-        """Whether all but the name is as in the default profile: the kernel may take what it knows then."""
 
         def at(point: str, extends: Any) -> list[Any]:
             chosen = plugins if points is None else [self.by_name[n] for n in points[point] if n in self.by_name]

@@ -80,7 +80,6 @@ def build(profile: Profile, pick: ties.Ties = ties.first) -> Framework:
         name=profile.name,
         percentage=profile.percentage,
         pick=pick,
-        is_default=profile.is_default,
     )
 
 

@@ -42,7 +42,6 @@ def test_nothing_said_is_one_default_scheduler_with_all_nodes_scored() -> None:
     found = parsed()
     assert found == config.Configuration()
     assert found.names == {"default-scheduler"}
-    assert found.profiles[0].is_default
     assert found.profiles[0].percentage is None
 
 
@@ -148,9 +147,7 @@ WEIGHTS = [
 
 @pytest.mark.parametrize(("plugins", "weight"), WEIGHTS)
 def test_weights(plugins: Obj, weight: int) -> None:
-    found = profile(plugins=plugins)
-    assert found.points.weights["NodeAffinity"] == weight
-    assert not found.is_default
+    assert profile(plugins=plugins).points.weights["NodeAffinity"] == weight
 
 
 def test_a_profiles_percentage_goes_before_that_of_all() -> None:
