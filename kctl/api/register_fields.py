@@ -80,29 +80,27 @@ core.v1.SecretEnvSource
 core.v1.LocalObjectReference
   = name
 core.v1.Volume
-  = configMap name secret projected
+  = configMap ephemeral name persistentVolumeClaim secret projected
   . downwardAPI emptyDir gitRepo
-  ~ awsElasticBlockStore: taken to mount at once, on any node
+  ~ awsElasticBlockStore: no two pods of a node share one; taken to mount at once
   ~ azureDisk: taken to mount at once, on any node
   ~ azureFile: taken to mount at once
   ~ cephfs: taken to mount at once
   ~ cinder: taken to mount at once, on any node
   ~ csi: taken to mount at once
-  ~ ephemeral: no claim is made; taken to mount at once
   ~ fc: taken to mount at once
   ~ flexVolume: taken to mount at once
   ~ flocker: taken to mount at once
-  ~ gcePersistentDisk: taken to mount at once, on any node
+  ~ gcePersistentDisk: pods of a node share one for reading only; taken to mount at once
   ~ glusterfs: taken to mount at once
   ~ hostPath: taken to be there, whatever its type
   ~ image: taken to be pulled at once
-  ~ iscsi: taken to mount at once
+  ~ iscsi: pods of a node share one for reading only; taken to mount at once
   ~ nfs: taken to mount at once
-  ~ persistentVolumeClaim: the claim is taken to be there and bound, on any node
   ~ photonPersistentDisk: taken to mount at once, on any node
   ~ portworxVolume: taken to mount at once
   ~ quobyte: taken to mount at once
-  ~ rbd: taken to mount at once
+  ~ rbd: pods of a node share one for reading only; taken to mount at once
   ~ scaleIO: taken to mount at once
   ~ storageos: taken to mount at once
   ~ vsphereVolume: taken to mount at once, on any node
@@ -179,8 +177,7 @@ apps.v1.RollingUpdateDaemonSet
   = maxSurge maxUnavailable
 apps.v1.StatefulSetSpec
   = minReadySeconds ordinals persistentVolumeClaimRetentionPolicy podManagementPolicy replicas revisionHistoryLimit
-  = selector serviceName template updateStrategy
-  ~ volumeClaimTemplates: their claims are made, but never bound
+  = selector serviceName template updateStrategy volumeClaimTemplates
 apps.v1.StatefulSetOrdinals
   = start
 apps.v1.StatefulSetPersistentVolumeClaimRetentionPolicy
@@ -355,5 +352,97 @@ rbac.v1.RoleRef
 rbac.v1.Subject
   = apiGroup kind name namespace
 authentication.v1.SelfSubjectReview
+core.v1.PersistentVolumeClaimVolumeSource
+  = claimName
+  . readOnly
+core.v1.EphemeralVolumeSource
+  = volumeClaimTemplate
+core.v1.PersistentVolumeClaimTemplate
+  = metadata spec
+core.v1.PersistentVolumeClaim
+  = spec
+core.v1.PersistentVolumeClaimSpec
+  = accessModes resources selector storageClassName volumeMode volumeName
+  ~ dataSource: the volume is made empty
+  ~ dataSourceRef: the volume is made empty
+  ~ volumeAttributesClassName: compared when the claim is bound; the volume is not modified
+core.v1.VolumeResourceRequirements
+  = limits requests
+core.v1.PersistentVolume
+  = spec
+core.v1.PersistentVolumeSpec
+  = accessModes capacity claimRef csi hostPath local nfs nodeAffinity persistentVolumeReclaimPolicy storageClassName
+  = volumeMode
+  . mountOptions
+  ~ awsElasticBlockStore: not translated for a CSI driver; taken to mount at once
+  ~ azureDisk: not translated for a CSI driver; taken to mount at once
+  ~ azureFile: not translated for a CSI driver; taken to mount at once
+  ~ cephfs: taken to mount at once
+  ~ cinder: not translated for a CSI driver; taken to mount at once
+  ~ fc: taken to mount at once
+  ~ flexVolume: taken to mount at once
+  ~ flocker: taken to mount at once
+  ~ gcePersistentDisk: not translated for a CSI driver; taken to mount at once
+  ~ glusterfs: taken to mount at once
+  ~ iscsi: taken to mount at once
+  ~ photonPersistentDisk: taken to mount at once
+  ~ portworxVolume: not translated for a CSI driver; taken to mount at once
+  ~ quobyte: taken to mount at once
+  ~ rbd: taken to mount at once
+  ~ scaleIO: taken to mount at once
+  ~ storageos: taken to mount at once
+  ~ volumeAttributesClassName: compared when the volume is bound; the volume is not modified
+  ~ vsphereVolume: not translated for a CSI driver; taken to mount at once
+core.v1.CSIPersistentVolumeSource
+  = driver volumeHandle
+  . controllerExpandSecretRef controllerPublishSecretRef fsType nodeExpandSecretRef nodePublishSecretRef
+  . nodeStageSecretRef readOnly volumeAttributes
+core.v1.LocalVolumeSource
+  . fsType path
+core.v1.NFSVolumeSource
+  . path readOnly server
+core.v1.HostPathVolumeSource
+  = path
+  . type
+core.v1.VolumeNodeAffinity
+  = required
+core.v1.ObjectReference
+  = apiVersion kind name namespace resourceVersion uid
+  . fieldPath
+storage.v1.StorageClass
+  = allowVolumeExpansion allowedTopologies provisioner reclaimPolicy volumeBindingMode
+  . mountOptions parameters
+core.v1.TopologySelectorTerm
+  = matchLabelExpressions
+core.v1.TopologySelectorLabelRequirement
+  = key values
+storage.v1.VolumeAttachment
+  = spec
+storage.v1.VolumeAttachmentSpec
+  = attacher nodeName source
+storage.v1.VolumeAttachmentSource
+  = persistentVolumeName
+  ~ inlineVolumeSpec: only volumes that are objects are counted
+storage.v1.CSINode
+  = spec
+storage.v1.CSINodeSpec
+  = drivers
+storage.v1.CSINodeDriver
+  = allocatable name
+  . nodeID
+  ~ topologyKeys: volumes of the local cloud are made per zone, whatever is listed
+storage.v1.VolumeNodeResources
+  = count
+storage.v1.CSIDriver
+  = spec
+storage.v1.CSIDriverSpec
+  = storageCapacity
+  . fsGroupPolicy podInfoOnMount requiresRepublish seLinuxMount serviceAccountTokenInSecrets tokenRequests
+  . volumeLifecycleModes
+  ~ attachRequired: the driver of the local cloud attaches its volumes, others are taken to need none
+  ~ nodeAllocatableUpdatePeriodSeconds: nobody updates the counts of a CSINode
+  ~ preventPodSchedulingIfMissing: beta, and off by default
+storage.v1.CSIStorageCapacity
+  = capacity maximumVolumeSize nodeTopology storageClassName
 """
 """Metadata, status and the definitions of meta/v1 are the API server's business and not listed."""

@@ -16,8 +16,8 @@ KINDS = """
 = limitranges
 = namespaces
 = nodes
-~ persistentvolumeclaims: never bound or provisioned; pods that use one are scheduled and started as if it were bound
-~ persistentvolumes: never bound, reclaimed or deleted
+= persistentvolumeclaims: provisioned for by the driver of the local cloud alone
+= persistentvolumes: recycled without a pod; those of other CSI drivers are attached and mounted at once
 = pods
 ~ podtemplates: data for other tools; no controller reads them upstream either
 = replicationcontrollers
@@ -52,12 +52,12 @@ KINDS = """
 = clusterroles.rbac.authorization.k8s.io: aggregated in the request that changes one of them
 = rolebindings.rbac.authorization.k8s.io
 = roles.rbac.authorization.k8s.io
-~ csidrivers.storage.k8s.io: there are no storage drivers
-~ csinodes.storage.k8s.io: there are no volume limits
-~ csistoragecapacities.storage.k8s.io: free storage does not steer pods
-~ storageclasses.storage.k8s.io: nothing is provisioned
-~ volumeattachments.storage.k8s.io: nothing is attached
-~ volumeattributesclasses.storage.k8s.io: nothing is provisioned
+= csidrivers.storage.k8s.io
+= csinodes.storage.k8s.io: the driver of the local cloud takes any number of volumes a node
+= csistoragecapacities.storage.k8s.io
+= storageclasses.storage.k8s.io: only the driver of the local cloud makes volumes; parameters mean nothing to it
+= volumeattachments.storage.k8s.io: for the driver of the local cloud
+~ volumeattributesclasses.storage.k8s.io: compared when claims are bound; volumes are not modified, and the class is not protected
 = mutatingadmissionpolicies.admissionregistration.k8s.io
 = mutatingadmissionpolicybindings.admissionregistration.k8s.io
 ~ mutatingwebhookconfigurations.admissionregistration.k8s.io: webhooks are not called; requests are treated by their failurePolicy
@@ -90,7 +90,10 @@ CUSTOM = "no controller of this custom resource runs here"
 DEVIATIONS = """
 containers: nothing is run: every container starts, answers its probes and ends on SIGTERM with exit code 0
 images: every image that can be named exists; no registry is asked
-latencies: pull, start, stop and load balancer times are round assumptions, not measurements
+latencies: pull, start, stop, load balancer and volume times are round assumptions, not measurements
+storage: the local cloud has a default StorageClass, standard, as GKE and AKS have one; it comes back when deleted
+storage: open claims are looked at anew at whole multiples of the sync period, and only when something may have changed
+storage: a pod looks whether its volumes are bound at whole seconds, and gives up after 600 s only when time is let pass
 pods: those on a node that does not exist go 40 s after they were made, where upstream waits 40 s from when it misses the node
 nodes: kubelets do not fail, send no heartbeats and evict nothing for want of resources
 nodes: no node gets a NoExecute taint by itself, so there are no eviction rates for zones that fail

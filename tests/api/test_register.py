@@ -84,7 +84,7 @@ POD: Obj = {
             {"name": "a", "lifecycle": {"preStop": {"sleep": {"seconds": 1}}}, "command": ["x"]},
             {"name": "b", "lifecycle": {"postStart": {"exec": {}}}},
         ],
-        "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}, {"name": "w", "emptyDir": {}}],
+        "volumes": [{"name": "v", "nfs": {"server": "s", "path": "/"}}, {"name": "w", "emptyDir": {}}],
         "schedulerName": "default-scheduler",
         "resourceClaims": [],
         "tolerations": [{"key": "a", "tolerationSeconds": 60}],
@@ -96,7 +96,7 @@ def test_an_object_says_which_accepted_fields_it_uses() -> None:
     entries = register.not_simulated(kind_of("pod"), POD)
     assert [entry.path for entry in entries] == [
         "spec.containers[].lifecycle",
-        "spec.volumes[].persistentVolumeClaim",
+        "spec.volumes[].nfs",
     ]
     assert {entry.state for entry in entries} == {ACCEPTED}
 

@@ -54,6 +54,8 @@ def missing(world: World) -> Iterator[Finding]:
             if need.optional or what in seen or what in MADE or (need.resource in ROLES and not has_roles):
                 continue
             seen.add(what)
+            if what == (CLASSES, "standard") and _brings_storage(world):
+                continue
             scope = namespace if need.resource in NAMESPACED else ""
             if world.get(need.resource, scope, need.name) is None and not world.is_provided(namespace, need.name):
                 word = WORDS[need.resource]
@@ -186,13 +188,18 @@ OTHERS = {
 }
 
 
+def _brings_storage(world: World) -> bool:
+    """Say whether there are machines of the local cloud, with which its storage classes come."""
+    return any(dig(found.obj, "spec", "provider") == "local" for found in world.all("instances.cloud.kctl.dev"))
+
+
 def _lacks_default(world: World, item: Item) -> bool:
     """Say whether a claim waits for a default class that does not exist, and no volume is there to be bound."""
     if dig(item.obj, "spec", "storageClassName") is not None or dig(item.obj, "spec", "volumeName"):
         return False
     if any(annotations_of(found.obj).get(name) == "true" for found in world.all(CLASSES) for name in DEFAULT_CLASS):
         return False
-    return not world.all("persistentvolumes")
+    return not world.all("persistentvolumes") and not _brings_storage(world)
 
 
 def backends(item: Item) -> Iterator[tuple[Obj, str]]:
