@@ -99,8 +99,10 @@ nodes: kubelets do not fail, send no heartbeats and evict nothing for want of re
 nodes: no node gets a NoExecute taint by itself, so there are no eviction rates for zones that fail
 nodes: one goes at once with its machine, where upstream first misses its heartbeats for 50 s
 nodes: when a NoExecute taint came is noted in an annotation of the node, where upstream keeps it in memory
-scheduling: every node is scored, where upstream samples above 100 nodes
-scheduling: ties are broken by the seed, where upstream draws at random
+scheduling: every node is scored, where upstream samples above 100 nodes, unless percentageOfNodesToScore is configured
+scheduling: ties go to the first node, or are drawn by the seed, where upstream draws at random
+scheduling: nodes are looked at one after another, as upstream's with parallelism 1; pods are not batched
+scheduling: a pod that does not fit is tried again after 5 minutes only when time is let pass and something happened
 names: generated suffixes derive from owner and number, where upstream draws at random
 time: the clock is virtual and jumps from one event to the next
 time: nothing waits for the schedule of a CronJob or for the time to live of a Job; they come when time is let pass

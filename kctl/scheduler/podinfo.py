@@ -324,8 +324,10 @@ def _same_but_node(old: Obj, new: Obj) -> bool:
 
 
 def reports_resources(obj: Obj) -> bool:
-    """Say whether a container status carries other resources than its spec asks for: during an in-place resize."""
+    """Say whether the status carries other resources than the spec asks for: during an in-place resize."""
     status = obj.get("status") or {}
+    if status.get("resources") and (obj["spec"].get("resources") or {}).get("requests"):
+        return True
     for name, of_spec in STATUSES:
         reported = [s for s in status.get(name) or () if s.get("resources")]
         if not reported:

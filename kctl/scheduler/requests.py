@@ -145,12 +145,23 @@ def _resize_infeasible(status: Obj) -> bool:
 
 
 def _pod_level(pod: Obj) -> Amounts:
-    """Return the pod-level requests that replace the sum over containers."""
-    requests = dig(pod["spec"], "resources", "requests")
+    """Return the pod-level requests that replace the sum over containers, raised to what the kubelet still holds."""
+    own = _supported(dig(pod["spec"], "resources", "requests"))
+    status = pod.get("status") or {}
+    if not own or not status.get("resources"):
+        return own
+    held = _supported(dig(status, "resources", "requests"))
+    _raise(held, _supported(status.get("allocatedResources")))
+    if not _resize_infeasible(status):
+        _raise(held, own)
+    return held
+
+
+def _supported(requests: Mapping[str, str | int | float] | None) -> Amounts:
+    """Read those of the requests that can be made for a whole pod (IsSupportedPodLevelResource)."""
     if not requests:
         return {}
-    known = {n: v for n, v in requests.items() if n in ("cpu", "memory") or n.startswith("hugepages-")}
-    return amounts(known)
+    return amounts({n: v for n, v in requests.items() if n in ("cpu", "memory") or n.startswith("hugepages-")})
 
 
 def _add(into: Amounts, other: Mapping[str, int]) -> None:

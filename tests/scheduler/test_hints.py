@@ -112,6 +112,28 @@ def test_pod_events(
     assert any(hints.worth_trying(cluster(), wanted, frozenset({plugin}), event) for event in asked) is worth
 
 
+def honoring(policy: str) -> Obj:
+    return {"topologySpreadConstraints": [{**SPREAD, "nodeTaintsPolicy": policy}]}
+
+
+@pytest.mark.parametrize(("policy", "worth"), [("Honor", True), ("Ignore", False)])
+def test_a_spread_pod_that_tolerates_more_may_count_other_nodes(
+    cluster: Clusters, pod: Make, policy: str, worth: bool
+) -> None:
+    old = PodInfo(pod(**honoring(policy)))
+    new = PodInfo(pod(**honoring(policy), tolerations=[{"operator": "Exists"}]))
+    assert hints.pod_events(old, new) == [hints.POD_TOLERATION]
+    event = Event(hints.POD_TOLERATION, old_pod=old, new_pod=new)
+    assert hints.worth_trying(cluster(), new, frozenset({"PodTopologySpread"}), event) is worth
+
+
+def test_a_pod_that_never_had_a_node_was_not_counted(cluster: Clusters, pod: Make) -> None:
+    gone = Event(hints.POD_DELETE, old_pod=PodInfo(pod("other", labels=WEB, status={"nominatedNodeName": "n"})))
+    wanted = PodInfo(pod(topologySpreadConstraints=[SPREAD]))
+    assert not hints.worth_trying(cluster(), wanted, frozenset({"PodTopologySpread"}), gone)
+    assert hints.worth_trying(cluster(), wanted, frozenset({"NodeResourcesFit"}), gone)
+
+
 def test_a_deleted_pod_frees_only_the_ports_it_had(cluster: Clusters, pod: Make) -> None:
     def holding(name: str, port: int) -> PodInfo:
         ports = [{"containerPort": 1, "hostPort": port}]

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from kctl.scheduler.cluster import Cluster
+from kctl.scheduler.config import Profile
 from kctl.scheduler.extension import Preemption
 from kctl.scheduler.podinfo import PodInfo
-from kctl.scheduler.profile import default_profile
+from kctl.scheduler.profile import build, default_profile
 
 Obj = dict[str, Any]
 Make = Callable[..., Obj]
@@ -102,3 +103,45 @@ def test_anti_affinity_to_a_victim_goes_with_it(cluster: Clusters, node: Make, p
     there = [pod("web", nodeName="a", labels={"app": "web"}), pod("other", nodeName="a")]
     found = preempt(cluster([node("a")], there), pod(priority=10, affinity=lonely))
     assert victims(found) == ["web"]
+
+
+@pytest.mark.parametrize("selector", [None, {}, {"matchLabels": {}, "matchExpressions": []}])
+def test_a_budget_that_selects_nothing_protects_nobody(cluster: Clusters, node: Make, pod: Make, selector: Any) -> None:
+    there = [pod("x", nodeName="a", cpu="4", labels={"app": "web"}), pod("y", nodeName="b", cpu="4", priority=1)]
+    budget = {
+        "metadata": {"namespace": "default", "name": "pdb"},
+        "spec": {"selector": selector},
+        "status": {"disruptionsAllowed": 0},
+    }
+    found = cluster([node("a"), node("b")], there, poddisruptionbudgets_policy=[budget])
+    assert preempt(found, pod(cpu="4", priority=10)).node == "a"
+
+
+def with_candidates(number: int) -> Any:
+    return build(Profile(args={"DefaultPreemption": {"min_percent": 0, "min_absolute": number}}))
+
+
+@pytest.mark.parametrize(("wanted", "chosen"), [(1, "a"), (3, "c"), (4, "d"), (5, "d")])
+def test_so_many_nodes_are_tried_as_the_arguments_want(
+    cluster: Clusters, node: Make, pod: Make, wanted: int, chosen: str
+) -> None:
+    there = [pod(n, nodeName=n, cpu="4", priority=9 - at) for at, n in enumerate("abcd")]
+    found = cluster([node(n) for n in "abcd"], there)
+    preemption = with_candidates(wanted).schedule(found, PodInfo(pod(cpu="4", priority=10))).preemption
+    assert preemption.node == chosen
+
+
+def test_nodes_that_violate_budgets_are_no_more_than_wanted_while_a_better_one_is_looked_for(
+    cluster: Clusters, node: Make, pod: Make
+) -> None:
+    # The first is kept, the second violates too and is cheaper, but one was wanted; the last violates nothing.
+    budget = {
+        "metadata": {"namespace": "default", "name": "pdb"},
+        "spec": {"selector": {"matchLabels": {"app": "web"}}},
+        "status": {"disruptionsAllowed": 0},
+    }
+    web = {"app": "web"}
+    there = [pod("x", nodeName="a", cpu="4", priority=5, labels=web), pod("y", nodeName="b", cpu="4", labels=web)]
+    found = cluster([node("a"), node("b")], there, poddisruptionbudgets_policy=[budget])
+    preemption = with_candidates(1).schedule(found, PodInfo(pod(cpu="4", priority=10))).preemption
+    assert (preemption.node, list(preemption.candidates)) == ("a", ["a"])

@@ -50,6 +50,37 @@ CASES = [
         spec(container(cpu="1"), overhead={"cpu": "250m", "memory": "1Mi"}), 1250, MI, id="overhead comes on top"
     ),
     pytest.param(
+        {
+            **spec(container(cpu="1"), resources={"requests": {"cpu": "3"}}),
+            "status": {"resources": {"requests": {"cpu": "5"}}, "allocatedResources": {"cpu": "4"}},
+        },
+        5000,
+        0,
+        id="a pod that is being made smaller as a whole counts with what it still has",
+    ),
+    pytest.param(
+        {
+            **spec(container(cpu="1"), resources={"requests": {"cpu": "9"}}),
+            "status": {
+                "resources": {"requests": {"cpu": "2"}},
+                "allocatedResources": {"cpu": "3"},
+                "conditions": [{"type": "PodResizePending", "reason": "Infeasible"}],
+            },
+        },
+        3000,
+        0,
+        id="a resize of the pod that the kubelet refused does not count",
+    ),
+    pytest.param(
+        {
+            **spec(container(cpu="1"), resources={"requests": {"memory": "1Mi"}}),
+            "status": {"resources": {"requests": {"cpu": "5", "memory": "2Mi"}}},
+        },
+        5000,
+        2 * MI,
+        id="what a whole pod holds counts beside what it asks for",
+    ),
+    pytest.param(
         spec(container(cpu="1"), resources={"requests": {"cpu": "3"}}, overhead={"cpu": "1"}),
         4000,
         0,
