@@ -6,13 +6,15 @@ one queue a zone, at rates that depend on how much of the zone is lost (:mod:`kc
 
 A heartbeat is a fact, not a write (:func:`kctl.api.behaviour.silent_since`), so a node that lives costs
 nothing, and one that dies is looked at once, when its grace period ends. Upstream looks at all of them
-every 5 s and so is up to that much later. When a node last was tainted derives from the taints' own
+every 5 s and so is up to that much later. It is at such a look, on the clock's multiples of 5 s, that a node
+which is heard of again loses its NoExecute taint; NoSchedule taints follow at once. When a node last was tainted derives from the taints' own
 ``timeAdded``; the queue of a zone is in the order in which its nodes were lost. Who leaves tainted nodes, and when, is
 :mod:`kctl.controllers.tainteviction`.
 """
 
 from __future__ import annotations
 
+from math import ceil
 from typing import NamedTuple
 
 from kctl.api.behaviour import silent_since
@@ -45,11 +47,12 @@ ZONES = "zone:"
 
 
 class NodeSeen(NamedTuple):
-    """A node; its pods when it is silent. ``is_all`` when every zone is lost."""
+    """A node; its pods when it is silent. ``is_all`` when every zone is lost, ``is_new`` when nobody knows it yet."""
 
     node: Obj
     pods: list[Obj]
     is_all: bool = False
+    is_new: bool = False
 
 
 class NodeGone(NamedTuple):
@@ -89,6 +92,8 @@ class NodeLifecycleController(Controller):
         """Nodes that this process has seen go, until that is said."""
         self._come: set[Key] = set()
         """Pods that have come to a lost node, until they were looked at."""
+        self._new: set[Key] = set()
+        """Nodes that nobody has taken note of yet, until that is said."""
         self.watches = (Watch("nodes", self._keys_of_node), Watch("pods", self._keys_of_pod, SPEC))
 
     def prepare(self, caches: Caches) -> None:
@@ -115,7 +120,9 @@ class NodeLifecycleController(Controller):
         self._gone.pop(key, None)
         pods = by_node(caches["pods"]).get(key.name) if readiness(node) == "True" and _is_silent(node) else []
         is_all = bool(no_execute_keys(node)) and zones.is_all_lost(zones.count_fold(nodes).items())
-        return NodeSeen(node, pods, is_all)
+        is_new = key in self._new
+        self._new.discard(key)
+        return NodeSeen(node, pods, is_all, is_new)
 
     def _zone(self, caches: Caches, zone: str) -> ZoneSeen | None:
         nodes = caches["nodes"]
@@ -143,9 +150,13 @@ class NodeLifecycleController(Controller):
             lost = _lose(seen, now)
             if lost:
                 return Decision(tuple(lost))
-        told = (_event(node, "RegisteredNode", "Registered Node {} in Controller"),) if _is_new(node, now) else ()
+        told = (_event(node, "RegisteredNode", "Registered Node {} in Controller"),) if seen.is_new else ()
         wake_at = due if due is not None and now < due else None
-        return Decision((*_taint(seen, now), *told), wake_at)
+        look = _next_look(now, self.flags.node_monitor_period)
+        is_early = now < look and not seen.is_all
+        if is_early and readiness(node) == "True" and no_execute_keys(node):
+            wake_at = look
+        return Decision((*_taint(seen, now, is_early=is_early), *told), wake_at)
 
     def _due(self, node: Obj) -> float | None:
         """Return when the node's grace period ends, None while it is heard of."""
@@ -153,7 +164,10 @@ class NodeLifecycleController(Controller):
             created = node["metadata"].get("creationTimestamp")
             return parse_time(created) + self.flags.node_startup_grace_period if created else None
         since = silent_since(node)
-        return None if since is None else since + self.flags.node_monitor_grace_period
+        if since is None:
+            return None
+        beat = (condition(node, "Ready") or {}).get("lastHeartbeatTime")
+        return max(since, parse_time(beat) if beat else since) + self.flags.node_monitor_grace_period
 
     def _keys_of_node(self, old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
         """Map a node to itself and the zones when what follows from it has changed."""
@@ -167,6 +181,8 @@ class NodeLifecycleController(Controller):
         if old is None and _is_plain(new):
             return []
         keys = [key_of(new)]
+        if old is None and TTL not in annotations_of(new):
+            self._new.add(keys[0])
         if old is None or zone_of(old) != zone_of(new) or _stand(old) != _stand(new):
             keys += _zones(caches)
             counts = zones.count_fold(caches["nodes"]).items()
@@ -196,6 +212,7 @@ def _facts(node: Obj) -> tuple[object, ...]:
         _taints(node),
         readiness(node),
         silent_since(node),
+        (condition(node, "Ready") or {}).get("lastHeartbeatTime") if _is_silent(node) else None,
         zone_of(node),
         is_deleting(node),
         zones.EXCLUDED in (node["metadata"].get("labels") or {}),
@@ -216,12 +233,6 @@ def _is_plain(node: Obj) -> bool:
         and taints == set(wanted_taints(node))
         and not no_execute_keys(node)
     )
-
-
-def _is_new(node: Obj, now: float) -> bool:
-    """Say whether the node has come at this very instant: nobody has taken note of it yet."""
-    created = node["metadata"].get("creationTimestamp")
-    return bool(created) and TTL not in annotations_of(node) and parse_time(str(created)) >= float(int(now))
 
 
 def _is_silent(node: Obj) -> bool:
@@ -275,7 +286,12 @@ def _not_ready(pod: Obj, now: float) -> list[Action]:
     return [update_status("pods", pod, status), Emit(pod, "Warning", "NodeNotReady", "Node is not ready")]
 
 
-def _taint(seen: NodeSeen, now: float) -> list[Action]:
+def _next_look(now: float, period: float) -> float:
+    """Return when nodes are looked at next: now or at the next multiple of the period."""
+    return max(now, ceil(now / period - 1e-6) * period) if period > 0 else now
+
+
+def _taint(seen: NodeSeen, now: float, *, is_early: bool) -> list[Action]:
     """Return the write that brings the managed taints in step; all others stay."""
     node = seen.node
     wanted = wanted_taints(node)
@@ -285,7 +301,7 @@ def _taint(seen: NodeSeen, now: float) -> list[Action]:
     added = [_new_taint(key, "NoSchedule", now) for key in wanted if key not in there]
     is_kept = NO_EXECUTE_OF.get(readiness(node))
     ours = [taint for taint in kept if taint.get("effect") == "NoExecute" and taint["key"] in zones.NO_EXECUTE]
-    if readiness(node) == "True" or seen.is_all:
+    if (readiness(node) == "True" and not is_early) or seen.is_all:
         kept = [taint for taint in kept if taint not in ours]
     elif is_kept and ours and all(taint["key"] != is_kept for taint in ours):
         kept = [taint for taint in kept if taint not in ours]

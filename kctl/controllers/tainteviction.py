@@ -6,8 +6,8 @@ whose ``tolerationSeconds`` have passed, the event, the condition DisruptionTarg
 A toleration's seconds count from when the taint and the pod first met. For a taint without
 ``timeAdded`` upstream remembers that in memory; here it is noted in an annotation of the node, so
 that a run which goes on where another ended evicts at the same instant. As upstream a second
-taint that comes later does not bring the eviction forward. Not here: the event "Cancelling
-deletion of Pod" of an eviction that is called off, since what was scheduled is nowhere kept.
+taint that comes later does not bring the eviction forward. That an eviction was called off is said by the
+process that had scheduled it; one that starts when the taint is gone already does not know of it.
 """
 
 from __future__ import annotations
@@ -47,6 +47,12 @@ class TaintedPod(NamedTuple):
     node: Obj
 
 
+class CalledOff(NamedTuple):
+    """A pod that was to be evicted and is not, or is gone."""
+
+    key: Key
+
+
 class TaintEvictionController(Controller):
     """Evicts pods from tainted nodes; its keys are nodes and pods."""
 
@@ -56,28 +62,38 @@ class TaintEvictionController(Controller):
     writes = ("pods", "nodes", "events")
 
     def __init__(self) -> None:
-        self.watches = (Watch("nodes", _keys_of_node), Watch("pods", _keys_of_pod, META | SPEC))
+        self._scheduled: set[Key] = set()
+        """Pods whose eviction waits for its time."""
+        self.watches = (Watch("nodes", _keys_of_node), Watch("pods", self._keys_of_pod, META | SPEC))
 
     def prepare(self, caches: Caches) -> None:
         """Register the index of pods by node."""
         by_node(caches["pods"])
         caches["nodes"]
 
-    def observe(self, caches: Caches, key: Key) -> TaintedNode | TaintedPod | None:
+    def observe(self, caches: Caches, key: Key) -> TaintedNode | TaintedPod | CalledOff | None:
         """Read a node with taints or their note, or a pod on a node with taints; None ends its timer."""
         if not key.namespace:
             node = caches["nodes"].get(key)
             return None if node is None else TaintedNode(node)
+        was_scheduled = key in self._scheduled
+        self._scheduled.discard(key)
         pod = caches["pods"].get(key)
-        if pod is None or is_deleting(pod):
+        if pod is not None and is_deleting(pod):
             return None
-        node = caches["nodes"].get(Key("", pod["spec"].get("nodeName") or ""))
-        return TaintedPod(pod, node) if node is not None and no_execute(node) else None
+        node = caches["nodes"].get(Key("", pod["spec"].get("nodeName") or "")) if pod is not None else None
+        if pod is not None and node is not None and no_execute(node):
+            if due_at(pod, node, 0.0) is not None:
+                self._scheduled.add(key)
+            return TaintedPod(pod, node)
+        return CalledOff(key) if was_scheduled else None
 
-    def decide(self, seen: TaintedNode | TaintedPod, now: float) -> Decision:
+    def decide(self, seen: TaintedNode | TaintedPod | CalledOff, now: float) -> Decision:
         """Note when taints came; evict a pod when it is due."""
         if isinstance(seen, TaintedNode):
             return Decision(tuple(_note(seen.node, now)))
+        if isinstance(seen, CalledOff):
+            return Decision((_event(seen.key, f"Cancelling deletion of Pod {seen.key}"),))
         due = due_at(seen.pod, seen.node, now)
         if due is None:
             return Decision()
@@ -88,6 +104,17 @@ class TaintEvictionController(Controller):
         from kctl.runtime.act import carry_out
 
         carry_out(client, decision.actions, now=now, component=self.name)
+
+    def _keys_of_pod(self, old: Obj | None, new: Obj | None, caches: Caches) -> tuple[Key, ...]:
+        """Map a pod to itself when it comes to a tainted node, tolerates something else, or goes."""
+        obj = new or old
+        name = obj["spec"].get("nodeName") if obj else None
+        if not obj or not name:
+            return ()
+        if old is not None and new is not None and _stays(old, new):
+            return ()
+        key = key_of(obj)
+        return (key,) if key in self._scheduled or no_execute(caches["nodes"].get(Key("", name))) else ()
 
 
 def due_at(pod: Obj, node: Obj, now: float) -> float | None:
@@ -153,8 +180,7 @@ def _note(node: Obj, now: float) -> list[Action]:
 def _evict(pod: Obj, now: float) -> list[Action]:
     """Return the event, the condition where it is not there yet, and the delete (addConditionAndDeletePod)."""
     key = key_of(pod)
-    about = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": key.name, "namespace": key.namespace}}
-    actions: list[Action] = [Emit(about, "Normal", "TaintManagerEviction", f"Marking for deletion Pod {key}")]
+    actions: list[Action] = [_event(key, f"Marking for deletion Pod {key}")]
     old = condition(pod, TARGET["type"]) or {}
     if any(old.get(field) != value for field, value in TARGET.items()):
         since = old["lastTransitionTime"] if old.get("status") == "True" else rfc3339(now)
@@ -166,15 +192,9 @@ def _evict(pod: Obj, now: float) -> list[Action]:
     return actions
 
 
-def _keys_of_pod(old: Obj | None, new: Obj | None, caches: Caches) -> tuple[Key, ...]:
-    """Map a pod to itself when it comes to a tainted node, tolerates something else, or goes."""
-    obj = new or old
-    name = obj["spec"].get("nodeName") if obj else None
-    if not obj or not name:
-        return ()
-    if old is not None and new is not None and _stays(old, new):
-        return ()
-    return (key_of(obj),) if no_execute(caches["nodes"].get(Key("", name))) else ()
+def _event(key: Key, message: str) -> Emit:
+    about = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": key.name, "namespace": key.namespace}}
+    return Emit(about, "Normal", "TaintManagerEviction", message)
 
 
 def _stays(old: Obj, new: Obj) -> bool:

@@ -15,6 +15,7 @@ from kctl.api import durations
 class Flags(NamedTuple):
     """What kube-controller-manager was started with; times in seconds, rates a second."""
 
+    node_monitor_period: float = 5.0
     node_monitor_grace_period: float = 50.0
     node_startup_grace_period: float = 60.0
     node_eviction_rate: float = 0.1

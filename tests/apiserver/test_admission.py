@@ -193,6 +193,9 @@ class TestOthers:
         client.bind(Key("default", "p"), made["metadata"]["uid"], "n")
         bound = client.get("pods", "default", "p")["metadata"]["labels"]
         assert bound == {"app": "web", "topology.kubernetes.io/zone": "z1", "topology.kubernetes.io/region": "r1"}
+        by_hand = client.create("pods", pod("q", nodeName="n"))["metadata"]["labels"]
+        assert by_hand == {"topology.kubernetes.io/zone": "z1", "topology.kubernetes.io/region": "r1"}
+        assert "labels" not in client.create("pods", pod("r", nodeName="nowhere"))["metadata"]
 
 
 class TestConfiguration:

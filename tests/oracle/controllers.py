@@ -46,6 +46,8 @@ KEPT = {
 """Kinds of which the recording keeps these fields, null where there is none."""
 COMBINED = "(combined from similar events): "
 """What the recorder puts before the tenth message of a kind; the recording does not keep it."""
+OWN = ("kctl.dev/", "sim.kctl.dev/")
+"""What kctl notes in annotations upstream remembers in memory."""
 TRIGGERED = "endpoints.kubernetes.io/last-change-trigger-time"
 
 
@@ -225,7 +227,7 @@ def reduced(scenario: Scenario, plural: str, obj: Obj) -> Obj:
     elif plural in KEPT:
         out |= {name: obj.get(name) for name in KEPT[plural]}
     elif plural == "pods":
-        out |= {"spec": _pod_spec(obj), "status": _pod_status(obj)}
+        out |= {"spec": _pod_spec(obj, scenario), "status": _pod_status(obj)}
     else:
         out |= body
         if plural == "nodes":
@@ -234,7 +236,7 @@ def reduced(scenario: Scenario, plural: str, obj: Obj) -> Obj:
             if obj["spec"].get("unschedulable") is not None:
                 keep["unschedulable"] = obj["spec"]["unschedulable"]
             out["spec"] = keep
-            out["status"] = {"conditions": obj["status"].get("conditions") or []}
+            out["status"] = {"conditions": obj["status"].get("conditions")}
         if "spec" in out:
             out["spec"] = _with_short_template(out["spec"])
     return _shown(scenario, plural, out)
@@ -259,7 +261,7 @@ def _metadata(plural: str, meta: Obj) -> Obj:
         drop.add("generation")
     out = {name: value for name, value in meta.items() if name not in drop and value not in ({}, [], None)}
     if out.get("annotations"):
-        out["annotations"] = {k: v for k, v in out["annotations"].items() if k != TRIGGERED}
+        out["annotations"] = {k: v for k, v in out["annotations"].items() if k != TRIGGERED and not k.startswith(OWN)}
         if not out["annotations"]:
             del out["annotations"]
     if out.get("ownerReferences"):
@@ -270,13 +272,14 @@ def _metadata(plural: str, meta: Obj) -> Obj:
     return out
 
 
-def _pod_spec(pod: Obj) -> Obj:
+def _pod_spec(pod: Obj, scenario: Scenario) -> Obj:
     spec = pod["spec"]
     out: Obj = {name: spec[name] for name in ("hostname", "subdomain") if spec.get(name)}
     out |= {"restartPolicy": spec["restartPolicy"], "priority": spec.get("priority"), "node": spec.get("nodeName")}
     out["images"] = [container["image"] for container in spec["containers"]]
     out["volumes"] = [v for v in spec.get("volumes") or () if not v["name"].startswith("kube-api-access-")]
-    tolerations = [t for t in spec.get("tolerations") or () if t.get("tolerationSeconds") != 300]
+    keeps_all = scenario.case["id"].startswith("node-")
+    tolerations = [t for t in spec.get("tolerations") or () if keeps_all or t.get("tolerationSeconds") != 300]
     if tolerations:
         out["tolerations"] = tolerations
     refs = pod["metadata"].get("ownerReferences") or ()

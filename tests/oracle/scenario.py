@@ -18,6 +18,7 @@ from kctl.api.clock import rfc3339
 from kctl.api.errors import StatusError
 from kctl.api.objects import Key
 from kctl.api.registry import builtin
+from tests.oracle.heartbeats import NODE_FLAGS, Heartbeats
 
 Obj = dict[str, Any]
 NS = "oracle-ns"
@@ -26,10 +27,11 @@ ZONE = "zone-general"
 WINDOWS = {"job": 1.3, "cron": 1.3, "gc-cron": 1.3, "svc": 1.6, "node": 0.6}
 MAX_ACTIONS = 400
 MINUTES = re.compile(r"(?<=cron-)\d{8}")
+NEVER_LOST = {"node-monitor-grace-period": "4h", "node-startup-grace-period": "4h"}
 QUIET = frozenset(("events", "leases.coordination.k8s.io"))
 
 
-class Scenario:
+class Scenario(Heartbeats):
     """One case on one plane."""
 
     def __init__(self, case: Obj) -> None:
@@ -37,13 +39,16 @@ class Scenario:
 
         self.case = case
         self.window = next((w for prefix, w in WINDOWS.items() if case["id"].startswith(prefix)), 0.35)
-        self.plane = ControlPlane.open(None, controllers=[*ALL, "kube-scheduler"])
+        flags = NODE_FLAGS if case["id"].startswith("node-") else NEVER_LOST
+        self.plane = ControlPlane.open(None, controllers=[*ALL, "kube-scheduler"], flags=flags)
         self.client = self.plane.client
         self.order: dict[str, int] = {}
         self.ends: dict[str, int] = {}
         self.started: set[str] = set()
         self.done: set[str] = set()
         self.stopped: set[str] = set()
+        self.beating = {}
+        self.silent = set()
         self.addresses = 0
         self.hashes: dict[str, str] = {}
         self.revisions: dict[str, str] = {}
@@ -143,7 +148,7 @@ class Scenario:
         stops, starts = [], []
         for pod in sorted(self.pods(), key=lambda pod: self.order.get(pod["metadata"]["uid"], 0)):
             meta, uid = pod["metadata"], pod["metadata"]["uid"]
-            if not pod["spec"].get("nodeName"):
+            if pod["spec"].get("nodeName", "") in ("", *self.silent):
                 continue
             image = pod["spec"]["containers"][0]["image"]
             if meta.get("deletionTimestamp"):
@@ -337,6 +342,7 @@ class Scenario:
     def _until(self, op: Obj) -> bool:
         deadline = self.plane.now + op.get("timeout", 30)
         while self.plane.now < deadline:
+            self._beat()
             for action, pod in self.possible():
                 self.do(action, pod)
             self._advance(0.1)
@@ -354,6 +360,12 @@ class Scenario:
             return any(c["status"] == "False" for c in progressing)
         if condition == "nsGone":
             return not any(ns["metadata"]["name"] == NS for ns in self.client.list("namespaces").items)
+        if condition in ("nodeReady", "nodeNotReady"):
+            return self._has_node_status(condition)
+        if condition == "hpaCond":
+            found = self.client.list("horizontalpodautoscalers.autoscaling", NS).items
+            said = [c["type"] for hpa in found for c in (hpa.get("status") or {}).get("conditions") or ()]
+            return "ScalingActive" in said
         jobs = self.client.list("jobs.batch", NS).items
         if condition == "jobGone":
             return not jobs
@@ -376,6 +388,8 @@ class Scenario:
             obj = {**obj, "metadata": {**obj["metadata"], "namespace": NS}}
         made = self.client.create(kind.resource, obj)
         self.uids[made["metadata"]["uid"]] = (obj["kind"], made["metadata"]["name"])
+        if obj["kind"] == "Node" and (obj.get("status") or {}).get("conditions"):
+            self.beating[obj["metadata"]["name"]] = self.plane.now
         if not kind.namespaced:
             self._made.add((kind.resource, made["metadata"]["name"]))
         if obj.get("status"):
@@ -410,7 +424,8 @@ class Scenario:
     def _op_patchStatus(self, op: Obj) -> None:
         resource, key = self._target(op)
         text = json.dumps(self._fill(op["patch"])).replace("{now-}", rfc3339(self.plane.now - op.get("ago", 0)))
-        self.client.patch(resource, key, json.loads(text), subresource="status")
+        how = "strategic" if op.get("strategic") else "merge"
+        self.client.patch(resource, key, json.loads(text), type=how, subresource="status")
 
     def _op_delete(self, op: Obj) -> None:
         resource, key = self._target(op)
@@ -419,6 +434,7 @@ class Scenario:
     def _op_sleep(self, op: Obj) -> None:
         end = self.plane.now + op["seconds"]
         while self.plane.now < end:
+            self._beat()
             for action, pod in self.possible():
                 self.do(action, pod)
             self._advance(min(0.2, end - self.plane.now))
@@ -445,7 +461,8 @@ class Scenario:
             self.done.add(pod["metadata"]["uid"])
             self._set_phase(pod, "Succeeded" if action == "succeed" else "Failed", op.get("code", 0))
         elif action == "delete":
-            self.client.delete("pods", key, grace=op.get("grace"))
+            # The recorder did not send a grace period of 0: its pod stays where a real server removes it at once.
+            self.client.delete("pods", key, grace=op.get("grace") or None)
         elif action in ("label", "annotate"):
             field = "labels" if action == "label" else "annotations"
             self.client.patch("pods", key, {"metadata": {field: op[field]}})
@@ -466,9 +483,6 @@ class Scenario:
         else:
             self.responses.append({"code": 201})
         self._advance(0.01)  # the recorded controllers went on between two requests
-
-    def _op_node(self, op: Obj) -> None:
-        raise NotImplementedError("kubelets that stop are not simulated by the controllers yet")
 
     # What is seen, in the words of the recording.
 
