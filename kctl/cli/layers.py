@@ -19,6 +19,8 @@ COLOURS = {
 }
 VERDICT_COLOURS = {"Converged": "green", "Settled": "yellow", "Oscillating": "red", "Horizon": "red"}
 INDENT = "    "
+SHOWN = 6
+"""So many names of a long list are shown."""
 
 
 def text(report: Obj, *, show_diff: bool = True) -> str:
@@ -111,6 +113,8 @@ def record_lines(record: Obj) -> list[str]:
             ]
         case "loadBalancer":
             return [_load_balancer(record)]
+        case "volumes":
+            return _volumes(record)
         case "objects":
             return [_objects(record)]
         case _:
@@ -131,6 +135,29 @@ def _pods(record: Obj) -> str:
         parts.append(f"min available {record['minAvailable']}")
     parts += [f"{n} {trouble}" for trouble, n in record["troubled"].items()]
     return f"{_owned(record)}: {', '.join(parts)}, {record['virtualSeconds']:g} s (virtual)"
+
+
+def _volumes(record: Obj) -> list[str]:
+    """Return a line for volumes made or bound, and one for those deleted."""
+    name = record["storageClass"]
+    which = in_namespace(record["namespace"], f"storageclass/{name}" if name else "no storageclass")
+    bound, gone = record["bound"], record["deleted"]
+    made = f"+{_count(record['created'], 'volume')}" if record["created"] else ""
+    lines = []
+    if bound:
+        before = f"{made}, bound to" if made else "volumes bound to"
+        lines.append(f"{which}: {before} {_some(list(bound))}")
+    elif made:
+        lines.append(f"{which}: {made}")
+    if gone:
+        lines.append(f"{which}: -{_count(len(gone), 'volume')} of {_some(list(gone.values()))}")
+    return lines
+
+
+def _some(names: list[str]) -> str:
+    """Return the names, of many only the first."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
 
 
 def _load_balancer(record: Obj) -> str:

@@ -12,6 +12,7 @@ from kctl.api.objects import Obj, condition, controller_of, dig
 from kctl.client.client import WatchEvent
 from kctl.plan.ownership import Owners, Ref, ref_of
 from kctl.plan.podfacts import Facts, Followed, facts_of
+from kctl.plan.volumes import Volumes
 
 COUNTED = ("replicasets.apps", "endpointslices.discovery.k8s.io")
 """Made by controllers and worth a line, but not one each."""
@@ -68,6 +69,7 @@ class Consequence:
         self._rollouts: dict[Ref, tuple[str, Obj]] = {}
         self._warnings: dict[str, Obj] = {}
         self._refs: dict[str, Ref] = {}
+        self._volumes = Volumes()
 
     def pod(self, event: WatchEvent, owner: Ref, facts: tuple[Facts, Facts], at: float) -> None:
         """Take a change of a pod in."""
@@ -91,6 +93,8 @@ class Consequence:
             counts = self._counts[resource]
             counts[0] += is_new
             counts[1] += is_gone
+        elif resource in ("persistentvolumeclaims", "persistentvolumes"):
+            self._volumes.change(event)
         elif resource == "nodes":
             if is_new:
                 self._new_nodes.add(obj["metadata"]["name"])
@@ -112,8 +116,8 @@ class Consequence:
     def records(self, pods: Iterable[Obj]) -> list[Obj]:
         """Return the records; ``pods`` are those there at the end."""
         pods = list(pods)
-        out = [*self._pods(pods), *self._stuck(), *self._nodes(), *self._load_balancers(), *self._objects()]
-        return [*out, *self._warned(pods)]
+        out = [*self._pods(pods), *self._stuck(), *self._nodes(), *self._load_balancers()]
+        return [*out, *self._volumes.records(), *self._objects(), *self._warned(pods)]
 
     def _pods(self, pods: Sequence[Obj]) -> list[Obj]:
         at_end: dict[Ref, tuple[int, int]] = {}
