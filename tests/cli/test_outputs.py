@@ -55,6 +55,7 @@ COMMAND_LINES = {
     "drain": "drain node-1 --force --delete-emptydir-data --dry-run=server",
     "edit": f"edit {WEB}",
     "events": "events -A",
+    "fit": f"fit {WEB}",
     "get": "get pods -A",
     "init": "init --state other",
     "label": f"label {WEB} a=b {DRY}",
