@@ -15,6 +15,7 @@ from kctl.api.objects import Obj, is_deleting, key_of
 from kctl.client.client import Client
 from kctl.gitops.applied import sets
 from kctl.gitops.intent import FINISHED
+from kctl.plan.claims import Claims
 from kctl.plan.ownership import Owners, Ref, ref_of
 from kctl.plan.placement import displaced
 
@@ -81,7 +82,8 @@ def blockers(client: Client) -> list[Blocker]:
     found: list[tuple[Ref, Ref, str, str]] = []
     blocked: set[Ref] = set()
     by_name = {node["metadata"]["name"]: node for node in nodes}
-    gone = {ref_of(pod): why for pod in pods if (why := displaced(pod, by_name)) is not None}
+    claims = Claims(client, warnings.last)
+    gone = {ref_of(pod): why for pod in pods if (why := displaced(pod, by_name) or claims.blocker(pod)) is not None}
     for resource, objects in (
         ("pods", pods),
         ("nodes", nodes),
@@ -97,6 +99,7 @@ def blockers(client: Client) -> list[Blocker]:
     ):
         waiting = [obj for obj in objects if owners.top(obj) not in blocked]
         found += _of(resource, waiting, owners, warnings, blocked)
+    found += [(ref_of(claim), ref_of(claim), reason, message) for claim, reason, message in claims.waiting()]
     found += _intents(client)
     return _grouped(found)
 
