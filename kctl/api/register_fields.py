@@ -163,6 +163,35 @@ apps.v1.RollingUpdateDeployment
   = maxSurge maxUnavailable
 apps.v1.ReplicaSetSpec
   = minReadySeconds replicas selector template
+autoscaling.v1.HorizontalPodAutoscaler
+  = spec
+autoscaling.v1.HorizontalPodAutoscalerSpec
+  = maxReplicas minReplicas scaleTargetRef targetCPUUtilizationPercentage
+autoscaling.v1.CrossVersionObjectReference
+  = apiVersion kind name
+autoscaling.v2.HorizontalPodAutoscaler
+  = spec
+autoscaling.v2.HorizontalPodAutoscalerSpec
+  = behavior maxReplicas metrics minReplicas scaleTargetRef
+autoscaling.v2.HorizontalPodAutoscalerBehavior
+  = scaleDown scaleUp
+autoscaling.v2.HPAScalingRules
+  = policies selectPolicy stabilizationWindowSeconds tolerance
+autoscaling.v2.HPAScalingPolicy
+  = periodSeconds type value
+autoscaling.v2.MetricSpec
+  = containerResource resource type
+  ~ external: there is no external metrics API, so the metric cannot be had
+  ~ object: there is no custom metrics API, so the metric cannot be had
+  ~ pods: there is no custom metrics API, so the metric cannot be had
+autoscaling.v2.ContainerResourceMetricSource
+  = container name target
+autoscaling.v2.ResourceMetricSource
+  = name target
+autoscaling.v2.MetricTarget
+  = averageUtilization averageValue type value
+autoscaling.v2.CrossVersionObjectReference
+  = apiVersion kind name
 policy.v1.PodDisruptionBudget
   = spec
 policy.v1.PodDisruptionBudgetSpec

@@ -38,7 +38,7 @@ KINDS = """
 = selfsubjectaccessreviews.authorization.k8s.io
 = selfsubjectrulesreviews.authorization.k8s.io
 = subjectaccessreviews.authorization.k8s.io
-~ horizontalpodautoscalers.autoscaling: no metrics and no scaling
+= horizontalpodautoscalers.autoscaling: pods use what annotations or a Scenario say; where nothing is said there is no metrics API
 = cronjobs.batch
 = jobs.batch
 ~ certificatesigningrequests.certificates.k8s.io: neither approved nor signed

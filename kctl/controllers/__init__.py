@@ -33,6 +33,7 @@ CONTROLLERS = {
     "deployment-controller": "deployment:DeploymentController",
     "cronjob-controller": "cronjob:CronJobController",
     "persistentvolume-expander-controller": "pvexpander:PersistentVolumeExpander",
+    "horizontal-pod-autoscaler-controller": "podautoscaler:PodAutoscalerController",
     "disruption-controller": "disruption:DisruptionController",
     "endpoints-controller": "endpoints:EndpointsController",
     "endpointslice-controller": "endpointslice:EndpointSliceController",

@@ -30,6 +30,7 @@ CLOUD = (
 )
 INTENT = "intent-controller"
 SCENARIO = "scenario-controller"
+AUTOSCALER = "horizontal-pod-autoscaler-controller"
 
 
 def build(
@@ -93,6 +94,8 @@ def _controllers(
 
         yield "kctl", IntentController()
     for found in controllers.build(wanted, flags):
+        if found.name == AUTOSCALER:
+            _measure(found, playing)
         yield "kube-controller-manager", found
     if not wanted.isdisjoint(KUBELET):
         from kctl import kubelet
@@ -104,6 +107,16 @@ def _controllers(
 
         for found in clouds.build(cloud, profile, playing):
             yield "cloud-controller-manager", found
+
+
+def _measure(autoscaler: Controller, playing: Playing) -> None:
+    """Let autoscalers see what pods are said to use."""
+    from kctl.api.behaviour import Annotated
+    from kctl.api.metrics import Measured
+    from kctl.controllers.podautoscaler import PodAutoscalerController
+
+    assert isinstance(autoscaler, PodAutoscalerController)  # noqa: S101 - it is the one of that name
+    autoscaler.metrics = Measured(Annotated(playing))
 
 
 def _scheduler(manager: Manager, server: APIServer, seed: int, scheduler: Mapping[str, Any] | None) -> Loop:

@@ -1,7 +1,8 @@
 """A client that writes only the kinds its owner has declared.
 
 In: a client, the resources of a controller's ``writes``. Out: the same client, for which any other write is an
-:class:`UndeclaredWrite`: a bug of the controller, contained as any other. ``*`` declares everything.
+:class:`UndeclaredWrite`: a bug of the controller, contained as any other. ``*`` declares everything,
+``*/scale`` the scale of every kind.
 """
 
 from __future__ import annotations
@@ -59,8 +60,9 @@ class _Declared:
         return self._client.create_each(resource, objs)
 
     def update(self, resource: str, obj: Obj, **more: Any) -> Obj:
-        """Replace an object of a declared kind."""
-        self._check(resource)
+        """Replace an object of a declared kind, or its declared subresource."""
+        if f"*/{more.get('subresource')}" not in self._declared:
+            self._check(resource)
         return self._client.update(resource, obj, **more)
 
     def patch(self, resource: str, key: Key, patch: Any, **more: Any) -> Obj:
