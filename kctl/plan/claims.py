@@ -90,5 +90,15 @@ class Claims:
         return self._said(claim) or ("Unbound", f'it is being bound to volume "{named}"')
 
 
+def blocker(client: Client, resource: str, obj: Obj, said: Said) -> Health | None:
+    """Return what a pod or a claim waits for when that is a volume; None when it is not."""
+    if resource == "pods":
+        return Claims(client, said).blocker(obj) if vol.claims_of(obj) else None
+    if resource != "persistentvolumeclaims":
+        return None
+    found = (one for one in Claims(client, said).waiting() if key_of(one.claim) == key_of(obj))
+    return next((Health("InProgress", one.reason, one.message) for one in found), None)
+
+
 def _named(objects: Iterable[Obj]) -> dict[str, Obj]:
     return {obj["metadata"]["name"]: obj for obj in objects}

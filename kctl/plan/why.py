@@ -11,6 +11,7 @@ from kctl.api.errors import StatusError
 from kctl.api.objects import Obj, controller_of, dig, key_of
 from kctl.client.client import Client
 from kctl.gitops.inventory import API_VERSION
+from kctl.plan import claims
 from kctl.plan.ownership import ref_of
 from kctl.plan.tree import Family, node
 from kctl.plane.plane import ControlPlane
@@ -21,10 +22,11 @@ RESOURCES = {"ReplicaSet": "replicasets.apps", "Deployment": "deployments.apps",
 def explain(plane: ControlPlane, resource: str, obj: Obj) -> Obj:
     """Return the Explanation document of an object."""
     client = plane.client
-    state = health.of(resource, obj)
+    waits = claims.blocker(client, resource, obj, Told(client).warning)
+    state = waits or health.of(resource, obj)
     family = Family(client)
     tree = node(resource, obj, family)
-    blocked = unschedulable(family, resource, obj)
+    blocked = unschedulable(family, resource, obj) if waits is None else []
     if resource == "pods" and obj["spec"].get("nodeName"):
         blocked = [obj]
     return {
@@ -102,6 +104,11 @@ class Told:
                 found.setdefault(dig(event, "involvedObject", "uid", default=""), []).append(event)
         uid = obj["metadata"].get("uid", "")
         return _entries(sorted(found.get(uid, ()), key=_when)) if uid else []
+
+    def warning(self, obj: Obj) -> tuple[str, str] | None:
+        """Return reason and message of the last Warning about the object."""
+        found = [entry for entry in self.about(obj) if entry["type"] == "Warning"]
+        return (found[-1]["reason"], found[-1]["message"]) if found else None
 
 
 def events(client: Client, obj: Obj) -> list[Obj]:
