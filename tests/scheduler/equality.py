@@ -24,6 +24,8 @@ from kctl.scheduler.profile import default_profile
 from tests.scheduler import worlds
 
 Obj = dict[str, Any]
+ARRAYS = {"worth_arrays": 0, "long": 3}
+"""What makes the kernel use arrays in small clusters, and change between them and heaps all the time."""
 LATE = "2026-01-01T00:00:00Z"
 
 
@@ -214,6 +216,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.scheduler.equality")
     parser.add_argument("--clusters", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1, help="the first cluster's seed")
+    parser.add_argument("--arrays", action="store_true", help="let the kernel use NumPy, which small clusters do not")
     parser.add_argument("--most", type=int, default=10, help="stop after so many differences")
     options = parser.parse_args()
     seen: Counter[str] = Counter()
@@ -221,7 +224,7 @@ def main() -> None:
     begin = time.process_time()
     for n in range(options.clusters):
         try:
-            seen += compare(options.seed + n)
+            seen += compare(options.seed + n, **(ARRAYS if options.arrays else {}))
         except Difference as difference:
             different += 1
             print(str(difference)[:1500], flush=True)

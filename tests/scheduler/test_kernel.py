@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from kctl.scheduler.cluster import Journal
 from kctl.scheduler.kernel import Kernel
 from kctl.scheduler.podinfo import PodInfo
 from kctl.scheduler.profile import default_profile
-from tests.scheduler.equality import Twins, compare
+from tests.scheduler.equality import ARRAYS, Twins, compare
 
 Obj = dict[str, Any]
 
@@ -23,7 +25,20 @@ def test_every_decision_equals_the_plain_one(block: int) -> None:
     assert seen["preempted"] > 10
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("block", range(2))
+def test_every_decision_with_arrays_equals_the_plain_one(block: int) -> None:
+    pytest.importorskip("numpy", reason="NumPy is not installed")
+    seen = sum((compare(seed, **ARRAYS) for seed in range(block * 50 + 300, block * 50 + 350)), start=compare(950))
+    assert seen["fast"] > 1000
+
+
+def test_the_scheduler_is_imported_without_numpy() -> None:
+    code = "import sys, kctl.scheduler.kernel; print('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize("seed", range(4))
 def test_kinds_and_counters_are_what_a_recount_finds(seed: int) -> None:
     twins = Twins(seed + 5000)
     for _ in range(20):

@@ -46,6 +46,7 @@ class Cells:
         columns: list[Sequence[Any]] = [static.of or [0] * len(landscape.nodes)]
         columns += [values for _, values in rules.keys]
         name = (id(static) if static.of else 0, *(key for key, _ in rules.keys))
+        self._name, self._landscape = name, landscape
         self.group_of, self._groups = landscape.groups(name, columns)
         """The number of each node's group: its rating and topology values."""
         self.known: dict[tuple[int, tuple[int | None, ...]], Cell] = {}
@@ -58,14 +59,6 @@ class Cells:
         self._logs: list[float] = []
         self.is_one = rules.is_empty and static.of is None
 
-    def anew(self) -> Cells:
-        """Begin again without nodes."""
-        self.known.clear()
-        self.all.clear()
-        self.changes += 1
-        self._weights = ()
-        return self
-
     def of(self, node: int) -> Cell:
         """Return the cell of a node by the counts of now."""
         numbers = tuple(
@@ -76,12 +69,35 @@ class Cells:
         )
         key = (self.group_of[node], numbers)
         cell = self.known.get(key)
-        if cell is None:
-            group = self._groups[key[0]]
-            at = self.rules.ignored
-            cell = self.known[key] = Cell(len(self.all), group, numbers, at >= 0 and group[at + 1])
-            self.all.append(cell)
+        return cell if cell is not None else self._make(key)
+
+    def _make(self, key: tuple[int, tuple[int | None, ...]]) -> Cell:
+        group, at = self._groups[key[0]], self.rules.ignored
+        cell = self.known[key] = Cell(len(self.all), group, key[1], at >= 0 and group[at + 1])
+        self.all.append(cell)
         return cell
+
+    @property
+    def group_array(self) -> Any:
+        """The groups as somebody has kept them, None when nobody has."""
+        return self._landscape.arrays.get(self._name)
+
+    def keep_group_array(self, groups: Any) -> None:
+        """Keep the groups in another form for all classes that share them."""
+        self._landscape.arrays[self._name] = groups
+
+    def begun(self) -> tuple[list[Cell], list[int]] | None:
+        """Return the cell of each group without counts of its own, and the nodes that have some.
+
+        None where nodes lack labels, which makes cells of their own.
+        """
+        touched: dict[int, None] = {}
+        for counter, present in self.hosts:
+            places = self._landscape.places_of(present)
+            if places is None:
+                return None
+            touched.update({n if isinstance(n, int) else places[n]: None for n in counter.counts})
+        return [self._untouched(group) for group in range(len(self._groups))], list(touched)
 
     def first_of_each(self) -> list[Cell]:
         """Return the cell of each node now, for a class that begins."""
@@ -100,7 +116,7 @@ class Cells:
     def _untouched(self, group: int) -> Cell:
         numbers = (0,) * len(self.hosts)
         cell = self.known.get((group, numbers))
-        return cell if cell is not None else self.of(self.group_of.index(group))
+        return cell if cell is not None else self._make((group, numbers))
 
     def open(self) -> tuple[list[Cell], list[int]]:
         """Return the cells that a pod may go to, with what their nodes get beside their base."""

@@ -17,7 +17,7 @@ from kctl.scheduler.kinds import Kind, Kinds, Label
 class Counter:
     """Counts pods that a function gives a weight, by topology value."""
 
-    __slots__ = ("counts", "label", "levels", "moved", "total", "users", "values", "weigh")
+    __slots__ = ("counts", "key", "label", "levels", "moved", "total", "users", "values", "weigh")
 
     def __init__(
         self, values: Sequence[Any], weigh: Callable[[Kind], int], label: Label | None, *, by_node: bool
@@ -34,6 +34,8 @@ class Counter:
         self.levels: dict[int, int] | None = None
         """How many values have each count, where somebody asks for the lowest."""
         self.users = 0
+        self.key: Any = None
+        """What the kernel knows it by."""
 
     def add(self, node: int, by: int) -> None:
         """Take in that the node's pods count so much more."""
@@ -58,6 +60,15 @@ class Counter:
             else:
                 del levels[old]
             levels[new] = levels.get(new, 0) + 1
+
+    def forget_moves(self) -> None:
+        """Drop the moves that everybody has taken in, or the oldest."""
+        moved = self.moved
+        if moved is not None and self.users == 1:
+            moved.first = moved.end
+            moved.lines.clear()
+        elif moved is not None:
+            moved.trim()
 
     def watching(self, kinds: Kinds) -> dict[Kind, None]:
         """Return the kinds that are counted, for tests."""

@@ -18,19 +18,26 @@ from kctl.scheduler.extension import Cycle
 from kctl.scheduler.framework import Framework, Outcome
 from kctl.scheduler.kernel.cells import Cells
 from kctl.scheduler.kernel.counters import Counter
-from kctl.scheduler.kernel.landscape import Declined, Landscape
+from kctl.scheduler.kernel.landscape import Declined, Landscape, Static
 from kctl.scheduler.kernel.past import rewound
 from kctl.scheduler.kernel.recipe import Recipe
 from kctl.scheduler.kernel.row import Row
-from kctl.scheduler.kernel.rules import Constraints, Maker, speaks_of
+from kctl.scheduler.kernel.rules import Constraints, Maker, Rules, speaks_of
 from kctl.scheduler.kernel.view import View, identity, steps_in
 from kctl.scheduler.plugins.spread_constraints import OWNERS
 from kctl.scheduler.podinfo import PodInfo, Traits
 from kctl.scheduler.shape import SPREAD, TERMS
 
-ROWS = 128
-"""So many classes are kept in heaps; the one not used for longest goes first."""
-VIEWS = 256
+HEAPS = 128
+"""So many classes are kept in heaps, which are large; the one not used for longest goes first."""
+CLASSES = 5120
+"""So many classes are kept in all."""
+WORTH_ARRAYS = 1_000_000
+"""With so many pods times nodes to come, NumPy is worth its import."""
+MANY = 12
+"""With so many nodes changed since the last pod, arrays are quicker than heaps."""
+LONG = 48
+"""After so many pods in a row, heaps are quicker than arrays."""
 UNCOVERED = 5000
 """Weights that add up to more are left to the plain way."""
 
@@ -58,22 +65,41 @@ class Placed(NamedTuple):
 class State:
     """A class of pods: its row, and what it was made from."""
 
-    __slots__ = ("checked", "counters", "made_from", "row", "terms_seen", "traits")
+    __slots__ = (
+        "checked",
+        "counters",
+        "cycle",
+        "made_from",
+        "row",
+        "rules",
+        "static",
+        "streak",
+        "terms_seen",
+        "view_key",
+    )
 
-    def __init__(self, traits: Traits, row: Row, made_from: tuple[Any, ...], counters: list[Counter], terms: int):
-        self.traits = traits
-        self.row = row
-        self.made_from = made_from
-        self.counters = counters
-        self.terms_seen = terms
+    def __init__(self, cycle: Cycle, static: Static, rules: Rules, view_key: tuple[Any, ...]) -> None:
+        self.cycle = cycle
+        self.static = static
+        self.rules = rules
+        self.counters = rules.counters()
+        self.view_key = view_key
+        self.row: Any = None
+        """The nodes as its pods see them, in heaps or in arrays."""
+        self.made_from: tuple[Any, ...] = ()
+        self.terms_seen = -1
         self.checked = -1
+        self.streak = 0
+        """How many pods it had in a row; below zero, how often its turn came after another's."""
 
 
 class Kernel:
     """The classes of one cluster."""
 
-    def __init__(self, framework: Framework) -> None:
+    def __init__(self, framework: Framework, *, worth_arrays: int = WORTH_ARRAYS, long: int = LONG) -> None:
         self._framework = framework
+        self._worth_arrays = worth_arrays
+        self._long = long
         self._recipe = Recipe(framework)
         total = sum(framework.weights.get(plugin.name, 1) for plugin, _, _ in framework.scorers)
         self.is_covering = self._recipe.is_covered and total <= UNCOVERED
@@ -81,7 +107,13 @@ class Kernel:
         self._landscape: Landscape | None = None
         self._namespaces = -1
         self._states: dict[Traits, State | None] = {}
-        self._views: dict[tuple[Any, ...], View] = {}
+        self._views: dict[tuple[Any, ...], Any] = {}
+        self._vector: Any = None
+        """The module with NumPy, once it is worth it; False where there is none."""
+        self._columns: Any = None
+        self._last: State | None = None
+        self._heaps: dict[Traits, None] = {}
+        """The classes in heaps, the one not used for longest first."""
         self._counters: dict[Any, Counter] = {}
         self._batch = 0
 
@@ -103,6 +135,8 @@ class Kernel:
         """
         if not self._begin(cluster):
             return []
+        if self._vector is None and pending * len(cluster.tree) >= self._worth_arrays:
+            self._vector = with_arrays() or False
         found: list[str] = []
         place, decide = cluster.place, self._decide
         for pod in pods:
@@ -152,6 +186,8 @@ class Kernel:
     def _forget(self, cluster: Cluster) -> None:
         self._states.clear()
         self._views.clear()
+        self._heaps.clear()
+        self._columns = None
         for counter in self._counters.values():
             cluster.kinds.unwatch(counter)
         self._counters.clear()
@@ -171,16 +207,18 @@ class Kernel:
             if state is None:
                 return ""
         row = state.row
-        if row.catch_up(cluster) < 0:
-            row = state.row = Row(cluster, row.view, row.cells.anew())
-        place = row.choose()
+        changed = row.catch_up(cluster)
+        if changed < 0 or (self._vector and self._wants_other(state, changed)):
+            row = self._lay_out(cluster, traits, state)
+        place: int = row.choose()
         if place < 0:
             return ""
         framework = self._framework
         nodes = row.view.nodes
         if framework.pick is not ties.first:
             return framework.pick(pod.uid, [nodes[n].name for n in row.ties(place)])
-        return nodes[place].name
+        name: str = nodes[place].name
+        return name
 
     # -- classes
 
@@ -200,17 +238,56 @@ class Kernel:
         except Declined:
             state = None
         self._states[traits] = state
-        if len(self._states) > ROWS:
+        if len(self._states) > CLASSES:
             self._drop(cluster, next(iter(self._states)))
         return state
 
+    def _wants_other(self, state: State, changed: int) -> bool:
+        """Say whether arrays would now be quicker than the heaps of a class, or heaps than its arrays."""
+        if state is self._last:
+            state.streak = max(state.streak, 0) + 1
+            return state.streak >= self._long and not isinstance(state.row, Row)
+        self._last = state
+        state.streak = min(state.streak, 0) - 1
+        return state.streak <= -2 and changed >= min(MANY, self._long) and isinstance(state.row, Row)
+
+    def _lay_out(self, cluster: Cluster, traits: Traits, state: State) -> Any:
+        """Lay the nodes out for a class: in arrays while classes take turns, in heaps for long rows of one."""
+        landscape = self._landscape
+        if landscape is None:
+            raise Declined
+        cells = Cells(self._recipe, landscape, state.cycle, state.static, state.rules)
+        has_images = bool(cluster.images)
+        if self._vector and state.streak < self._long:
+            if self._columns is None:
+                self._columns = self._vector.Columns(cluster, landscape)
+            key = ("array", *state.view_key)
+            view = self._views.get(key)
+            if view is None:
+                made = self._vector.VectorView(self._columns, landscape, state.cycle, state.static, has_images)
+                view = self._views[key] = made
+            state.row = self._vector.VectorRow(cluster, view, cells)
+            self._heaps.pop(traits, None)
+        else:
+            view = self._views.get(state.view_key)
+            if view is None:
+                view = self._views[state.view_key] = View(cluster, landscape, state.cycle, state.static)
+            state.row = Row(cluster, view, cells)
+            self._heaps[traits] = None
+            if len(self._heaps) > HEAPS:
+                self._drop(cluster, next(iter(self._heaps)))
+        if len(self._views) > CLASSES:
+            del self._views[next(iter(self._views))]
+        return state.row
+
     def _drop(self, cluster: Cluster, traits: Traits) -> None:
         state = self._states.pop(traits, None)
+        self._heaps.pop(traits, None)
         for counter in state.counters if state is not None else ():
             counter.users -= 1
             if not counter.users:
                 cluster.kinds.unwatch(counter)
-                self._counters = {key: known for key, known in self._counters.items() if known is not counter}
+                del self._counters[counter.key]
 
     def _has_all_terms(self, cluster: Cluster, state: State) -> bool:
         """Say whether the terms of the kinds that came since speak of the class by known topology keys alone."""
@@ -218,12 +295,12 @@ class Kernel:
         if state.terms_seen == kinds.terms_version:
             return True
         namespaces = cluster.namespace_labels()
-        rules = state.row.cells.rules
+        rules = state.rules
         for kind in kinds.with_terms():
-            found = speaks_of(kind.traits, state.traits, namespaces, scores=False)
+            found = speaks_of(kind.traits, state.cycle.pod.traits, namespaces, scores=False)
             if not found.keys() <= rules.repelling.keys():
                 return False
-            found = speaks_of(kind.traits, state.traits, namespaces, scores=True)
+            found = speaks_of(kind.traits, state.cycle.pod.traits, namespaces, scores=True)
             if not found.keys() <= rules.drawing.keys():
                 return False
         state.terms_seen = kinds.terms_version
@@ -252,19 +329,13 @@ class Kernel:
         maker = Maker(cluster, landscape, cycle, look, self._counters)
         maker.spread(self._constraints(cluster, pod))
         maker.terms(filters=recipe.terms_filter is not None, scorer=recipe.scorers.get(TERMS))
-        rules = maker.rules
-        counters = rules.counters()
-        for counter in counters:
+        state = State(cycle, static, maker.rules, identity(cluster, recipe, pod, look))
+        for counter in state.counters:
             counter.users += 1
-        key = identity(cluster, recipe, pod, look)
-        view = self._views.get(key)
-        if view is None:
-            view = self._views[key] = View(cluster, landscape, cycle, static)
-            if len(self._views) > VIEWS:
-                del self._views[next(iter(self._views))]
-        row = Row(cluster, view, Cells(recipe, landscape, cycle, static, rules))
-        state = State(traits, row, self._made_from(cluster, pod), counters, cluster.kinds.terms_version)
+        state.made_from = self._made_from(cluster, pod)
+        state.terms_seen = cluster.kinds.terms_version
         state.checked = self._batch
+        self._lay_out(cluster, traits, state)
         return state
 
     def _constraints(self, cluster: Cluster, pod: PodInfo) -> Constraints:
@@ -274,3 +345,12 @@ class Kernel:
             scorer.constraints(cluster, pod, "ScheduleAnyway") if scorer is not None else (),
             scorer is not None and scorer.needs_keys(pod),
         )
+
+
+def with_arrays() -> Any:
+    """Return the module that works with NumPy, None where that is not installed."""
+    try:
+        from kctl.scheduler.kernel import vector
+    except ImportError:
+        return None
+    return vector

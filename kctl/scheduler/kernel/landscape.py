@@ -28,6 +28,10 @@ class Topology(NamedTuple):
 
     values: list[str | None]
     is_unique: bool
+    is_full: bool
+    """No node lacks the label."""
+    places: list[int | None]
+    """The place of each node that has the label."""
 
 
 class Static(NamedTuple):
@@ -53,6 +57,8 @@ class Landscape:
         self._topologies: dict[str, Topology] = {}
         self._statics: dict[str, Static] = {}
         self._groups: dict[Hashable, tuple[list[int], list[Any]]] = {}
+        self.arrays: dict[Hashable, Any] = {}
+        """Groups as arrays, kept for who works with arrays."""
         self._tainted: tuple[list[int], list[NodeInfo]] | None = None
         self.is_plain = not any(n.hard_taints or n.soft_taints or n.unschedulable for n in self.nodes)
 
@@ -62,8 +68,20 @@ class Landscape:
         if found is None:
             values = [node.labels.get(key) for node in self.nodes]
             present = [value for value in values if value is not None]
-            found = self._topologies[key] = Topology(values, len(set(present)) == len(present))
+            places = [None if value is None else n for n, value in enumerate(values)]
+            is_full = len(present) == len(values)
+            found = self._topologies[key] = Topology(values, len(set(present)) == len(present), is_full, places)
         return found
+
+    def places_of(self, values: Sequence[Any]) -> dict[Any, int] | None:
+        """Return the place of the node with each of these values of a label; None when a node lacks the label."""
+        for key, topology in self._topologies.items():
+            if topology.values is values and topology.is_full:
+                found: dict[Any, int] | None = self.arrays.get(("places", key))
+                if found is None:
+                    found = self.arrays["places", key] = {value: n for n, value in enumerate(values)}
+                return found
+        return None
 
     def groups(self, key: Hashable, columns: Sequence[Sequence[Any]]) -> tuple[list[int], list[tuple[Any, ...]]]:
         """Number the different rows of columns: the number for each node, and the rows by number."""

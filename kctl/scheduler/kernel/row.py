@@ -58,11 +58,7 @@ class Row:
             if since < len(moved.lines):
                 places += moved.lines[since:]
                 self._moves[n] = moved.end
-                if counter.users == 1:
-                    moved.first = moved.end
-                    moved.lines.clear()
-                else:
-                    moved.trim()
+                counter.forget_moves()
         if len(places) > 1:
             places = list(set(places))
         for place in places:

@@ -145,6 +145,7 @@ class Maker:
         found = self._shared.get(key)
         if found is None:
             found = self._shared[key] = Counter(values, weigh, label, by_node=by_node)
+            found.key = key
             if counts:
                 self._cluster.kinds.watch(found, self._landscape.place_of)
         return found
@@ -177,7 +178,7 @@ class Maker:
         topology = self._landscape.topology(key)
         is_host = key == HOSTNAME
         if is_host:
-            values: Sequence[Any] = [None if v is None else n for n, v in enumerate(topology.values)]
+            values: Sequence[Any] = topology.places
             place: tuple[Any, ...] = ("node",)
         else:
             values, place = self._counted(constraint, soft, need_all=needs_keys)
@@ -194,7 +195,7 @@ class Maker:
         values = self._landscape.topology(key).values
         place: tuple[Any, ...] = (key,)
         keys = {c.topology_key for c in all_of} if need_all else set()
-        others = [column for k in sorted(keys - {key}) if None in (column := self._landscape.topology(k).values)]
+        others = [column.values for k in sorted(keys - {key}) if not (column := self._landscape.topology(k)).is_full]
         if others:
             place += tuple(sorted(keys))
             others = [values, *others]
