@@ -420,7 +420,7 @@ def replay_volumes(case: Obj) -> Iterator[Answer]:
 def prefer(world: World, node: str | None) -> None:
     """Let the scheduler take this node where it is one of the best."""
     loop: Any = next(loop for loop in world.plane.converger.manager.loops if loop.name == "kube-scheduler")
-    for scheduler in loop._schedulers.by_name.values():
+    for scheduler in loop.schedulers.by_name.values():
         scheduler.framework.pick = lambda _uid, best: node if node in best else best[0]
 
 
