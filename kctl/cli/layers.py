@@ -33,7 +33,7 @@ def text(report: Obj, *, show_diff: bool = True) -> str:
             _titled("Consequence", [line for record in report["consequence"] for line in record_lines(record)])
         )
     if report["residual"]:
-        parts.append(_titled("Residual", [blocker_line(entry) for entry in report["residual"]]))
+        parts.append(_titled("Residual", [line for entry in report["residual"] for line in blocker_lines(entry)]))
     if report.get("chance"):
         parts.append(_titled("Depends on chance", chance_lines(report)))
     parts += [_titled(title, lines) for title, lines in scenario_lines(report)]
@@ -184,6 +184,12 @@ def blocker_line(entry: Obj) -> str:
         else f"{_count(entry['count'], entry['object'].split('/')[0])} of {owner}"
     )
     return click.style(f"{what} {entry['reason']}: {entry['message']}", fg="red")
+
+
+def blocker_lines(entry: Obj) -> list[str]:
+    """Return one entry of the third layer, with what a scheduler's message leaves out below it."""
+    more = [text for text in (entry.get("why"), entry.get("fix")) if text]
+    return [blocker_line(entry), *([INDENT + "; ".join(more)] if more else [])]
 
 
 def chance_lines(report: Obj) -> list[str]:

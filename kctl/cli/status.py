@@ -41,7 +41,7 @@ def command(
     """
     from kctl.cli.output import document, write
     from kctl.cli.session import open_reader
-    from kctl.plan import tree, why
+    from kctl.plan import leaves, tree, why
 
     options.refuse_kustomize(kustomize)
     with open_reader(settings) as plane:
@@ -59,7 +59,8 @@ def command(
             if (obj := tree.find(plane.client, target)) is not None
             for pod in why.unschedulable(family, target.resource, obj)
         ]
-        found["scheduling"] = [why.scheduling(plane, pod) for pod in blocked]
+        found["scheduling"] = why.scheduling(plane, *blocked)
+        found["blockers"] = leaves.with_leaves(plane, found["blockers"])
         if with_timeline:
             found["timeline"], found["workloads"] = _told(plane)
         write(document(found, output) if output else _text(found))
@@ -105,7 +106,7 @@ def _text(found: Obj) -> str:
     blockers = found["blockers"]
     if blockers:
         text += "\n" + click.style("Blockers", bold=True) + "\n"
-        text += "".join(f"  {layers.blocker_line(entry)}\n" for entry in blockers)
+        text += "".join(f"  {line}\n" for entry in blockers for line in layers.blocker_lines(entry))
     if found["scheduling"]:
         text += "\n" + trees.scheduling_text(found["scheduling"])
     if "timeline" in found:

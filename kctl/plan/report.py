@@ -10,7 +10,7 @@ from typing import Literal
 
 from kctl.api.objects import Obj
 from kctl.gitops.inventory import API_VERSION
-from kctl.plan import residual
+from kctl.plan import leaves, residual
 from kctl.plan.tale import Tale
 from kctl.plane.plane import ControlPlane, Outcome
 
@@ -45,7 +45,8 @@ def build(
         told = Tale.of(plane.client, converger.trace, converger.times)
     pods = () if told.is_empty else plane.client.list("pods").items
     left = _blockers(plane)
-    left += problems(plane, {(entry["namespace"], entry["message"]) for entry in left})
+    met = problems(plane, {(entry["namespace"], entry["message"]) for entry in left})
+    left += [{**entry, "leaf": leaves.leaf_of(entry), "chain": [entry["object"]]} for entry in met]
     return {
         "apiVersion": API_VERSION,
         "kind": "Report",
@@ -68,7 +69,7 @@ def _blockers(plane: ControlPlane) -> list[Obj]:
     noted: list[Obj] | None = plane.converger.recall(BLOCKERS)
     if noted is not None:
         return noted
-    found = [blocker.data() for blocker in residual.blockers(plane.client)]
+    found = leaves.with_leaves(plane, [blocker.data() for blocker in residual.blockers(plane.client)])
     plane.converger.note(BLOCKERS, found)
     return found
 

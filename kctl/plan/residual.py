@@ -19,7 +19,7 @@ from kctl.plan.claims import Claims
 from kctl.plan.ownership import Owners, Ref, ref_of
 from kctl.plan.placement import displaced
 
-INCONCLUSIVE = frozenset({"ContainerCreating", "ContainersNotReady", "LoadBalancerPending", "NotReady"})
+INCONCLUSIVE = frozenset({"ContainerCreating", "ContainersNotReady", "LoadBalancerPending", "NotReady", "Progressing"})
 """Reasons that say that, not why: a Warning event of the object knows more."""
 
 
@@ -95,6 +95,8 @@ def blockers(client: Client) -> list[Blocker]:
     for resource, objects in (
         ("replicasets.apps", failed),
         ("deployments.apps", client.list("deployments.apps").items),
+        ("statefulsets.apps", client.list("statefulsets.apps").items),
+        ("daemonsets.apps", client.list("daemonsets.apps").items),
         ("jobs.batch", jobs),
     ):
         waiting = [obj for obj in objects if owners.top(obj) not in blocked]

@@ -42,7 +42,7 @@ def explain(plane: ControlPlane, resource: str, obj: Obj) -> Obj:
         "applied": source(client, resource, obj),
         "children": tree["children"],
         "events": events(client, obj),
-        "scheduling": [scheduling(plane, pod) for pod in blocked],
+        "scheduling": scheduling(plane, *blocked),
     }
 
 
@@ -151,9 +151,13 @@ def unschedulable(family: Family, resource: str, obj: Obj) -> list[Obj]:
     return list(first.values())
 
 
-def scheduling(plane: ControlPlane, pod: Obj) -> Obj:
-    """Return the scheduler's decision for a pod, with the pod's name, every obstacle of every node, and what would help."""
-    from kctl.plane import placing
+def scheduling(plane: ControlPlane, *pods: Obj) -> list[Obj]:
+    """Return the scheduler's decision for pods, with their names, every obstacle of every node, and what would help."""
+    from kctl.plane.placing import Picture
 
-    key = key_of(pod)
-    return {"pod": key.name, "namespace": key.namespace, **placing.explain(plane, pod)}
+    if not pods:
+        return []
+    picture = Picture(plane)
+    return [
+        {"pod": pod["metadata"]["name"], "namespace": key_of(pod).namespace, **picture.explain(pod)} for pod in pods
+    ]

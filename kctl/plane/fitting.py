@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from kctl.api.errors import StatusError, UsageError
 from kctl.api.objects import Obj, annotations_of, dig, evolve, key_of, labels_of, printed_name
 from kctl.plane.amendments import TEMPLATES, Written
-from kctl.plane.placing import nodes_told, remedy_data, summary
+from kctl.plane.placing import framework_of, nodes_told, remedy_data, summary
 
 if TYPE_CHECKING:
     from kctl.api.registry import Kind
@@ -55,7 +55,7 @@ def capacity(plane: ControlPlane, asked: Asked) -> Obj:
     pod = _introduced(plane, asked, pod)
     from kctl.scheduler.capacity import fill_up
 
-    filled = fill_up(manager.caches, pod, allowed)
+    filled = fill_up(manager.caches, pod, allowed, framework_of(plane, pod))
     if filled.stopped is not None:
         limit = _by_nodes(plane, asked, filled)
     elif allowed < most:

@@ -15,6 +15,8 @@ from kctl.plane.replay import decided
 
 if TYPE_CHECKING:
     from kctl.plane.plane import ControlPlane
+    from kctl.scheduler.cluster import Cluster
+    from kctl.scheduler.framework import Framework
     from kctl.scheduler.trial import Remedy, Trial, View
 
 MOST_REMEDIES = 5
@@ -22,31 +24,59 @@ FEWER = 8.0
 """What running fewer pods costs beside other changes: it is hardly ever what was meant."""
 
 
-def explain(plane: ControlPlane, pod: Obj, *, most: int = MOST_REMEDIES) -> Obj:
-    """Return the decision for a pod with every obstacle of every node, and for one that fits nowhere the remedies.
+class Picture:
+    """What the scheduler knows of a cluster, drawn once to ask about several pods; it does not follow changes."""
 
-    The form is that of :meth:`ControlPlane.scheduling`; ``revision`` says which state of the cluster it is about: for
-    a pod that has its node that of its binding, as long as the log knows it. A node also has ``obstacles``, and beside ``nodes`` there
-    are ``why``, what keeps the pod off by counts and with amounts, and ``remedies``, smallest change first.
-    """
-    from kctl.scheduler.trial import Trial
+    def __init__(self, plane: ControlPlane) -> None:
+        self._plane = plane
+        self._manager = plane.converger.manager
+        self._manager.pump()
+        self._cluster: Cluster | None = None
 
-    decision = decided(plane, pod) or {**plane.scheduling(*key_of(pod)), "revision": plane.revision}
-    manager = plane.converger.manager
-    manager.pump()
-    if pod["spec"].get("nodeName"):
-        nodes = {name: {**found, "obstacles": []} for name, found in decision["nodes"].items()}
-        return {**decision, "nodes": nodes, "why": "", "remedies": []}
-    trial = Trial(manager.caches, pod)
-    view = trial.view()
-    nodes = nodes_told(decision, view)
-    is_pending = decision["node"] is None and not decision["nominated"]
-    return {
-        **decision,
-        "nodes": nodes,
-        "why": summary(view) if is_pending else "",
-        "remedies": _remedies(plane, pod, trial, most) if is_pending else [],
-    }
+    def explain(self, pod: Obj, *, most: int = MOST_REMEDIES) -> Obj:
+        """Return the decision for a pod with every obstacle of every node, and for one that fits nowhere the remedies.
+
+        The form is that of :meth:`ControlPlane.scheduling`; ``revision`` says which state of the cluster it is about:
+        for a pod that has its node that of its binding, as long as the log knows it. A node also has ``obstacles``,
+        and beside ``nodes`` there are ``why``, what keeps the pod off by counts and with amounts, and ``remedies``,
+        smallest change first.
+        """
+        plane = self._plane
+        decision = decided(plane, pod) or {**plane.scheduling(*key_of(pod)), "revision": plane.revision}
+        if pod["spec"].get("nodeName"):
+            nodes = {name: {**found, "obstacles": []} for name, found in decision["nodes"].items()}
+            return {**decision, "nodes": nodes, "why": "", "remedies": []}
+        trial = self._trial(pod)
+        view = trial.view()
+        is_pending = decision["node"] is None and not decision["nominated"]
+        return {
+            **decision,
+            "nodes": nodes_told(decision, view),
+            "why": summary(view) if is_pending else "",
+            "remedies": _remedies(plane, pod, trial, most) if is_pending and most else [],
+        }
+
+    def _trial(self, pod: Obj) -> Trial:
+        from kctl.scheduler.cluster import Cluster
+        from kctl.scheduler.explain import fill
+        from kctl.scheduler.trial import Trial
+
+        if self._cluster is None:
+            self._cluster = Cluster(self._manager.caches)
+            fill(self._cluster)
+        return Trial(self._manager.caches, pod, framework_of(self._plane, pod), self._cluster)
+
+
+def framework_of(plane: ControlPlane, pod: Obj) -> Framework | None:
+    """Return how the scheduler that the pod asks for decides; None for the default one."""
+    from kctl.plane.loops import SCHEDULER
+    from kctl.scheduler.schedulers import scheduler_name
+
+    for loop in plane.converger.manager.loops:
+        if loop.name == SCHEDULER:
+            found = loop.schedulers.by_name.get(scheduler_name(pod["spec"]))  # type: ignore[attr-defined]
+            return found.framework if found is not None else None
+    return None
 
 
 def nodes_told(decision: Obj, view: View) -> Obj:

@@ -403,10 +403,12 @@ class ControlPlane:
                 found: Obj | None = loop.decision(Key(namespace, name))  # type: ignore[attr-defined]
                 if found is not None:
                     return found
+        from kctl.plane.placing import framework_of
         from kctl.scheduler.explain import explain
 
         manager.pump()
-        return explain(manager.caches, self.client.get("pods", namespace, name))
+        pod = self.client.get("pods", namespace, name)
+        return explain(manager.caches, pod, framework_of(self, pod))
 
     def compact(self) -> None:
         """Compact all history, as if the server had been restarted after a compaction."""

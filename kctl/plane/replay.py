@@ -90,9 +90,10 @@ def _uid(obj: Obj) -> str:
 
 
 def _again(plane: ControlPlane, own: Bound, before_it: Iterable[Bound], entry: Entry) -> Obj:
+    from kctl.plane.placing import framework_of
     from kctl.scheduler.explain import explain
 
-    return explain(_caches(plane, entry, before_it), own.obj)
+    return explain(_caches(plane, entry, before_it), own.obj, framework_of(plane, own.obj))
 
 
 def _caches(plane: ControlPlane, entry: Entry, placed: Iterable[Bound]) -> Caches:

@@ -198,7 +198,7 @@ def blocked(nodes: list[Obj], others: list[Obj], own: Obj) -> tuple[ControlPlane
         )
     cp.client.create("pods", own)
     cp.converge()
-    return cp, why.scheduling(cp, cp.client.get("pods", "default", "x"))
+    return cp, why.scheduling(cp, cp.client.get("pods", "default", "x"))[0]
 
 
 @pytest.mark.parametrize(("nodes", "others", "own", "text"), CASES.values(), ids=CASES)
@@ -231,7 +231,7 @@ def test_a_priority_class_that_would_make_room_is_told_with_its_victims() -> Non
     with cp:
         high = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "high"}, "value": 9}
         cp.client.create("priorityclasses.scheduling.k8s.io", high)
-        told = why.scheduling(cp, cp.client.get("pods", "default", "x"))
+        told = why.scheduling(cp, cp.client.get("pods", "default", "x"))[0]
         [remedy] = [found for found in told["remedies"] if found["evicts"]]
         assert remedy["text"] == "fits if its priorityClassName is high (evicts pod/a)"
         carry_out(cp, remedy)
@@ -279,11 +279,11 @@ def test_a_decision_of_another_process_is_taken_again_on_what_the_cluster_was_th
         for name in ("a", "x"):
             cp.client.create("pods", pod(name))
         cp.converge()
-        told = why.scheduling(cp, cp.client.get("pods", "default", "x"))
+        told = why.scheduling(cp, cp.client.get("pods", "default", "x"))[0]
     with ControlPlane.open(tmp_path / "state") as cp:
         cp.client.patch("nodes", Key("", "node-2"), {"spec": {"unschedulable": True}}, type="merge")
         cp.converge()
-        again = why.scheduling(cp, cp.client.get("pods", "default", "x"))
+        again = why.scheduling(cp, cp.client.get("pods", "default", "x"))[0]
     assert again["revision"] < cp.revision
     assert {name: found["scores"] for name, found in again["nodes"].items()} == {
         name: found["scores"] for name, found in told["nodes"].items()
