@@ -15,6 +15,7 @@ from kctl.api.objects import Obj, is_deleting, key_of
 from kctl.client.client import Client
 from kctl.gitops.applied import sets
 from kctl.gitops.intent import FINISHED
+from kctl.plan import drains
 from kctl.plan.claims import Claims
 from kctl.plan.ownership import Owners, Ref, ref_of
 from kctl.plan.placement import displaced
@@ -103,6 +104,7 @@ def blockers(client: Client) -> list[Blocker]:
         found += _of(resource, waiting, owners, warnings, blocked)
     found += [(ref_of(claim), ref_of(claim), reason, message) for claim, reason, message in claims.waiting()]
     found += _intents(client)
+    found += drains.waiting(client)
     return _grouped(found)
 
 

@@ -54,6 +54,7 @@ class Diary:
 
     def __init__(self) -> None:
         self._counts: dict[tuple[float, Ref, str], int] = {}
+        self._claims: dict[str, Ref] = {}
 
     def pod(self, owner: Ref, facts: tuple[Facts, Facts], at: float) -> None:
         """Take a change of a pod in."""
@@ -63,9 +64,19 @@ class Diary:
 
     def other(self, event: WatchEvent, at: float) -> None:
         """Take a change of something else in."""
+        if event.resource == "persistentvolumeclaims" and (volume := dig(event.object, "spec", "volumeName")):
+            self._claims[volume] = ref_of(event.object)
         if event.resource in TOLD:
+            about = self._about(event)
             for what in happenings(event.resource, event.old, None if event.type == "DELETED" else event.object):
-                self._note(at, ref_of(event.object), what)
+                self._note(at, about, what)
+
+    def _about(self, event: WatchEvent) -> Ref:
+        """Return who a change is about: of an attachment the claim whose volume it is, if that is known."""
+        volume = dig(event.object, "spec", "source", "persistentVolumeName")
+        if event.resource == "volumeattachments.storage.k8s.io" and volume:
+            return self._claims.get(volume, Ref("", f"persistentvolume/{volume}"))
+        return ref_of(event.object)
 
     def _note(self, at: float, owner: Ref, what: str) -> None:
         key = (at, owner, what)
@@ -192,9 +203,9 @@ def _refused(entry: Obj) -> str:
 def _attachment(old: Obj | None, new: Obj | None) -> Iterator[str]:
     """Yield where a volume is attached."""
     obj = new or old
-    volume, node = dig(obj, "spec", "source", "persistentVolumeName", default="volume"), dig(obj, "spec", "nodeName")
+    node = dig(obj, "spec", "nodeName")
     was, is_ = (bool(dig(state, "status", "attached")) for state in (old, new))
-    yield from _flag(was, is_, f"{volume} attached to {node}", f"{volume} detached from {node}")
+    yield from _flag(was, is_, f"attached to {node}", f"detached from {node}")
 
 
 def _is_ready(obj: Obj | None) -> bool:

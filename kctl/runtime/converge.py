@@ -22,7 +22,7 @@ from kctl.runtime.limits import too_big
 from kctl.runtime.manager import Livelock, Manager
 
 End = Literal["Quiet", "Oscillating", "Horizon"]
-BUDGET = 500
+BUDGET = 10
 """Steps between two looks at limits and progress reports."""
 FINGERPRINT_AFTER = 64
 """Instants before the state is fingerprinted: short runs need no cycle detection."""

@@ -55,7 +55,7 @@ class Fingerprint:
         new = None if event.type == "DELETED" else event.object
         for obj, sign in ((event.old, -1), (new, 1)):
             if obj is not None:
-                self._sum = (self._sum + sign * _hash(event.resource, obj)) % BITS
+                self._sum = (self._sum + sign * hash_of(event.resource, obj)) % BITS
         if new is None or event.old is None or new.get("spec") != event.old.get("spec"):
             what = f"{event.resource} {key_of(event.object)}"
             self._structural[what] = self._structural.get(what, 0) + 1
@@ -73,8 +73,8 @@ class Fingerprint:
         return ""
 
 
-def _hash(resource: str, obj: Obj) -> int:
-    """Hash what of an object means something."""
+def hash_of(resource: str, obj: Obj) -> int:
+    """Hash what of an object means something: its state but for what moves by itself."""
     key = key_of(obj)
     name = controller_uid(obj) if obj["metadata"].get("generateName") else key.name
     body = json.dumps([resource, key.namespace, name, _stable(obj)], sort_keys=True, separators=(",", ":"))

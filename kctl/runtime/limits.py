@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from kctl.api.objects import Obj, dig, key_of
 from kctl.client.cache import Caches
 
-FREE_PODS = 25_000
+FREE_PODS = 20_000
 """So many pods are made whatever the cluster's size."""
 TIMES_ROOM = 4
 """Beyond those, so many times the pods that the nodes have room for."""

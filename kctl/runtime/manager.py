@@ -56,7 +56,9 @@ class Lag(Protocol):
 TALLIES = ("events", "resourcequotas")
 """What is counted up with every write of something else, and is no loop however often it is written."""
 MAX_WRITES_AN_INSTANT = 100
-"""Writes to one object within one virtual instant before it is called a livelock."""
+"""After so many writes to one object within one virtual instant, one that brings it back to what it was is a livelock."""
+MOST_WRITES_AN_INSTANT = 2000
+"""After so many any is: only what counts up without end does that."""
 MAX_SYNCS_AN_INSTANT = 1000
 """Syncs of one key within one virtual instant before they are."""
 
@@ -77,6 +79,8 @@ class Manager:
         self._listeners: dict[str, list[Loop]] = {}
         self._writes: dict[tuple[str, Key], int] = {}
         self._written_by: dict[tuple[str, Key], tuple[str, ...]] = {}
+        self._states: dict[tuple[str, Key], set[int]] = {}
+        """What an object that is written very often was."""
         self._active = ""
         self._held: dict[str, list[Change]] = {}
         """Changes that caches have taken in and the loops are yet to hear of."""
@@ -180,13 +184,25 @@ class Manager:
             writers = written_by.get(identity, ())
             if active not in writers:
                 written_by[identity] = (*writers, active) if writers else self._alone
-            if count > MAX_WRITES_AN_INSTANT and self.livelock is None:
+            if count > MAX_WRITES_AN_INSTANT and self.livelock is None and self._goes_round(identity, count, change):
                 self.livelock = Livelock(*identity, count, tuple(sorted(written_by[identity])))
+
+    def _goes_round(self, identity: tuple[str, Key], count: int, change: Change) -> bool:
+        """Say whether an object that is written very often is what it was before, or has been for too long."""
+        from kctl.runtime.fingerprint import hash_of
+
+        seen = self._states.setdefault(identity, set())
+        state = 0 if change.new is None else hash_of(identity[0], change.new)
+        if state in seen or count > MOST_WRITES_AN_INSTANT:
+            return True
+        seen.add(state)
+        return False
 
     def begin_instant(self, now: float) -> None:
         """Start a new instant: fresh livelock counts, timers that are due."""
         self._writes.clear()
         self._written_by.clear()
+        self._states.clear()
         self._active, self._alone = "", ("",)
         for loop in self.loops:
             loop.wake(now)
