@@ -170,6 +170,7 @@ SAMPLES = {
     "git-repository": ("deploy",),
     "stuck-rollout": ("v1", "v2"),
     "too-small": (".",),
+    "two-schedulers": (".",),
     "web-shop": (".",),
 }
 
