@@ -409,6 +409,8 @@ class Scenario(Heartbeats):
                 self._create(self._fill(obj))
             except StatusError as error:
                 self._refused(error)
+            if obj is not op["objects"][-1]:
+                self._advance(0.0)  # the recorded controllers went on between two requests
 
     def _op_patch(self, op: Obj) -> None:
         resource, key = self._target(op)
