@@ -101,6 +101,7 @@ nodes: one goes at once with its machine, where upstream first misses its heartb
 nodes: when a NoExecute taint came is noted in an annotation of the node, where upstream keeps it in memory
 scheduling: every node is scored, where upstream samples above 100 nodes, unless percentageOfNodesToScore is configured
 scheduling: ties go to the first node, or are drawn by the seed, where upstream draws at random
+scheduling: nodes declare no features, and pods that need one are placed as if every node had it
 scheduling: nodes are looked at one after another, as upstream's with parallelism 1; pods are not batched
 scheduling: a pod that does not fit is tried again after 5 minutes only when time is let pass and something happened
 names: generated suffixes derive from owner and number, where upstream draws at random

@@ -33,6 +33,7 @@ DEFAULTS = (
     ("NodeResourcesBalancedAllocation", 1),
     ("ImageLocality", 1),
     ("DefaultBinder", 0),
+    ("NodeDeclaredFeatures", 0),
 )
 """The plugins of 1.36 that are enabled by default (``multiPoint``), in order, with their weights."""
 
@@ -74,6 +75,7 @@ EXTENDS: Mapping[str, tuple[str, ...]] = {
     "NodeResourcesBalancedAllocation": SCORES,
     "ImageLocality": ("score",),
     "DefaultBinder": ("bind",),
+    "NodeDeclaredFeatures": FILTERS,
 }
 """The extension points of each plugin, as upstream's implements them."""
 

@@ -97,6 +97,7 @@ ORDER = [
             "PodTopologySpread",
             "InterPodAffinity",
             "DynamicResources",
+            "NodeDeclaredFeatures",
         ),
         id="disabled at one point only",
     ),
