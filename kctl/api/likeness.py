@@ -16,13 +16,15 @@ Free = Mapping[str, "Free | None"]
 VOLUMES: Free = {"name": None}
 OF_SPECS: Free = {"nodeName": None, "volumes": VOLUMES, "containers": {"volumeMounts": VOLUMES}}
 ADDRESS: Free = {"ip": None}
+ENDED: Free = {"terminated": {"containerID": None}}
+CONTAINER: Free = {"containerID": None, "volumeMounts": VOLUMES, "state": ENDED}
 OF_STATUSES: Free = {
     "podIP": None,
     "hostIP": None,
     "podIPs": ADDRESS,
     "hostIPs": ADDRESS,
-    "containerStatuses": {"containerID": None, "volumeMounts": VOLUMES},
-    "initContainerStatuses": {"containerID": None, "volumeMounts": VOLUMES},
+    "containerStatuses": CONTAINER,
+    "initContainerStatuses": CONTAINER,
 }
 """What differs between specs and statuses of pods alike: the volume of the token is named anew for each."""
 NOTHING: Free = {}

@@ -231,10 +231,16 @@ def _changes(server: APIServer, request: Request, old: Obj) -> tuple[list[Change
     if options.dry_run or not isinstance(body, dict) or request.repeats is not None or "status" not in old:
         return None
     meta = old["metadata"]
-    if "deletionTimestamp" in meta or not isinstance(body.get("status"), dict):
+    if not isinstance(body.get("status"), dict):
         return None
+    end = meta.get("deletionTimestamp", "")
+    if end:
+        from kctl.apiserver.update import deletable
+
+        if deletable(old):
+            return None
     owners = meta.get("ownerReferences")
     owner = owners[0]["uid"] if owners else ""
-    key = (request.kind, request.namespace, request.manager, options.field_validation)
+    key = (request.kind, request.namespace, request.manager, options.field_validation, end)
     at, now, phase = server.models.at, server.clock.now(), old["status"].get("phase")
     return at(now, (id(old["spec"]["containers"]), phase, *key)), at(now, (owner, phase, *key))

@@ -20,6 +20,8 @@ from kctl.kubelet.pod import Asked, Known, Step, ask, is_silent, node_ip, step_o
 from kctl.runtime.profile import Profile
 
 STATUSES = ("containerStatuses", "initContainerStatuses")
+JUDGED = ("generation", "deletionTimestamp", "deletionGracePeriodSeconds", "finalizers")
+"""What of its metadata a pod's next step depends on."""
 VARIANTS = 4
 """So many models are kept of one template; the last one that served is tried first."""
 
@@ -40,7 +42,7 @@ class Lives:
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
         self._now = -1.0
-        self._known: dict[tuple[int, str, str], list[Model]] = {}
+        self._known: dict[tuple[int, str, str, str], list[Model]] = {}
         self._parts: dict[str, Any] = {}
         """Parts of statuses by what they say, so that pods of different templates share them too."""
 
@@ -52,7 +54,6 @@ class Lives:
         meta = pod["metadata"]
         if (
             known.refusal is not None
-            or meta.get("deletionTimestamp")
             or status.get("phase") in TERMINAL
             or has_history(status)
             or booted_at(node) is not None
@@ -62,7 +63,8 @@ class Lives:
             self._known.clear()
             self._parts.clear()
             self._now = now
-        place = (id(pod["spec"]["containers"]), meta.get("namespace", ""), status.get("phase", ""))
+        end = meta.get("deletionTimestamp", "")
+        place = (id(pod["spec"]["containers"]), meta.get("namespace", ""), status.get("phase", ""), end)
         models = self._known.get(place)
         if models is None:  # a model keeps its containers, so that no others get their id meanwhile
             models = self._known[place] = []
@@ -111,7 +113,7 @@ def _is_like(model: Model, pod: Obj, known: Known, has_node_ip: bool) -> bool:
         model.has_node_ip == has_node_ip
         and bool(model.known.address) == bool(known.address)
         and was["spec"]["containers"] is pod["spec"]["containers"]
-        and was["metadata"].get("generation") == pod["metadata"].get("generation")
+        and all(was["metadata"].get(name) == pod["metadata"].get(name) for name in JUDGED)
         and model.known.behaviour == known.behaviour
         and model.known.volumes == known.volumes
         and is_like(was.get("status"), pod.get("status"), OF_STATUSES)
