@@ -29,19 +29,22 @@ def build(cloud: str, profile: Profile, faults: Faults | None = None) -> list[Co
 
         provider = cast("CloudProvider", Faulty(provider, faults))
     loops: list[Controller] = [CloudNode(provider), CloudNodeLifecycle(provider), ServiceLB(provider)]
-    return [*loops, *_storage(profile)] if "volumes" in provider.capabilities else loops
+    return [*loops, *_storage(profile, faults)] if "volumes" in provider.capabilities else loops
 
 
-def _storage(profile: Profile) -> list[Controller]:
+def _storage(profile: Profile, faults: Faults | None) -> list[Controller]:
     """Return what plays the CSI driver's sidecars, and the add-on that brings its class."""
+    from kctl.cloud.storage import StorageAddOn
+
+    create, delete, resize = profile.volume_create, profile.volume_delete, profile.volume_resize
+    attach, detach = profile.volume_attach, profile.volume_detach
+    if faults is not None:
+        from kctl.cloud.storage_faults import FaultyAttacher, FaultyProvisioner, FaultyResizer
+
+        faulty = FaultyProvisioner(create, delete, faults), FaultyAttacher(attach, detach, faults)
+        return [StorageAddOn(), *faulty, FaultyResizer(resize, faults)]
     from kctl.cloud.attacher import Attacher
     from kctl.cloud.provisioner import Provisioner
     from kctl.cloud.resizer import Resizer
-    from kctl.cloud.storage import StorageAddOn
 
-    return [
-        StorageAddOn(),
-        Provisioner(profile.volume_create, profile.volume_delete),
-        Attacher(profile.volume_attach, profile.volume_detach),
-        Resizer(profile.volume_resize),
-    ]
+    return [StorageAddOn(), Provisioner(create, delete), Attacher(attach, detach), Resizer(resize)]

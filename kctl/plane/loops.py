@@ -62,10 +62,21 @@ def build(
         profile = _play(manager, server, playing, profile)
     for program, controller in _controllers(wanted, cloud, profile, playing, flags):
         if controller.name in wanted:
+            if controller.name == AUTOSCALER:
+                _measure(controller, playing, manager)
             client = LocalClient(server, user=controller.user, field_manager=program)
             manager.add(ControllerLoop(controller, client, manager.caches))
     if SCHEDULER in wanted:
         manager.add(_scheduler(manager, server, seed, scheduler))
+
+
+def _measure(controller: Controller, playing: Playing, manager: Manager) -> None:
+    """Give the autoscaler what scenarios and annotations say of the use of pods."""
+    from kctl.controllers.podautoscaler import PodAutoscalerController
+    from kctl.plane.loads import Loads
+
+    assert isinstance(controller, PodAutoscalerController)  # noqa: S101 - it is the one of that name
+    controller.metrics = Loads(playing, manager.caches)
 
 
 def _play(manager: Manager, server: APIServer, playing: Playing, profile: Profile) -> Profile:
@@ -94,8 +105,6 @@ def _controllers(
 
         yield "kctl", IntentController()
     for found in controllers.build(wanted, flags):
-        if found.name == AUTOSCALER:
-            _measure(found, playing)
         yield "kube-controller-manager", found
     if not wanted.isdisjoint(KUBELET):
         from kctl import kubelet
@@ -107,16 +116,6 @@ def _controllers(
 
         for found in clouds.build(cloud, profile, playing):
             yield "cloud-controller-manager", found
-
-
-def _measure(autoscaler: Controller, playing: Playing) -> None:
-    """Let autoscalers see what pods are said to use."""
-    from kctl.api.behaviour import Annotated
-    from kctl.api.metrics import Measured
-    from kctl.controllers.podautoscaler import PodAutoscalerController
-
-    assert isinstance(autoscaler, PodAutoscalerController)  # noqa: S101 - it is the one of that name
-    autoscaler.metrics = Measured(Annotated(playing))
 
 
 def _scheduler(manager: Manager, server: APIServer, seed: int, scheduler: Mapping[str, Any] | None) -> Loop:

@@ -20,6 +20,7 @@ from kctl.runtime.faults import Fault
 
 if TYPE_CHECKING:
     from kctl.api.behaviour import ContainerBehaviour, NodeBehaviour
+    from kctl.api.scenario.formulas import Formula
     from kctl.api.scenario.model import CloudFault, Scenario, WorkloadRule
     from kctl.api.scenario.steps import Step
 
@@ -137,6 +138,25 @@ class Playing:
             for name in names
         }
         return PodBehaviour(every, by_name)
+
+    def usage(self, pod: Obj, resource: str, container: str = "") -> list[Formula]:
+        """Return the formulas of what containers of a pod use of ``cpu`` or ``memory``; of one, unless that is ""."""
+        if not self._played or all(not played.scenario.workloads for played in self._played.values()):
+            return []
+        from kctl.api.scenario import matching
+
+        spec, found = pod["spec"], []
+        for name in [c["name"] for c in spec["containers"] if container in ("", c["name"])]:
+            rules = [
+                rule
+                for played in self._played.values()
+                for rule in matching.workload_rules(played.scenario.workloads, pod, name)
+            ]
+            formulas = (rule.cpu if resource == "cpu" else rule.memory for rule in rules)
+            formula = next((formula for formula in formulas if formula is not None), None)
+            if formula is not None:
+                found.append(formula)
+        return found
 
     def node(self, node: Obj, now: float) -> NodeBehaviour:
         """Say how a node is: events put that into its annotations."""

@@ -39,6 +39,11 @@ LATENCIES = {
     "volumeAttach": "volume_attach",
     "volumeDetach": "volume_detach",
     "volumeResize": "volume_resize",
+    "volumeCreate": "volume_create",
+    "volumeDelete": "volume_delete",
+    "volumeAttach": "volume_attach",
+    "volumeDetach": "volume_detach",
+    "volumeResize": "volume_resize",
 }
 """The latencies a profile may give, by the names ``kctl.yaml`` has for them."""
 TOP = ("apiVersion", "kind", "metadata", "status")
