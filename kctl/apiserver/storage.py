@@ -64,6 +64,11 @@ class Storage:
 
     # reading
 
+    @property
+    def is_forked(self) -> bool:
+        """Say whether what is written now will be taken back."""
+        return bool(self._forks)
+
     def objects(self, resource: str) -> Mapping[Key, Obj]:
         """Return the current objects of a resource, in no order; not to be changed."""
         found = self._tables.get(resource)

@@ -8,6 +8,8 @@ from kctl.api.objects import Obj
 from kctl.cli import options
 from kctl.cli.session import Settings
 
+MOST_WRITES, MOST_FIELDS, LINE = 8, 6, 160
+
 
 @click.command("why", short_help="Explain why an object is as it is.")
 @options.resources("TYPE/NAME | TYPE NAME", required=False)
@@ -48,6 +50,10 @@ def _text(found: Obj, *, wide: bool) -> str:
         part = f" ({entry['subresource']})" if entry["subresource"] else ""
         when = f" at {entry['time']}" if entry["time"] else ""  # whoever scales leaves none, as upstream
         lines.append(f"written by {entry['manager']}{part}{when}")
+    if found["blockers"]:
+        lines += ["", click.style("Blocked by", bold=True)]
+        lines += [f"  {line}" for entry in found["blockers"] for line in _blocker(entry)]
+    lines += _history(found["history"], wide=wide)
     if found["events"]:
         lines.append("")
         lines += [
@@ -59,3 +65,37 @@ def _text(found: Obj, *, wide: bool) -> str:
     if found["scheduling"]:
         text += "\n" + trees.scheduling_text(found["scheduling"], wide=wide)
     return text
+
+
+def _blocker(entry: Obj) -> list[str]:
+    """Return a blocker with the chain that leads to it."""
+    from kctl.cli import layers
+
+    line, *more = layers.blocker_lines(entry)
+    return [line, *more, *([layers.INDENT + " -> ".join(entry["chain"])] if len(entry["chain"]) > 1 else [])]
+
+
+def _history(writes: list[Obj], *, wide: bool) -> list[str]:
+    """Return who wrote the object, what and because of what; of many writes the first and the last ones, unless wide."""
+    if not writes:
+        return []
+    shown = writes if wide or len(writes) <= MOST_WRITES else [writes[0], *writes[1 - MOST_WRITES :]]
+    lines = ["", click.style("History", bold=True)]
+    for n, write in enumerate(shown):
+        if n == 1 and len(shown) < len(writes):
+            lines.append(f"  ... {len(writes) - len(shown)} more")
+        by = f" by {', '.join(write['by'])}" if write["by"] else f" ({write['cause']})" if write["cause"] else ""
+        why = f", because of {write['because']}" if write["because"] else ""
+        lines.append(f"  {write['time']} revision {write['revision']} {write['what']}{by}{why}")
+        lines += [f"      {_field(change)}" for change in write["changes"][:MOST_FIELDS]]
+        if len(write["changes"]) > MOST_FIELDS:
+            lines.append(f"      ... {len(write['changes']) - MOST_FIELDS} more fields")
+    return lines
+
+
+def _field(change: Obj) -> str:
+    """Return a changed field in a line."""
+    from kctl.cli import layers
+
+    line = click.unstyle(layers.field_lines(change)[0])
+    return line if len(line) <= LINE else f"{line[:LINE]}..."

@@ -6,15 +6,20 @@ what is below it, its events, and for a pod that has no node the scheduler's vie
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from kctl.api import health
 from kctl.api.errors import StatusError
 from kctl.api.objects import Obj, controller_of, dig, key_of
 from kctl.client.client import Client
 from kctl.gitops.inventory import API_VERSION
-from kctl.plan import claims
+from kctl.plan import claims, leaves, residual
 from kctl.plan.ownership import ref_of
 from kctl.plan.tree import Family, node
 from kctl.plane.plane import ControlPlane
+
+if TYPE_CHECKING:
+    from kctl.plan.ledger import Write
 
 RESOURCES = {"ReplicaSet": "replicasets.apps", "Deployment": "deployments.apps", "Node": "nodes"}
 
@@ -39,11 +44,31 @@ def explain(plane: ControlPlane, resource: str, obj: Obj) -> Obj:
         "message": state.message,
         "owners": [ref_of(owner).text for owner in owners(client, obj)],
         "written": writers(obj),
+        "history": [write.data() for write in writes(plane, resource, obj)],
+        "blockers": blockers(plane, obj),
         "applied": source(client, resource, obj),
         "children": tree["children"],
         "events": events(client, obj),
         "scheduling": scheduling(plane, *blocked),
     }
+
+
+def writes(plane: ControlPlane, resource: str, obj: Obj) -> list[Write]:
+    """Return the writes of the object that the log still knows."""
+    from kctl.plan import ledger
+
+    try:
+        kind = plane.server.registry.storage(resource)
+        return ledger.of_log(plane, kind, obj)
+    except (KeyError, StatusError):
+        return []
+
+
+def blockers(plane: ControlPlane, obj: Obj) -> list[Obj]:
+    """Return the entries of the third layer whose chain leads through the object."""
+    name, namespace = ref_of(obj).text, key_of(obj).namespace
+    found = leaves.with_leaves(plane, [blocker.data() for blocker in residual.blockers(plane.client)])
+    return [entry for entry in found if name in entry["chain"] and namespace in (entry["namespace"], "")]
 
 
 def owners(client: Client, obj: Obj) -> list[Obj]:

@@ -224,6 +224,13 @@ class Manager:
             self.pump()
         return self.lag is not None or any(loop.has_work() for loop in self.loops)
 
+    def acting(self) -> tuple[str, Key | None]:
+        """Return the loop whose turn it is, "" for none, and the key it syncs, if it is one that has keys."""
+        for loop in self.loops:
+            if loop.name == self._active:
+                return loop.name, loop.current if isinstance(loop, ControllerLoop) else None
+        return "", None
+
     def _step(self, loop: Loop, now: float) -> None:
         if self._active != loop.name:
             self._active, self._alone = loop.name, (loop.name,)
