@@ -30,6 +30,8 @@ class PersistentVolumeBinder(Controller):
     component = "persistentvolume-controller"
     level = 25
     """Before the scheduler: what can be bound at once is bound when its pod is tried."""
+    batch = 512
+    in_order = True
     reads = (CLASSES,)
     writes = (CLAIMS, VOLUMES, "events")
 

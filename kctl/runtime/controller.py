@@ -64,6 +64,8 @@ class Controller:
     """What kube-controller-manager was started with; set before :meth:`prepare`."""
     batch: ClassVar[int] = 1
     """So many keys are synced in one step. The caches take in what each writes; Events are recorded together."""
+    in_order: ClassVar[bool] = False
+    """Whether the keys of one step go in order of namespace and name: for whoever comes first is served first."""
 
     def prepare(self, caches: Caches) -> None:
         """Register the indexes and folds the controller reads."""

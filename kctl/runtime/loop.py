@@ -92,6 +92,8 @@ class ControllerLoop:
         """Sync several keys, each on caches that have what the one before wrote; then record the Events of all."""
         told: list[Emit] = []
         keys = self.queue.pop_many(self.controller.batch)
+        if self.controller.in_order:
+            keys = sorted(keys)
         try:
             for key in keys:
                 decision = self._decide(key, now)
