@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kctl.api.errors import FieldError, invalid
+from kctl.api.errors import FieldError, invalid, required
 from kctl.api.scenario.fields import Fields
 from kctl.api.scenario.model import CloudFault, Event, Target
 
@@ -131,11 +131,11 @@ def _load(fields: Fields) -> Event | None:
     if inside is None:
         return None
     service, workload = inside.text("service"), inside.text("workload")
-    rps = inside.number("rps", -1.0)
+    rps = inside.number("rps", 0.0)
     namespace = inside.text("namespace")
     inside.close()
-    if rps < 0:
-        inside.fail("rps", "must be set: requests a second")
+    if "rps" not in inside:
+        inside.errors.append(required(inside.at("rps"), "requests a second"))
     if bool(service) == bool(workload):
         inside.errors.append(invalid(inside.path, inside.value, "must have one of service, workload"))
         return None

@@ -190,4 +190,6 @@ def _number(value: Value) -> float:
 def _shown(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f'"{value}"' if isinstance(value, str) else f"{value:g}"
+    if isinstance(value, str):
+        return f'"{value}"'
+    return str(int(value)) if value == int(value) else f"{value:.6f}".rstrip("0")
