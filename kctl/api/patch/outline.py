@@ -10,6 +10,7 @@ alike share them; whoever makes many writes keeps one.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -36,6 +37,8 @@ KIN = 200_000
 """So many lists that differ from one of those in their address are known, and as many of those before them."""
 ADDRESS = 'k:{"ip":'
 """How the path element of an address begins."""
+_ADDRESSES = re.compile(r'k:\{\\"ip\\":\\"[^"\\]*\\"\}')
+"""Such elements, as they stand in JSON."""
 
 
 class Drawn(NamedTuple):
@@ -168,12 +171,25 @@ class Memo:
         self._kin: dict[int, tuple[list[Obj], Outcome]] = {}
         """Lists with an address of their own, and the first of their kind."""
         self._older: dict[int, tuple[list[Obj], Outcome]] = {}
+        self._read: dict[int, tuple[list[Obj], list[Obj]]] = {}
+        """Lists that came from elsewhere, with the first that says the same."""
+        self._texts: dict[str, list[Obj]] = {}
+        """The first of them by what they say."""
+        self._kinds: dict[str, Outcome] = {}
+        """The first of those with an address of their own, by what they say but for it."""
 
     def updated(
         self, old: Any, given: Any, outlined: Drawn, how: tuple[Any, ...], make: Callable[[], list[Obj] | None]
     ) -> list[Obj] | None:
         """Return the managedFields after a write, made when they are not remembered."""
         kin = self._kin.get(id(old)) or self._older.get(id(old))
+        if kin is None and old:
+            first = self._first(old)
+            if first is not old:
+                given = first if given is old else given
+                old = first
+            else:
+                kin = self._kin.get(id(old))
         address = outlined.address
         if kin is not None:
             if outlined.addresses or (given is not old and given is not None):
@@ -197,6 +213,32 @@ class Memo:
         entries = _readdressed(outcome, address)
         self._note(entries, outcome)
         return entries
+
+    def _first(self, entries: list[Obj]) -> list[Obj]:
+        """Return the first list that says the same as one that was read; itself, noted, when it has an address."""
+        known = self._read.get(id(entries))
+        if known is not None:
+            return known[1]
+        text = json.dumps(entries)
+        addresses = set(_ADDRESSES.findall(text))
+        first = entries
+        if not addresses:
+            first = self._texts.setdefault(text, entries)
+        elif len(addresses) == 1:
+            found = addresses.pop()
+            place = text.replace(found, "")
+            outcome = self._kinds.get(place)
+            if outcome is None:
+                outcome = self._kinds[place] = _located(entries, json.loads(f'"{found}"')) or Outcome(None)
+            if outcome.address:
+                self._note(entries, outcome)
+                return entries
+        if len(self._read) >= KIN:
+            self._read.clear()
+            self._texts.clear()
+            self._kinds.clear()
+        self._read[id(entries)] = entries, first
+        return first
 
     def _note(self, entries: list[Obj], outcome: Outcome) -> None:
         if len(self._kin) >= KIN:
