@@ -109,7 +109,7 @@ MISTAKES = {
     "replicas-on-hpa-target": (docs(WEB, HPA % ("h", "web")), 4),
     "hpa-overlap": (docs(deployment("web", top="paused: false"), HPA % ("h", "web"), HPA % ("i", "web")), 14),
     "hpa-target-missing": (HPA % ("h", "web"), 5),
-    "selector-overlap": (docs(deployment("a", labels="x: y"), deployment("b", labels="x: y, z: w")), 5),
+    "selector-overlap": (docs(deployment("a", labels="x: one"), deployment("b", labels="x: one, z: two")), 5),
     "service-selects-nothing": (docs(WEB, SERVICE % ("wbe", "http")), 14),
     "service-port-missing": (docs(WEB, SERVICE % ("web", "htpp")), 15),
     "probe-port-missing": (deployment("web", container=f"{NAMED}, livenessProbe: {{httpGet: {{port: web}}}}"), 8),

@@ -45,13 +45,14 @@ class Need(NamedTuple):
 
 def missing(world: World) -> Iterator[Finding]:
     """Yield what is named and not there. Where there is no RBAC, no role is missed."""
-    has_roles = world.get(CLUSTER_ROLES, "", "cluster-admin") is not None
     for item in [item for resource in (*WORKLOADS, *OTHERS) for item in world.own(resource)]:
         namespace = item.key.namespace
         seen: set[tuple[str, str]] = set()
         for need in needs(item):
             what = (need.resource, need.name)
-            if need.optional or what in seen or what in MADE or (need.resource in ROLES and not has_roles):
+            if need.optional or what in seen or what in MADE:
+                continue
+            if need.resource in ROLES and world.get(CLUSTER_ROLES, "", "cluster-admin") is None:
                 continue
             seen.add(what)
             if what == (CLASSES, "standard") and _brings_storage(world):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kctl.api import selectors
 from kctl.api.objects import dig
-from kctl.plan.lints.world import Finding, Item, Template, World, items, labels_selector, selector_of
+from kctl.plan.lints.world import Finding, Item, World, items, labels_selector, selector_of
 
 OWNING = ("deployments.apps", "replicasets.apps", "statefulsets.apps", "daemonsets.apps", "replicationcontrollers")
 NOT_MAKING_PODS = frozenset({"monitoring.coreos.com"})
@@ -17,34 +17,23 @@ def workloads(world: World) -> Iterator[Finding]:
     """Yield workloads whose selector selects pods of another one."""
     if not any(True for _ in world.own(*OWNING)):
         return
-    by_label: dict[tuple[str, str, str], list[Template]] = {}
-    for namespace in sorted({item.key.namespace for item in world.own(*OWNING)}):
-        for template in world.templates(namespace):
-            for label, value in template.labels.items():
-                by_label.setdefault((namespace, label, str(value)), []).append(template)
     for resource in OWNING:
         for item in world.own(resource):
-            for other in _also_selected(item, by_label):
+            for other in _also_selected(world, item):
                 message = f"its selector also selects the pods of {other.text}"
                 yield item.finding("selector-overlap", "spec.selector", message)
 
 
-def _also_selected(item: Item, by_label: dict[tuple[str, str, str], list[Template]]) -> list[Item]:
-    """Return the other workloads whose pods a workload selects; one label of the selector narrows the search."""
+def _also_selected(world: World, item: Item) -> list[Item]:
+    """Return the other workloads whose pods a workload selects."""
     found = dig(item.obj, "spec", "selector")
-    is_plain = item.resource == "replicationcontrollers"
-    selector = labels_selector(found) if is_plain else selector_of(found)
-    exact = found if is_plain else dig(found, "matchLabels", default={})
-    if selector is None or not isinstance(exact, dict) or not exact:
+    selector = labels_selector(found) if item.resource == "replicationcontrollers" else selector_of(found)
+    if selector is None or selector.empty:
         return []
-    namespace = item.key.namespace
-    buckets = [by_label.get((namespace, label, str(value)), []) for label, value in exact.items()]
     return [
         template.item
-        for template in min(buckets, key=len)
-        if template.item.resource in OWNING
-        and (template.item.resource, template.item.key) != (item.resource, item.key)
-        and selector.matches(template.labels)
+        for template in world.selected(item.key.namespace, selector)
+        if template.item.resource in OWNING and (template.item.resource, template.item.key) != (item.resource, item.key)
     ]
 
 

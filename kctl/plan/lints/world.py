@@ -30,6 +30,9 @@ WORKLOADS = (
     "pods",
 )
 
+LASTING = ("deployments.apps", "statefulsets.apps", "daemonsets.apps", "replicationcontrollers", "cronjobs.batch")
+"""The workloads that people write; those that others of them make are looked for in the set only."""
+
 
 class Finding(NamedTuple):
     """Something to be remarked about an object, at a line of a file."""
@@ -114,6 +117,7 @@ class World:
                 self.custom.append(item)
         self._all: dict[str, list[Item]] = {}
         self._templates: dict[str, list[Template]] | None = None
+        self._by_label: dict[tuple[str, str, str], list[Template]] = {}
 
     def own(self, *resources: str) -> Iterator[Item]:
         """Yield the objects of the set."""
@@ -149,10 +153,10 @@ class World:
         """Return the pods that workloads of a namespace make."""
         if self._templates is None:
             self._templates = {}
-            for resource in WORKLOADS[:-1]:
+            for resource in LASTING:
                 for item in self.all(resource):
                     self._add(item)
-            for item in self.own("pods"):
+            for item in self.own(*(resource for resource in WORKLOADS if resource not in LASTING)):
                 self._add(item)
         return self._templates.get(namespace, [])
 
@@ -162,10 +166,18 @@ class World:
         template = template_of(item)
         if template is not None:
             self._templates.setdefault(item.key.namespace, []).append(template)
+            for label, value in template.labels.items():
+                self._by_label.setdefault((item.key.namespace, label, str(value)), []).append(template)
 
     def selected(self, namespace: str, selector: selectors.Selector) -> list[Template]:
-        """Return the pods of workloads that a selector selects."""
-        return [template for template in self.templates(namespace) if selector.matches(template.labels)]
+        """Return the pods of workloads that a selector selects; a label it names narrows the search."""
+        found = self.templates(namespace)
+        for requirement in selector.requirements:
+            value = selector.exact(requirement.key)
+            if value is not None:
+                alike = self._by_label.get((namespace, requirement.key, value), [])
+                found = alike if len(alike) < len(found) else found
+        return [template for template in found if selector.matches(template.labels)]
 
     def runs(self, namespace: str, selector: selectors.Selector) -> bool:
         """Say whether a pod of the cluster is selected, whoever made it."""
