@@ -133,6 +133,8 @@ class Kubelet(Controller):
 
     def act(self, client: Client, decision: Decision, now: float) -> None:
         """Carry the decision out, and remember what was written: nothing new follows from it at this instant."""
+        if not decision.actions:
+            return
         first, *others = decision.actions
         if isinstance(first, Update):
             pod = client.update(first.resource, first.obj, subresource=first.subresource)
