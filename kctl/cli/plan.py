@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -76,7 +75,7 @@ def command(
     the present cluster that is tried. Where something is expected the exit code says whether it holds: 0 or 1.
     """
     from kctl.api.errors import UsageError
-    from kctl.cli.run import code_of, duration
+    from kctl.cli.run import duration
     from kctl.gitops.apply import Options
 
     options.refuse_kustomize(kustomize)
@@ -94,56 +93,83 @@ def command(
         secrets=show_secrets,
         field_manager=field_manager,
     )
-    within = duration(timeout)
-
-    def carried(plane: ControlPlane) -> list[Obj]:
-        if commits:
-            old, wanted = (_of_commit(plane, repo, ref, folders, how, ignore_not_manifest) for ref in _range(commits))
-            for manifests, job in old:
-                carry.carried_out(Opened(plane, None), manifests, job, within)
-        elif paths:
-            wanted = [_of_paths(plane, settings, paths, recursive, how, ignore_not_manifest)]
-        elif play is not None:
-            return [play.on_present(plane, within)]
-        *first, last = carry.moving(plane, wanted)
-        reports = [carry.report_of(Opened(plane, None), *one, within) for one in first]
-        return [*reports, carry.report_of(Opened(plane, None), *last, within, play=play)]
-
-    with _open(settings, is_empty=bool(commits)) as plane:
-        reports = carried(plane)
-    if seeds:
-        opened = partial(_open, is_empty=bool(commits))
-        reports[-1] = {**reports[-1], "chance": trial.chance(settings, seeds, carried, opened)}
+    work = Work(settings, commits, paths, recursive, ignore_not_manifest, repo, folders, how, duration(timeout), play)
+    reports, code = work.results(seeds)
     if what.junit:
         whatif.write_junit(what.junit, reports)
     _print(reports, output, show_diff=not no_diff, timeline=what.timeline)
-    code = max(map(code_of, reports))
     return CHANGES if detailed_exitcode and not code and any(map(_changes, reports)) else code
 
 
-def _open(settings: Settings, *, is_empty: bool) -> ControlPlane:
-    from kctl.cli.session import open_ephemeral, open_imagined
+class Work(NamedTuple):
+    """What is to be planned, and how it is read."""
 
-    return open_ephemeral(settings) if is_empty else open_imagined(settings)
+    settings: Settings
+    commits: str | None
+    paths: tuple[str, ...]
+    recursive: bool
+    ignore_not_manifest: bool
+    repo: str
+    folders: Sequence[str]
+    how: Options
+    within: float
+    play: whatif.Play | None
 
+    def open(self, settings: Settings) -> ControlPlane:
+        """Open a plane to try it on."""
+        from kctl.cli.session import open_ephemeral, open_imagined
 
-def _of_paths(
-    plane: ControlPlane,
-    settings: Settings,
-    paths: tuple[str, ...],
-    recursive: bool,
-    how: Options,
-    ignore_not_manifest: bool,
-) -> carry.Set:
-    """Return the manifests of paths, as the set that apply would make of them."""
-    from kctl.cli.manifests import load, set_name
-    from kctl.cli.session import state_folder
+        return open_ephemeral(settings) if self.commits else open_imagined(settings)
 
-    manifests = load(
-        plane, paths, recursive=recursive, ignore_not_manifest=ignore_not_manifest, namespace=how.namespace
-    )
-    base = (state_folder(settings) or Path.cwd() / ".kctl").resolve().parent
-    return manifests, carry.Job(set_name(base, paths), {"paths": sorted(paths)}, how)
+    def results(self, seeds: int | None) -> tuple[list[Obj], int]:
+        """Return the reports, with what depends on chance in the last, and the exit code they stand for."""
+        from kctl.cli.run import code_of
+
+        with self.open(self.settings) as plane:
+            reports = self.carried(plane)
+        code = max(map(code_of, reports))
+        if not seeds:
+            return reports, code
+        chance = trial.chance(self.settings, seeds, self.carried, self.open)
+        return [*reports[:-1], {**reports[-1], "chance": chance}], max(code, trial.code_of(chance))
+
+    def carried(self, plane: ControlPlane) -> list[Obj]:
+        """Carry it out on a plane and return the reports."""
+        if self.commits:
+            old, wanted = (self._of_commit(plane, ref) for ref in _range(self.commits))
+            for manifests, job in old:
+                carry.carried_out(Opened(plane, None), manifests, job, self.within)
+        elif self.paths:
+            wanted = [self._of_paths(plane)]
+        elif self.play is not None:
+            return [self.play.on_present(plane, self.within)]
+        *first, last = carry.moving(plane, wanted)
+        reports = [carry.report_of(Opened(plane, None), *one, self.within) for one in first]
+        return [*reports, carry.report_of(Opened(plane, None), *last, self.within, play=self.play)]
+
+    def _of_paths(self, plane: ControlPlane) -> carry.Set:
+        """Return the manifests of paths, as the set that apply would make of them."""
+        from kctl.cli.manifests import load, set_name
+        from kctl.cli.session import state_folder
+
+        manifests = load(
+            plane,
+            self.paths,
+            recursive=self.recursive,
+            ignore_not_manifest=self.ignore_not_manifest,
+            namespace=self.how.namespace,
+        )
+        base = (state_folder(self.settings) or Path.cwd() / ".kctl").resolve().parent
+        return manifests, carry.Job(set_name(base, self.paths), {"paths": sorted(self.paths)}, self.how)
+
+    def _of_commit(self, plane: ControlPlane, ref: str) -> list[carry.Set]:
+        """Return the manifests of a commit, as the sets that sync would make of them."""
+        from kctl.cli.manifests import options as reading
+        from kctl.gitops.sync import Wanted, sync_commits
+
+        manner = reading(plane.folder, ignore_not_manifest=self.ignore_not_manifest, namespace=self.how.namespace)
+        found = sync_commits(self.repo, Wanted(ref, self.folders or ("",)), options=manner)
+        return [(synced.manifests, carry.Job(synced.set_name, synced.source, self.how)) for synced in found]
 
 
 def _range(commits: str) -> tuple[str, str]:
@@ -154,18 +180,6 @@ def _range(commits: str) -> tuple[str, str]:
     if not (first and dots and last) or last.startswith("."):
         raise UsageError(f"{commits!r}: give two commits as A..B")
     return first, last
-
-
-def _of_commit(
-    plane: ControlPlane, repo: str, ref: str, folders: Sequence[str], how: Options, ignore_not_manifest: bool
-) -> list[carry.Set]:
-    """Return the manifests of a commit, as the sets that sync would make of them."""
-    from kctl.cli.manifests import options as reading
-    from kctl.gitops.sync import Wanted, sync_commits
-
-    manner = reading(plane.folder, ignore_not_manifest=ignore_not_manifest, namespace=how.namespace)
-    found = sync_commits(repo, Wanted(ref, folders or ("",)), options=manner)
-    return [(synced.manifests, carry.Job(synced.set_name, synced.source, how)) for synced in found]
 
 
 def _changes(report: Obj) -> bool:

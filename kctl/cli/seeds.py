@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kctl.api.objects import Obj
     from kctl.plane.plane import ControlPlane
 
-HELP = "Try it with N seeds and tell what depends on chance."
+HELP = "Try it with N seeds and tell what depends on chance; plan then exits with 3 if any run does not converge."
 MOST_NODES = 8
 
 option: Callable[[Any], Any] = click.option(
@@ -46,6 +46,13 @@ def check(seeds: int | None, paths: Sequence[str]) -> None:
 
     if seeds and "-" in paths:
         raise UsageError("--seeds reads the manifests once for each seed: give files, not -")
+
+
+def code_of(found: Obj) -> int:
+    """Return the exit code: every run has to converge."""
+    from kctl.cli.run import NOT_CONVERGED
+
+    return 0 if set(found["verdicts"]) == {"Converged"} else NOT_CONVERGED
 
 
 def lines(found: Obj) -> list[str]:
