@@ -180,6 +180,10 @@ class ControlPlane:
         plane.shape_nodes(cluster)
         return plane
 
+    def keep_private(self) -> None:
+        """Take no lock and leave no mark in the folder: this is an image, and nobody else can see it."""
+        self._is_shared = False
+
     def settle(self, folder: Path) -> bool:
         """Give a drafted plane its folder; what was written so far becomes durable with the next commit.
 
