@@ -86,9 +86,6 @@ class DaemonSetController(Controller):
             mine = by_controller(pods).get(uid)
             strays = tuple(pod for pod in mine if not selector.matches(labels_of(pod)) and not is_deleting(pod))
 
-        def taken() -> list[str]:
-            return [pod["metadata"]["name"] for pod in (*by_controller(pods).get(uid), *ownerless)]
-
         observed = (ds.get("status") or {}).get("observedGeneration")
         return Seen(
             ds,
@@ -101,7 +98,7 @@ class DaemonSetController(Controller):
             if observed != ds["metadata"].get("generation")
             else {},
             self._delays,
-            taken,
+            lambda name: pods.get(Key(key.namespace, name)) is not None,
             tuple(pod for pod in ownerless if not is_terminal(pod) and is_adoptable(ds, selector, pod)),
             strays,
             tuple(one for one in free if is_adoptable(ds, selector, one)),

@@ -8,7 +8,8 @@ order of a map, here they go by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import count
 from typing import NamedTuple
 
 from kctl.api import names
@@ -38,7 +39,7 @@ Delays = Mapping[tuple[str, int, str], tuple[float, float]]
 class Seen(NamedTuple):
     """What is decided on; ``on`` returns the pods of one node, which a sync asks of few.
 
-    ``pods`` are all there are, and only given where names are to be made.
+    ``is_taken`` says of a name whether a pod has it.
     """
 
     ds: Obj
@@ -49,7 +50,7 @@ class Seen(NamedTuple):
     revisions: tuple[Obj, ...]
     others: Mapping[str, Obj] = {}
     delays: Delays = {}  # noqa: RUF012 - never changed
-    taken: Callable[[], Iterable[str]] = tuple
+    is_taken: Callable[[str], bool] = bool
     adoptable: tuple[Obj, ...] = ()
     strays: tuple[Obj, ...] = ()
     orphans: tuple[Obj, ...] = ()
@@ -272,16 +273,22 @@ class Sync:
     def _sync_nodes(self) -> None:
         """Turn what was found into actions, as syncNodes."""
         if self.created:
-            uid, base = self.ds["metadata"]["uid"], f"{self.ds['metadata']['name']}-"
-            template = self._template()
-            wanted = self.created[:BURST]
-            for name, slot in zip(wanted, names.next_slots(uid, self.seen.taken(), len(wanted)), strict=True):
-                child = names.child_name(base, uid, slot)
+            base, template = f"{self.ds['metadata']['name']}-", self._template()
+            for name, child in zip(self.created[:BURST], self._new_names(base), strict=False):
                 self.actions.append(Create("pods", for_node(from_template(template, self.ds, child, base), name)))
                 self._emit("Normal", "SuccessfulCreate", f"Created pod: {child}")
         for pod in self.deleted[:BURST]:
             self.actions.append(Delete("pods", key_of(pod), pod["metadata"]["uid"]))
             self._emit("Normal", "SuccessfulDelete", f"Deleted pod: {pod['metadata']['name']}")
+
+    def _new_names(self, base: str) -> Iterator[str]:
+        """Yield names for pods made now, never that of a pod that was there before.
+
+        They derive from the set and the instant, so that a decision replayed within it collides with itself.
+        """
+        owner = f"{self.ds['metadata']['uid']}@{self.now:.3f}"
+        made = (names.child_name(base, owner, slot) for slot in count())
+        return (name for name in made if not self.seen.is_taken(name))
 
     def _template(self) -> Obj:
         """Return what pods are made of, as CreatePodTemplate."""
