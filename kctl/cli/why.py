@@ -72,7 +72,9 @@ def _blocker(entry: Obj) -> list[str]:
     from kctl.cli import layers
 
     line, *more = layers.blocker_lines(entry)
-    return [line, *more, *([layers.INDENT + " -> ".join(entry["chain"])] if len(entry["chain"]) > 1 else [])]
+    if len(entry["chain"]) > 1:
+        more.append(layers.INDENT + " -> ".join(entry["chain"]))
+    return [line, *more, *(f"{layers.INDENT}{remedy['text']}" for remedy in entry["remedies"])]
 
 
 def _history(writes: list[Obj], *, wide: bool) -> list[str]:

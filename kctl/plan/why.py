@@ -13,7 +13,7 @@ from kctl.api.errors import StatusError
 from kctl.api.objects import Obj, controller_of, dig, key_of
 from kctl.client.client import Client
 from kctl.gitops.inventory import API_VERSION
-from kctl.plan import claims, leaves, residual
+from kctl.plan import claims, leaves, mending, residual
 from kctl.plan.ownership import ref_of
 from kctl.plan.tree import Family, node
 from kctl.plane.plane import ControlPlane
@@ -21,6 +21,8 @@ from kctl.plane.plane import ControlPlane
 if TYPE_CHECKING:
     from kctl.plan.ledger import Write
 
+MOST_MENDED = 3
+"""So many blockers are tried to be lifted, each in a fork."""
 RESOURCES = {"ReplicaSet": "replicasets.apps", "Deployment": "deployments.apps", "Node": "nodes"}
 
 
@@ -68,7 +70,10 @@ def blockers(plane: ControlPlane, obj: Obj) -> list[Obj]:
     """Return the entries of the third layer whose chain leads through the object."""
     name, namespace = ref_of(obj).text, key_of(obj).namespace
     found = leaves.with_leaves(plane, [blocker.data() for blocker in residual.blockers(plane.client)])
-    return [entry for entry in found if name in entry["chain"] and namespace in (entry["namespace"], "")]
+    own = [entry for entry in found if name in entry["chain"] and namespace in (entry["namespace"], "")]
+    return [
+        {**entry, "remedies": mending.remedies(plane, entry) if n < MOST_MENDED else []} for n, entry in enumerate(own)
+    ]
 
 
 def owners(client: Client, obj: Obj) -> list[Obj]:
