@@ -68,10 +68,14 @@ def amendments(plane: ControlPlane, owner: Written, changes: Sequence[Change]) -
     out: list[Obj] = []
     of_pod = [change for change in changes if change.target == "pod"]
     if of_pod:
-        new = owner.obj
-        for change in of_pod:
-            new = _with_spec(new, TEMPLATES[owner.kind.resource], change)
-        out.append(_amendment(owner.kind.resource, owner.obj, between(owner.obj, new), _is_immutable(owner)))
+        new: Obj | None = owner.obj
+        try:
+            for change in of_pod:
+                new = _with_spec(new or {}, TEMPLATES[owner.kind.resource], change)
+        except KeyError:
+            new = None  # the pod was not made from this template: it lacks what is to be changed
+        if new is not None:
+            out.append(_amendment(owner.kind.resource, owner.obj, between(owner.obj, new), _is_immutable(owner)))
     by_node: dict[str, list[Change]] = {}
     for change in changes:
         if change.target == "node" and not change.is_event:

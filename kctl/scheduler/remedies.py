@@ -226,8 +226,11 @@ def _without_affinity(spec: Obj, obstacle: Obstacle) -> Iterator[Change]:
         listed = " or ".join(obstacle.what)
 
         def relax(old: Obj) -> Obj:
-            affinity = old["affinity"]
-            kept = {name: value for name, value in affinity["nodeAffinity"].items() if name != REQUIRED}
+            affinity = old.get("affinity") or {}  # a template may not have what somebody gave the pod
+            of_node = affinity.get("nodeAffinity") or {}
+            if REQUIRED not in of_node:
+                return old
+            kept = {name: value for name, value in of_node.items() if name != REQUIRED}
             return {**old, "affinity": {**affinity, "nodeAffinity": kept}}
 
         yield Change("pod", "", f"if the pod does not require node affinity ({listed})", 4, relax)
