@@ -72,6 +72,9 @@ ignore_not_found = click.option("--ignore-not-found", is_flag=True, help="What i
 timeout = click.option(
     "--timeout", default="1h", show_default=True, metavar="DURATION", help="Virtual time after which to give up."
 )
+wall = click.option(
+    "--wall", metavar="DURATION", help="Real time after which to give up; what it comes to then depends on the machine."
+)
 validate = click.option(
     "--validate",
     type=click.Choice(("strict", "warn", "ignore", "true", "false")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from kctl.cli import output as out
@@ -24,10 +24,12 @@ def run(
     advance: float | None = None,
     keep: bool = False,
     told: Tale | None = None,
+    wall: float | None = None,
 ) -> Outcome:
     """Run the control plane; on a terminal say on stderr how far it is, and at the end how long it took.
 
     With ``keep`` every change of the run is kept for the caller; a report needs none. ``told`` is who is told of them.
+    ``wall`` is how many seconds of real time it may take.
     """
     from kctl.plan.tale import Tale
     from kctl.plane.plane import HORIZON
@@ -35,11 +37,23 @@ def run(
     within = HORIZON if within is None else within
     listener = told if told is not None or keep else Tale(lambda: plane.client.list("replicasets.apps").items)
     if not sys.stderr.isatty():
-        return plane.run(within=within, advance=advance, listener=listener)
+        return plane.run(within=within, advance=advance, listener=listener, out_of_time=_out_of(wall))
     from kctl.cli.progress import Reporter
 
     with Reporter(sys.stderr) as reporter:
-        return plane.run(within=within, advance=advance, progress=reporter.report, listener=listener)
+        return plane.run(
+            within=within, advance=advance, progress=reporter.report, listener=listener, out_of_time=_out_of(wall)
+        )
+
+
+def _out_of(wall: float | None) -> Callable[[], str] | None:
+    """Return what says that so many seconds of real time are over, None when there is no limit."""
+    if wall is None:
+        return None
+    import time
+
+    end = time.monotonic() + wall
+    return lambda: f"{wall:g} s of real time were spent" if time.monotonic() > end else ""
 
 
 def duration(text: str) -> float:

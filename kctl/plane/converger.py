@@ -145,10 +145,12 @@ class Converger:
         progress: Progress | None = None,
         begin: Callable[[], None] | None = None,
         listener: Listener | None = None,
+        out_of_time: Callable[[], str] | None = None,
     ) -> Outcome:
         """Converge for at most ``within`` virtual seconds; with ``advance`` let that much time pass.
 
-        ``begin`` makes the writes a run starts with: they are part of its first instant.
+        ``begin`` makes the writes a run starts with: they are part of its first instant. ``out_of_time`` says
+        why it has lasted too long by another clock.
         """
         self.listener = listener
         self.trace, self.times, self._durable = [], [], 0
@@ -162,7 +164,7 @@ class Converger:
             tally.begin(self.manager)
             stop = self._server.storage.subscribe(WARNINGS, self._warn)
             try:
-                outcome = self._run(within, advance, progress, begin)
+                outcome = self._run(within, advance, progress, begin, out_of_time)
             finally:
                 stop()
             if advance is not None:
@@ -180,7 +182,12 @@ class Converger:
         self._clock.set(self._server.storage.head.now)
 
     def _run(
-        self, within: float, advance: float | None, progress: Progress | None, begin: Callable[[], None] | None
+        self,
+        within: float,
+        advance: float | None,
+        progress: Progress | None,
+        begin: Callable[[], None] | None,
+        out_of_time: Callable[[], str] | None,
     ) -> Outcome:
         timeline = Timeline(self._clock.now, self._clock.set)
         started = self._clock.now()
@@ -199,6 +206,7 @@ class Converger:
                     commit=self._commit,
                     progress=progress,
                     periodic_until=until,
+                    out_of_time=out_of_time,
                 )._replace(started=started)
             except HeadMoved:
                 self.drop()

@@ -7,7 +7,7 @@ command of the CLI stands on. It adds nothing to what the rooms do; it puts them
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -378,6 +378,7 @@ class ControlPlane:
         advance: float | None = None,
         progress: Progress | None = None,
         listener: Listener | None = None,
+        out_of_time: Callable[[], str] | None = None,
     ) -> Outcome:
         """Run the loops until nothing would change any more; say how it ended.
 
@@ -391,6 +392,7 @@ class ControlPlane:
             progress=progress,
             begin=self._reshape if is_other else None,
             listener=listener,
+            out_of_time=out_of_time,
         )
 
     def scheduling(self, namespace: str, name: str) -> Obj:

@@ -100,6 +100,8 @@ def converge(
             if manager.quiet(now):
                 continue
             return outcome("Quiet")
+        if late := out_of_time() if out_of_time is not None else "":
+            return outcome("Horizon", late)
         if following > deadline:
             timeline.set(deadline)
             return outcome("Horizon", "the virtual deadline came before the next timer")
