@@ -143,7 +143,7 @@ class World:
 
     def converge(self) -> None:
         """Let the scheduler work until it rests."""
-        self.plane.converge()
+        self.plane.run()  # nobody reads the report, and to explain every pending pod costs as much again
 
     def prefer(self, node: str | None) -> None:
         """Let the scheduler take this node wherever it is among the best: the recorded draw.
