@@ -19,6 +19,8 @@ COLOURS = {
 }
 VERDICT_COLOURS = {"Converged": "green", "Settled": "yellow", "Oscillating": "red", "Horizon": "red"}
 INDENT = "    "
+SHARED = frozenset({"image", "node", "policy", "priorityclass", "storageclass", "webhook"})
+"""Kinds of leaves that are in no namespace."""
 SHOWN = 6
 """So many names of a long list are shown."""
 
@@ -33,7 +35,7 @@ def text(report: Obj, *, show_diff: bool = True) -> str:
             _titled("Consequence", [line for record in report["consequence"] for line in record_lines(record)])
         )
     if report["residual"]:
-        parts.append(_titled("Residual", [line for entry in report["residual"] for line in blocker_lines(entry)]))
+        parts.append(_titled("Residual", residual_lines(report["residual"])))
     if report.get("chance"):
         parts.append(_titled("Depends on chance", chance_lines(report)))
     parts += [_titled(title, lines) for title, lines in scenario_lines(report)]
@@ -184,6 +186,26 @@ def blocker_line(entry: Obj) -> str:
         else f"{_count(entry['count'], entry['object'].split('/')[0])} of {owner}"
     )
     return click.style(f"{what} {entry['reason']}: {entry['message']}", fg="red")
+
+
+def residual_lines(entries: Sequence[Obj]) -> list[str]:
+    """Return the third layer: its entries, then what alone blocks several of them."""
+    lines = [line for entry in entries for line in blocker_lines(entry)]
+    by_leaf: dict[tuple[str, str], list[Obj]] = {}
+    for entry in entries:
+        leaf = entry.get("leaf") or {}
+        if leaf.get("object"):
+            name = leaf["object"] if "/" in leaf["object"] else f"{leaf['kind']} {leaf['object']}"
+            namespace = "" if leaf["kind"] in SHARED else entry["namespace"]
+            by_leaf.setdefault((namespace, name), []).append(entry)
+    for (namespace, name), blocked in by_leaf.items():
+        if len(blocked) > 1:
+            pods = sum(entry["count"] for entry in blocked)
+            what = f"{pods} pods" if blocked[0]["object"].startswith("pod/") else f"{pods} objects"
+            lines.append(
+                f"{in_namespace(namespace, name)} blocks {what} of {len({e['owner'] for e in blocked})} owners"
+            )
+    return lines
 
 
 def blocker_lines(entry: Obj) -> list[str]:

@@ -106,7 +106,7 @@ def _text(found: Obj) -> str:
     blockers = found["blockers"]
     if blockers:
         text += "\n" + click.style("Blockers", bold=True) + "\n"
-        text += "".join(f"  {line}\n" for entry in blockers for line in layers.blocker_lines(entry))
+        text += "".join(f"  {line}\n" for line in layers.residual_lines(blockers))
     if found["scheduling"]:
         text += "\n" + trees.scheduling_text(found["scheduling"])
     if "timeline" in found:
