@@ -86,6 +86,7 @@ class NodeLifecycleController(Controller):
     component = "node-controller"
     level = 12
     writes = ("nodes", "pods", "events")
+    batch = 512
 
     def __init__(self) -> None:
         self._gone: dict[Key, Obj] = {}

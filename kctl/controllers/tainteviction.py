@@ -21,7 +21,7 @@ from kctl.api.objects import Key, Obj, annotations_of, condition, dig, is_deleti
 from kctl.api.tolerations import first_match, no_execute
 from kctl.client.cache import META, SPEC, Caches, by_node
 from kctl.client.client import Client
-from kctl.runtime.actions import Action, Delete, Emit, Patch
+from kctl.runtime.actions import Action, Delete, Emit, Patch, update_status
 from kctl.runtime.controller import Controller, Decision, Watch
 
 SINCE = "kctl.dev/no-execute-since"
@@ -60,6 +60,7 @@ class TaintEvictionController(Controller):
     user = "system:serviceaccount:kube-system:node-controller"
     level = 24
     writes = ("pods", "nodes", "events")
+    batch = 512
 
     def __init__(self) -> None:
         self._scheduled: set[Key] = set()
@@ -187,7 +188,7 @@ def _evict(pod: Obj, now: float) -> list[Action]:
         conditions = with_condition(
             dig(pod, "status", "conditions", default=()), {**TARGET, "lastTransitionTime": since}
         )
-        actions.append(Patch("pods", key, {"status": {"conditions": conditions}}, subresource="status"))
+        actions.append(update_status("pods", pod, {**(pod.get("status") or {}), "conditions": conditions}))
     actions.append(Delete("pods", key, pod["metadata"].get("uid", "")))
     return actions
 

@@ -9,7 +9,7 @@ import pytest
 from kctl.api.clock import rfc3339
 from kctl.api.objects import Key
 from kctl.controllers.tainteviction import SINCE, TaintedNode, TaintedPod, TaintEvictionController, due_at
-from kctl.runtime.actions import Delete, Emit, Patch
+from kctl.runtime.actions import Delete, Emit, Patch, Update
 
 NOW = 1_000_000.0
 BOUND = NOW - 1000
@@ -121,8 +121,8 @@ def test_an_eviction_says_so_marks_the_pod_and_deletes_it():
     said, marked, deleted = decide(TaintedPod(pod(), node(taint()))).actions
     assert isinstance(said, Emit)
     assert (said.reason, said.message) == ("TaintManagerEviction", "Marking for deletion Pod default/p")
-    assert isinstance(marked, Patch)
-    assert marked.patch["status"]["conditions"][-1] == {
+    assert isinstance(marked, Update)
+    assert marked.obj["status"]["conditions"][-1] == {
         "type": "DisruptionTarget",
         "status": "True",
         "reason": "DeletionByTaintManager",
@@ -135,7 +135,7 @@ def test_an_eviction_says_so_marks_the_pod_and_deletes_it():
 
 def test_a_pod_that_is_marked_already_is_not_marked_again():
     marked = decide(TaintedPod(pod(), node(taint()))).actions[1]
-    again = pod(conditions=marked.patch["status"]["conditions"])
+    again = pod(conditions=marked.obj["status"]["conditions"])
     assert [type(action) for action in decide(TaintedPod(again, node(taint()))).actions] == [Emit, Delete]
 
 
