@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from kctl import ControlPlane
 from kctl.api.clock import rfc3339
 from kctl.api.objects import Key
-from kctl.controllers.podgc import OUT_OF_SERVICE, QUARANTINE, Seen, decide
+from kctl.controllers.podgc import OUT_OF_SERVICE, QUARANTINE, PodGarbageCollector, Seen, TooMany, decide
 from kctl.runtime.actions import Delete, Patch
 
 NOW = 1_000_000.0
@@ -29,8 +30,9 @@ def node(ready="True", taint=""):
     ("seen", "wanted"),
     [
         (Seen(pod(), node()), []),
-        (Seen(pod(), None), ["Failed", "deleted"]),
-        (Seen(pod(phase="Succeeded"), None), ["deleted"]),
+        (Seen(pod(), None, NOW - 40), ["Failed", "deleted"]),
+        (Seen(pod(), None, NOW - 39), []),
+        (Seen(pod(phase="Succeeded"), None, NOW - 40), ["deleted"]),
         (Seen(pod(deleting=30), node()), []),
         (Seen(pod(deleting=30), node("Unknown")), []),
         (Seen(pod(deleting=30), node("True", OUT_OF_SERVICE)), []),
@@ -50,20 +52,47 @@ def test_what_goes_and_what_stays(seen, wanted):
     assert done == wanted
 
 
-def test_a_new_pod_waits_for_its_node():
-    decision = decide(Seen(pod(age=10), None), NOW)
-    assert (decision.actions, decision.wake_at) == ((), NOW + QUARANTINE - 10)
+def test_a_pod_waits_for_its_node_from_when_it_was_missed():
+    decision = PodGarbageCollector().decide(Seen(pod(), None), NOW)
+    assert (decision.actions, decision.wake_at) == ((), NOW + QUARANTINE)
+
+
+def test_the_oldest_pods_that_have_ended_go_when_there_are_too_many():
+    controller = PodGarbageCollector()
+    old = [pod(phase="Succeeded", age=age, name=f"p{age}") for age in (30, 20)]
+    actions = controller.decide(TooMany(old), NOW).actions
+    assert [action.key.name for action in actions] == ["p30", "p20"]
+
+
+def test_what_is_too_many_is_a_flag():
+    with ControlPlane.open(None, nodes=1, cloud="none", flags={"terminated-pod-gc-threshold": 2}) as plane:
+        plane.run()
+        spec = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "a"}]}
+        for n in range(4):
+            plane.client.create(
+                "pods",
+                {
+                    "apiVersion": "v1",
+                    "kind": "Pod",
+                    "metadata": {"name": f"p{n}", "namespace": "default"},
+                    "spec": spec,
+                },
+            )
+        plane.run()
+        assert [found["metadata"]["name"] for found in plane.client.list("pods").items] == ["p2", "p3"]
 
 
 def test_the_pods_of_a_deleted_node_say_why_they_go_and_are_replaced(world, deployment):
-    world.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}})
+    world.node("n1")
     world.create(deployment(replicas=2))
     world.run_all()
     world.pass_time(60)
     before = set(world.names("pods"))
     world.client.patch("pods", Key("default", min(before)), {"metadata": {"finalizers": ["x/y"]}})
     world.client.delete("nodes", Key("", "n1"))
-    world.settle()
+    world.pass_time(39)
+    assert not any(found["metadata"].get("deletionTimestamp") for found in world.pods())
+    world.pass_time(1)
     left = [found for found in world.pods() if found["metadata"]["name"] in before]
     assert [found["metadata"]["name"] for found in left] == [min(before)]
     assert left[0]["status"]["phase"] == "Failed"
