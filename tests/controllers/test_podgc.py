@@ -90,6 +90,7 @@ def test_the_pods_of_a_deleted_node_say_why_they_go_and_are_replaced(world, depl
     before = set(world.names("pods"))
     world.client.patch("pods", Key("default", min(before)), {"metadata": {"finalizers": ["x/y"]}})
     world.client.delete("nodes", Key("", "n1"))
+    world.settle()
     world.pass_time(39)
     assert not any(found["metadata"].get("deletionTimestamp") for found in world.pods())
     world.pass_time(1)
