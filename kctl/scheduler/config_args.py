@@ -74,7 +74,7 @@ def node_affinity(fields: Fields) -> Args:
 
 
 def volume_binding(fields: Fields) -> Args:
-    """Read VolumeBindingArgs: nothing waits that long here, and scoring by ``shape`` is off in 1.36."""
+    """Read VolumeBindingArgs; scoring by ``shape`` is off in 1.36."""
     timeout = fields.integer("bindTimeoutSeconds", 600, below=INT64)
     if timeout < 0:
         why = "invalid BindTimeoutSeconds, should not be a negative value"
@@ -83,7 +83,7 @@ def volume_binding(fields: Fields) -> Args:
     if shape is not None:
         why = "unexpected field `shape`, remove it or turn on the feature gate StorageCapacityScoring"
         fields.errors.append(invalid(fields.at("shape"), shape, why))
-    return {}
+    return {"bind_timeout": timeout}
 
 
 def balanced(fields: Fields) -> Args:

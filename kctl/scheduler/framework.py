@@ -107,6 +107,12 @@ class Framework:
         ]
 
     @property
+    def bind_timeout(self) -> float:
+        """How long pods wait for their volumes."""
+        found: float = getattr(self.by_name.get("VolumeBinding"), "bind_timeout", 0.0)
+        return found
+
+    @property
     def samples(self) -> bool:
         """Say whether the cycle stops looking once it has found enough nodes."""
         return self.percentage is not None or not self.scorers

@@ -118,7 +118,8 @@ class SchedulerLoop:
                 self._cluster.nominate(queued.pod, "")
                 self._cluster.place(queued.pod, outcome.node)
                 if reservations:
-                    self._prebinding.begin(self._client, Waiting(queued, outcome.node, reservations, now))
+                    waiting = Waiting(queued, outcome.node, reservations, now, framework.bind_timeout)
+                    self._prebinding.begin(self._client, waiting)
                     taken += 1
                 else:
                     bound.append((queued, outcome.node))

@@ -2,8 +2,8 @@
 
 In: reservations of pods that were decided about, and changes of what they wait for. Out: which pods can be bound now,
 and which are to be scheduled again. As upstream, a pod looks once a second whether its volumes are bound; in between,
-and as long as nothing has changed, nobody looks. The time-out (600 s) only fires when time is asked to pass: a pod
-whose volume nobody makes is at rest.
+and as long as nothing has changed, nobody looks. The time-out (600 s unless the configuration says otherwise) only
+fires when time is asked to pass: a pod whose volume nobody makes is at rest.
 """
 
 from __future__ import annotations
@@ -20,20 +20,23 @@ from kctl.scheduler.queue import Queued
 
 INTERVAL = 1.0
 TIMEOUT = 600.0
-"""BindTimeoutSeconds of VolumeBindingArgs."""
+"""The default of bindTimeoutSeconds."""
 FAILED = 'running PreBind plugin "VolumeBinding": '
 
 
 class Waiting:
     """A pod that waits on its node."""
 
-    __slots__ = ("is_stale", "looked", "node", "queued", "reservations", "since")
+    __slots__ = ("is_stale", "looked", "node", "queued", "reservations", "since", "until")
 
-    def __init__(self, queued: Queued, node: str, reservations: Sequence[Reservation], now: float) -> None:
+    def __init__(
+        self, queued: Queued, node: str, reservations: Sequence[Reservation], now: float, timeout: float = TIMEOUT
+    ) -> None:
         self.queued = queued
         self.node = node
         self.reservations = reservations
         self.since = now
+        self.until = now + timeout
         self.looked = now
         self.is_stale = True
         """Whether something may have changed since it last looked."""
@@ -102,13 +105,13 @@ class PreBinding:
         """Return when the first pod looks next; with ``periodic`` also when it gives up."""
         times = [w.next_look for key, w in self._waiting.items() if w.is_stale and key not in self._due]
         if periodic:
-            times += [w.since + TIMEOUT for w in self._waiting.values()]
+            times += [w.until for w in self._waiting.values()]
         return min(times, default=None)
 
     def wake(self, now: float) -> None:
         """Let the pods look whose time has come."""
         for key, waiting in self._waiting.items():
-            if (waiting.is_stale and waiting.next_look <= now) or waiting.since + TIMEOUT <= now:
+            if (waiting.is_stale and waiting.next_look <= now) or waiting.until <= now:
                 self._due[key] = None
 
     def look(self, now: float) -> tuple[list[tuple[Queued, str]], list[Failed]]:
@@ -121,7 +124,7 @@ class PreBinding:
             waiting.looked, waiting.is_stale = now, False
             try:
                 is_done = all(reservation.is_done() for reservation in waiting.reservations)
-                why = "binding volumes: context deadline exceeded" if waiting.since + TIMEOUT <= now else ""
+                why = "binding volumes: context deadline exceeded" if waiting.until <= now else ""
             except PreBindError as error:
                 is_done, why = False, f"binding volumes: {error}"
             if is_done:

@@ -148,3 +148,26 @@ def test_a_pending_pod_does_not_keep_a_run_from_ending_and_is_tried_again_while_
         assert tried(plane) == 2
         plane.advance("1h")
         assert tried(plane) == 2
+
+
+def test_a_pod_gives_its_node_back_when_its_volume_is_not_made_in_time(node: Make, pod: Make) -> None:
+    volumes = {"name": "VolumeBinding", "args": {"bindTimeoutSeconds": 5}}
+    patient = {"schedulerName": "patient"}
+    quick = {"schedulerName": "quick", "pluginConfig": [volumes]}
+    with opened({**HEAD, "profiles": [patient, quick]}) as plane:
+        create(plane, "nodes", node("a"))
+        class_ = {"metadata": {"name": "wait"}, "provisioner": "csi.example.com"}
+        plane.client.create("storageclasses.storage.k8s.io", {**class_, "volumeBindingMode": "WaitForFirstConsumer"})
+        for name in ("patient", "quick"):
+            size = {"resources": {"requests": {"storage": "1Gi"}}}
+            spec = {**size, "accessModes": ["ReadWriteOnce"], "storageClassName": "wait"}
+            head = {"metadata": {"name": name, "namespace": "default"}}
+            create(plane, "persistentvolumeclaims", {**head, "spec": spec})
+            source = {"name": "v", "persistentVolumeClaim": {"claimName": name}}
+            create(plane, "pods", pod(name, schedulerName=name, volumes=[source]))
+        plane.converge()
+        assert events(plane, "FailedScheduling") == []
+        plane.advance("6s")
+        told = [(event["involvedObject"]["name"], event["message"]) for event in events(plane, "FailedScheduling")]
+        message = 'running PreBind plugin "VolumeBinding": binding volumes: context deadline exceeded'
+        assert told == [("quick", message)]

@@ -47,6 +47,10 @@ class VolumeBinding:
 
     name = NAME
 
+    def __init__(self, *, bind_timeout: int = 600) -> None:
+        self.bind_timeout = float(bind_timeout)
+        """So long a pod that has its node waits for its volumes, in seconds."""
+
     def pre_filter(self, cycle: Cycle) -> No | Skip | frozenset[str] | None:
         """Refuse a pod whose claims are not there or should be bound already; step aside without claims."""
         if not cycle.pod.claims:
