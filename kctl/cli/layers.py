@@ -19,6 +19,10 @@ COLOURS = {
 }
 VERDICT_COLOURS = {"Converged": "green", "Settled": "yellow", "Oscillating": "red", "Horizon": "red"}
 INDENT = "    "
+CRASHING = "pods crash looping"
+GOING_ROUND = (CRASHING, "pods ready", "pods not ready")
+CRASHES_TOLD = 3
+"""So often it is told that pods crash, in the timeline's text."""
 SHARED = frozenset({"image", "node", "policy", "priorityclass", "storageclass", "webhook"})
 """Kinds of leaves that are in no namespace."""
 SHOWN = 6
@@ -240,10 +244,30 @@ def gap_line(entry: Obj) -> str:
 
 
 def timeline_text(rows: Sequence[Obj]) -> str:
-    """Return the timeline, a line per row."""
+    """Return the timeline, a line per row; what goes round for long is told a few times and then summed up."""
     lines = []
-    for row in rows:
-        what = row["what"].replace("pods", "pod", 1) if row["count"] == 1 else row["what"]
-        count = f"{row['count']} " if row["what"].startswith("pods") else ""
-        lines.append(f"  +{row['virtualSeconds']:g}s {_owned(row)}: {count}{what}\n")
+    for row in _folded(rows):
+        what = row["what"]
+        if row.get("names"):
+            what = f"{', '.join(row['names'])} {what.removeprefix('pods ')}"
+        elif what.startswith("pods"):
+            what = f"{row['count']} {what.replace('pods', 'pod', 1) if row['count'] == 1 else what}"
+        lines.append(f"  +{row['virtualSeconds']:g}s {_owned(row)}: {what}\n")
     return "".join(lines)
+
+
+def _folded(rows: Sequence[Obj]) -> list[Obj]:
+    """Return the rows; of pods that crash again and again the first times and the last one."""
+    crashes: dict[str, list[int]] = {}
+    for n, row in enumerate(rows):
+        if row["what"] == CRASHING:
+            crashes.setdefault(_owned(row), []).append(n)
+    ends = {owner: found for owner, found in crashes.items() if len(found) > CRASHES_TOLD + 1}
+    out = []
+    for n, row in enumerate(rows):
+        found = ends.get(_owned(row))
+        if found is None or row["what"] not in GOING_ROUND or not found[CRASHES_TOLD - 1] < n <= found[-1]:
+            out.append(row)
+        elif n == found[-1]:
+            out.append({**row, "what": f"goes on crash looping, {len(found) - CRASHES_TOLD} times more", "names": []})
+    return out

@@ -66,7 +66,7 @@ class Tale:
             if event.resource == "pods":
                 owner, facts = owners.top(event.object), self._followed.change(event)
                 self._consequence.pod(event, owner, facts, at)
-                self._diary.pod(owner, facts, at)
+                self._diary.pod(owner, facts, at, event.object["metadata"]["name"])
             else:
                 self._consequence.other(event)
                 self._diary.other(event, at)

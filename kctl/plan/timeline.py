@@ -27,6 +27,10 @@ TOLD = (
     "scenarios.sim.kctl.dev",
     "volumeattachments.storage.k8s.io",
 )
+IDENTITIES = "statefulset.apps/"
+"""Whose pods are told by name."""
+FEW = 3
+"""So many are, at most."""
 
 
 class Row(NamedTuple):
@@ -37,16 +41,19 @@ class Row(NamedTuple):
     owner: str
     what: str
     times: int
+    names: tuple[str, ...] = ()
+    """Which pods, where each is somebody: those of a StatefulSet, if they are few."""
 
     def data(self) -> Obj:
         """Return the row as the report lists it."""
-        return {
+        row: Obj = {
             "virtualSeconds": self.at,
             "namespace": self.namespace,
             "owner": self.owner,
             "what": self.what,
             "count": self.times,
         }
+        return {**row, "names": list(self.names)} if self.names else row
 
 
 class Diary:
@@ -55,12 +62,18 @@ class Diary:
     def __init__(self) -> None:
         self._counts: dict[tuple[float, Ref, str], int] = {}
         self._claims: dict[str, Ref] = {}
+        self._names: dict[tuple[float, Ref, str], list[str]] = {}
 
-    def pod(self, owner: Ref, facts: tuple[Facts, Facts], at: float) -> None:
-        """Take a change of a pod in."""
+    def pod(self, owner: Ref, facts: tuple[Facts, Facts], at: float, name: str = "") -> None:
+        """Take a change of a pod in; ``name`` is its own."""
         if facts[0] != facts[1]:
+            has_identity = owner.text.startswith(IDENTITIES)
             for what in _pod(*facts):
                 self._note(at, owner, what)
+                if has_identity:
+                    names = self._names.setdefault((at, owner, what), [])
+                    if len(names) <= FEW:
+                        names.append(name)
 
     def other(self, event: WatchEvent, at: float) -> None:
         """Take a change of something else in."""
@@ -85,11 +98,20 @@ class Diary:
     def rows(self, started: float) -> list[Row]:
         """Return the rows; times count from ``started``."""
         counts: dict[tuple[float, Ref, str], int] = {}
-        for (at, owner, what), count in self._counts.items():
-            key = (round(at - started, 3), owner, what)
+        names: dict[tuple[float, Ref, str], list[str]] = {}
+        for known, count in self._counts.items():
+            key = (round(known[0] - started, 3), *known[1:])
             counts[key] = counts.get(key, 0) + count
-        out = [Row(at, owner.namespace, owner.text, what, count) for (at, owner, what), count in counts.items()]
+            names.setdefault(key, []).extend(self._names.get(known, ()))
+        out = [
+            Row(at, owner.namespace, owner.text, what, count, _few(names[at, owner, what], count))
+            for (at, owner, what), count in counts.items()
+        ]
         return sorted(out, key=lambda row: row.at)  # stable: within an instant, in the order things happened
+
+
+def _few(names: list[str], count: int) -> tuple[str, ...]:
+    return tuple(sorted(names)) if len(names) == count <= FEW else ()
 
 
 def rows(trace: Sequence[WatchEvent], times: Sequence[float], started: float) -> list[Row]:
@@ -98,7 +120,8 @@ def rows(trace: Sequence[WatchEvent], times: Sequence[float], started: float) ->
     diary, followed = Diary(), Followed()
     for event, at in zip(trace, times, strict=True):
         if event.resource == "pods":
-            diary.pod(owners.top(event.object), followed.change(event), at)
+            name = event.object["metadata"]["name"]
+            diary.pod(owners.top(event.object), followed.change(event), at, name)
         else:
             diary.other(event, at)
     return diary.rows(started)
