@@ -88,13 +88,14 @@ def test_the_pods_of_a_deleted_node_say_why_they_go_and_are_replaced(world, depl
     world.run_all()
     world.pass_time(60)
     before = set(world.names("pods"))
+    uids = {found["metadata"]["uid"] for found in world.pods()}
     world.client.patch("pods", Key("default", min(before)), {"metadata": {"finalizers": ["x/y"]}})
     world.client.delete("nodes", Key("", "n1"))
     world.settle()
     world.pass_time(39)
     assert not any(found["metadata"].get("deletionTimestamp") for found in world.pods())
     world.pass_time(1)
-    left = [found for found in world.pods() if found["metadata"]["name"] in before]
+    left = [found for found in world.pods() if found["metadata"]["uid"] in uids]
     assert [found["metadata"]["name"] for found in left] == [min(before)]
     assert left[0]["status"]["phase"] == "Failed"
     reasons = {found["type"]: found.get("reason") for found in left[0]["status"]["conditions"]}
