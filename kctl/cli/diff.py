@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from kctl.cli import options
 from kctl.cli.session import Settings
 
 if TYPE_CHECKING:
+    from kctl.api.objects import Obj
     from kctl.api.structural import Unknown
     from kctl.gitops.changes import Change
     from kctl.plane.plane import ControlPlane
@@ -90,15 +92,17 @@ def command(
             base = (plane.folder or Path.cwd() / ".kctl").resolve().parent
             planned = carry.plan(plane, manifests, carry.Job(set_name(base, paths), {}, how))
             warn(planned.warnings)
-            changes = planned.changes
+            changes, lints = planned.changes, planned.lints
         else:
+            lints = ()
             changes = apply.drift(plane.client, registry=plane.server.registry, fork=plane.server.fork, options=how)
         changes = _without(settings, plane, changes, ignored, managers, secrets=show_secrets)
-    return _tell([change for change in changes if change.change != "unchanged"], output, secrets=show_secrets)
+    differing = [change for change in changes if change.change != "unchanged"]
+    return _tell(differing, output, lints, secrets=show_secrets)
 
 
-def _tell(differing: list[Change], output: str | None, *, secrets: bool) -> int:
-    """Print the changes and return the exit code."""
+def _tell(differing: list[Change], output: str | None, lints: Sequence[Obj] = (), *, secrets: bool) -> int:
+    """Print the changes, as data with what lints say, and return the exit code."""
     import os
 
     from kctl.cli import external_diff, markdown
@@ -107,7 +111,7 @@ def _tell(differing: list[Change], output: str | None, *, secrets: bool) -> int:
 
     if output in ("json", "yaml"):
         entries = [{**change.data(), "patch": unified.patch(change, secrets=secrets)} for change in differing]
-        write(document({"apiVersion": "kctl.dev/v1", "kind": "Diff", "objects": entries}, output))
+        write(document({"apiVersion": "kctl.dev/v1", "kind": "Diff", "objects": entries, "lints": [*lints]}, output))
     elif output == "name":
         write("".join(f"{change.object}\n" for change in differing))
     elif output == "markdown":

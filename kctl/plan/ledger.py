@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kctl.api.clock import rfc3339
-from kctl.api.objects import Key, Obj, controller_of, key_of, printed_name
+from kctl.api.objects import Key, Obj, annotations_of, controller_of, key_of, printed_name
 from kctl.client.client import WatchEvent
 from kctl.gitops import fielddiff
 from kctl.plan.ownership import ref_of
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from kctl.api.registry import Kind
     from kctl.plane.plane import ControlPlane
 
-MANAGER = "kube-controller-manager"
+MANAGER, SCHEDULER = "kube-controller-manager", "kube-scheduler"
+MIRROR = "kubernetes.io/config.mirror"
 OF_OWNER: Mapping[str, str] = {
     "CronJob": "cronjob-controller",
     "DaemonSet": "daemonset-controller",
@@ -134,12 +135,18 @@ def _write(kind: Kind, state: State, last: Obj | None, owners: list[State]) -> W
     changes = changed(last, obj) if last is not None else []
     parts = {"status" if change["path"].startswith("status") else "spec" for change in changes}
     by = tuple(_named(program, sub, kind, obj) for program, sub in _writers(last, obj, entry.now))
+    if kind.resource == "pods" and _node(obj) and not _node(last) and MIRROR not in annotations_of(obj):
+        by = (*by, SCHEDULER)  # who binds leaves no trace among the fields' managers
     because = ""
     if any(name.startswith(MANAGER) for name in by) and (last is None or "spec" in parts):
         because = _because(state, owners)
     return Write(
         state.revision, entry.now, entry.cause, by, "created" if last is None else "changed", because, tuple(changes)
     )
+
+
+def _node(pod: Obj | None) -> str:
+    return str(((pod or {}).get("spec") or {}).get("nodeName") or "")
 
 
 def _writers(last: Obj | None, obj: Obj, at: float) -> list[tuple[str, str]]:

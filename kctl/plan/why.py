@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 MOST_MENDED = 3
 """So many blockers are tried to be lifted, each in a fork."""
-RESOURCES = {"ReplicaSet": "replicasets.apps", "Deployment": "deployments.apps", "Node": "nodes"}
 
 
 def explain(plane: ControlPlane, resource: str, obj: Obj) -> Obj:
@@ -44,7 +43,7 @@ def explain(plane: ControlPlane, resource: str, obj: Obj) -> Obj:
         "health": state.state,
         "reason": state.reason,
         "message": state.message,
-        "owners": [ref_of(owner).text for owner in owners(client, obj)],
+        "owners": [ref_of(owner).text for owner in owners(plane, obj)],
         "written": writers(obj),
         "history": [write.data() for write in writes(plane, resource, obj)],
         "blockers": blockers(plane, obj),
@@ -76,15 +75,15 @@ def blockers(plane: ControlPlane, obj: Obj) -> list[Obj]:
     ]
 
 
-def owners(client: Client, obj: Obj) -> list[Obj]:
+def owners(plane: ControlPlane, obj: Obj) -> list[Obj]:
     """Return the chain of controlling owners, nearest first, as far as they exist."""
     found: list[Obj] = []
     while (ref := controller_of(obj)) is not None:
-        resource = RESOURCES.get(ref["kind"])
-        if resource is None:
+        kind = plane.server.registry.by_kind(ref["apiVersion"], ref["kind"])
+        if kind is None:
             break
         try:
-            obj = client.get(resource, key_of(obj).namespace if resource != "nodes" else "", ref["name"])
+            obj = plane.client.get(kind.resource, key_of(obj).namespace if kind.namespaced else "", ref["name"])
         except StatusError:
             break
         found.append(obj)

@@ -111,6 +111,10 @@ MISTAKES = {
     "hpa-target-missing": (HPA % ("h", "web"), 5),
     "selector-overlap": (docs(deployment("a", labels="x: one"), deployment("b", labels="x: one, z: two")), 5),
     "service-selects-nothing": (docs(WEB, SERVICE % ("wbe", "http")), 14),
+    "service-overlap": (
+        docs(WEB, SERVICE % ("web", "http"), (SERVICE % ("web", "http")).replace("name: web}", "name: again}", 1)),
+        21,
+    ),
     "service-port-missing": (docs(WEB, SERVICE % ("web", "htpp")), 15),
     "probe-port-missing": (deployment("web", container=f"{NAMED}, livenessProbe: {{httpGet: {{port: web}}}}"), 8),
     "pdb-selects-nothing": (BUDGET % ("b", "web", "minAvailable: 1"), 5),
@@ -144,7 +148,9 @@ FINE = {
     "replicas without an autoscaler": WEB,
     "an autoscaler of what states no replicas": docs(deployment("web", top="paused: false"), HPA % ("h", "web")),
     "a headless Service beside another": docs(
-        WEB, SERVICE % ("web", "http"), (SERVICE % ("web", "http")).replace("name: web}", "name: web-all}", 1)
+        WEB,
+        SERVICE % ("web", "http"),
+        (SERVICE % ("web", "http")).replace("name: web}", "name: all}", 1).replace("spec:", "spec:\n  clusterIP: None"),
     ),
     "workloads with different labels": docs(deployment("a"), deployment("b")),
     "an optional reference": deployment("web", container=env("secret", "conf", more=", optional: true")),

@@ -38,6 +38,7 @@ def rules() -> Sequence[Rule]:
         scaling.autoscalers,
         selecting.workloads,
         selecting.services,
+        selecting.twins,
         budgets.selections,
         budgets.never,
         references.missing,

@@ -50,14 +50,14 @@ def services(world: World) -> Iterator[Finding]:
         if not selected:
             continue
         declared = [port for template in selected for port in template.ports()]
-        names = {port.get("name") for port in declared}
         numbers = {port.get("containerPort") for port in declared}
         for path, port in ports_of(item):
             target = port.get("targetPort", port.get("port"))
             field = f"{path}.targetPort" if "targetPort" in port else path
             if isinstance(target, str) and not target.isdecimal():
-                if target not in names:
-                    message = f'no container of its pods declares a port named "{target}"'
+                lacking = [t for t in selected if all(p.get("name") != target for p in t.ports())]
+                if lacking:
+                    message = f'the pods of {lacking[0].item.text} declare no port named "{target}"'
                     yield item.finding("service-port-missing", field, message)
             elif isinstance(target, int) and numbers and target not in numbers and len(ports_of(item)) == 1:
                 listed = ", ".join(str(number) for number in sorted(numbers, key=str))

@@ -48,6 +48,22 @@ def services(world: World) -> Iterator[Finding]:
             yield item.finding("service-selects-nothing", "spec.selector", message)
 
 
+def twins(world: World) -> Iterator[Finding]:
+    """Yield Services of one type that offer the same ports of the same pods: one of them was hardly meant."""
+    found: dict[object, Item] = {}
+    for item in world.own("services"):
+        selector = labels_selector(dig(item.obj, "spec", "selector"))
+        spec = item.obj.get("spec")
+        if selector is None or not isinstance(spec, dict):
+            continue
+        ports = [(p.get("port"), p.get("targetPort"), p.get("protocol", "TCP")) for _, p in ports_of(item)]
+        identity = (item.key.namespace, str(selector), spec.get("type", "ClusterIP"), spec.get("clusterIP"), str(ports))
+        other = found.setdefault(identity, item)
+        if other is not item:
+            message = f"{other.text} offers the same ports of the same pods"
+            yield item.finding("service-overlap", "spec.selector", message)
+
+
 def selects_nothing(world: World, item: Item, selector: selectors.Selector) -> bool:
     """Say whether nobody makes pods that are selected: no workload, no pod of the cluster, no operator."""
     namespace = item.key.namespace
