@@ -27,6 +27,11 @@ ABSENT: Any = object()
 EXACT = 2
 """The format of ``marshal`` that tells apart what is different JSON, and nothing but the order of fields besides."""
 MAX_FORMS = 8
+TEXT = frozenset((str,))
+MAX_MADE = 4096
+"""So many parts are remembered of one template."""
+SHARED_AT = 3
+"""How deep they begin: an object is 1, its spec 2, the spec's containers 3."""
 
 Path = tuple[Any, ...]
 Getter = Callable[[Any], Any] | None
@@ -88,13 +93,16 @@ class Closed:
 class Template:
     """An example object with holes."""
 
-    __slots__ = ("_nodes", "example", "places", "text")
+    __slots__ = ("_made", "_nodes", "_spans", "example", "places", "text")
 
     def __init__(self, example: Obj, places: Places, text: bytes) -> None:
         self.example = example
         self.places = places
         self.text = text
         self._nodes: list[Node] = []
+        self._spans: list[Span | None] = []
+        self._made: dict[tuple[Any, ...], Any] = {}
+        """Parts that were made, by what was filled in: objects read one by one share them as those made together do."""
 
     @classmethod
     def of(cls, example: Obj, places: Places) -> Template:
@@ -117,6 +125,7 @@ class Template:
         """Return the nodes, made when first needed: most templates of a store are only looked through."""
         if not self._nodes:
             _flatten(self._nodes, 0, None, self.example, self.places)
+            self._spans = _spans(self._nodes)
         return self._nodes
 
     def read(self, obj: Obj) -> list[Any] | None:
@@ -144,17 +153,51 @@ class Template:
 
     def make(self, values: Sequence[Any]) -> Obj:
         """Return the object that :meth:`read` tells apart into ``values``."""
+        nodes, known = self._all(), self._made
+        spans = self._spans
         parts: list[Any] = [{}]
-        n = 0
-        for node in self._all():
-            part: Any = node[2].copy()
+        n = at = 0
+        while at < len(nodes):
+            node = nodes[at]
+            span = spans[at]
+            if span is not None:
+                filled = values[n : n + span.holes]
+                if TEXT.issuperset(map(type, filled)):  # other values may be equal and not the same
+                    place = (at, *filled)
+                    part = known.get(place)
+                    if part is None:
+                        if len(known) >= MAX_MADE:
+                            known.clear()
+                        part = known[place] = self._part(at, span.behind, filled)
+                else:
+                    part = self._part(at, span.behind, filled)
+                parts[node[0]][node[1]] = part
+                parts += (None,) * (span.behind - at)
+                n, at = n + span.holes, span.behind
+                continue
+            part = node[2].copy()
             parts[node[0]][node[1]] = part
             for hole in node[5]:
                 part[hole] = values[n]
                 n += 1
             parts.append(part)
+            at += 1
         made: Obj = parts[1]
         return made
+
+    def _part(self, at: int, behind: int, values: Sequence[Any]) -> Any:
+        """Return what is made of one node and those below it."""
+        made: list[Any] = []
+        n = 0
+        for node in self._nodes[at:behind]:
+            part = node[2].copy()
+            if made:
+                made[node[0] - at - 1][node[1]] = part
+            for hole in node[5]:
+                part[hole] = values[n]
+                n += 1
+            made.append(part)
+        return made[0]
 
 
 def differences(example: Any, other: Any, places: Places) -> bool:
@@ -279,6 +322,26 @@ def _flatten(nodes: list[Node], parent: int, step: Any, value: Any, places: Plac
     number = len(nodes)
     for name, child, below in parts:
         _flatten(nodes, number, name, child, below)
+
+
+class Span(NamedTuple):
+    """A node whose whole part may be shared: the number behind the last node in it, and its holes."""
+
+    behind: int
+    holes: int
+
+
+def _spans(nodes: Sequence[Node]) -> list[Span | None]:
+    """Return for each node the span that begins there: for the fields of metadata, spec and status."""
+    depths = [0]
+    for node in nodes:
+        depths.append(depths[node.parent] + 1)
+    out: list[Span | None] = []
+    for n in range(len(nodes)):
+        behind = next((m for m in range(n + 1, len(nodes)) if depths[m + 1] <= depths[n + 1]), len(nodes))
+        holes = sum(len(node.holes) for node in nodes[n:behind])
+        out.append(Span(behind, holes) if depths[n + 1] == SHARED_AT else None)
+    return out
 
 
 def _getter(children: Sequence[tuple[Any, Any]]) -> Getter:
