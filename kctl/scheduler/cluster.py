@@ -152,6 +152,10 @@ class Cluster:
             if known.refreshed(obj, self.templates.relabelled):
                 if (known.traits, known.terminating) != before[:2]:
                     self._change_kind(known, node, before)
+                if started(obj) != started(before[2]) and self.nodes[node].place >= 0:
+                    self.dirty.lines.append(self.nodes[node].place)  # it counts among victims
+                    self.nodes[node].generation += 1
+                    self.version += 1
                 return
         self.remove_pod(key)
         self.place(self.templates.info(obj), node)
@@ -321,6 +325,12 @@ class NamespaceLabels(Mapping[str, Mapping[str, str]]):
 
     def __len__(self) -> int:
         return len(self._cache)
+
+
+def started(pod: Obj) -> str | None:
+    """Return when a pod started."""
+    status = pod.get("status")
+    return status.get("startTime") if status else None
 
 
 def is_same(old: Obj, new: Obj) -> bool:

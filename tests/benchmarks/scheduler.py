@@ -67,6 +67,8 @@ def run(scenario: Scenario, nodes: int, pods: int) -> dict[str, Any]:
     cluster = world(scenario, nodes)
     made = scenario.pods(min(pods, scenario.most))
     kernel = Kernel(default_profile())
+    if scenario.filled is not None:
+        return preempted(scenario, cluster, kernel, made)
     before, begin = resident(), time.process_time()
     info = cluster.templates.info
     left = 0
@@ -78,6 +80,32 @@ def run(scenario: Scenario, nodes: int, pods: int) -> dict[str, Any]:
     grown = resident() - before
     speed = plainly(scenario, cluster, made)
     return {"pods": len(made), "left": left, "cpu": cost, "plain": speed, "bytes": grown / len(made)}
+
+
+def preempted(scenario: Scenario, cluster: Cluster, kernel: Kernel, pods: list[dict[str, Any]]) -> dict[str, Any]:
+    """Fill all nodes with pods of low priority, then let each of the others take the place of some."""
+    if scenario.filled is None:
+        return {}
+    for n in range(len(cluster.order()) * scenario.each):
+        place = cluster.order()[n % len(cluster.order())]
+        cluster.place(cluster.templates.info(scenario.filled.pod(n)), place.name)
+    speed = plainly(scenario, cluster, pods[:3])
+    before, begin = resident(), time.process_time()
+    left = 0
+    for pod in pods:
+        info = cluster.templates.info(pod)
+        if kernel.schedule_many(cluster, [info]):
+            continue
+        found = kernel.explain(cluster, info).preemption
+        if found is None or not found.node:
+            left += 1
+            continue
+        for victim in found.victims:
+            cluster.remove_pod(victim.key)
+        cluster.place(info, found.node)
+    cost = time.process_time() - begin
+    grown = resident() - before
+    return {"pods": len(pods), "left": left, "cpu": cost, "plain": speed, "bytes": grown / len(pods)}
 
 
 def in_process(name: str, options: argparse.Namespace) -> dict[str, Any]:

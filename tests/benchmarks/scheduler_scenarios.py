@@ -41,6 +41,10 @@ class Scenario(NamedTuple):
     mixed: bool = False
     most: int = 150_000
     tainted: bool = False
+    filled: Template | None = None
+    """Pods of low priority that fill every node before the others come, which have to preempt them."""
+    each: int = 0
+    """So many of them a node."""
 
     def pods(self, count: int) -> list[Obj]:
         """Return the pods in the order of the queue."""
@@ -148,6 +152,20 @@ def choosy(_n: int, _labels: Obj) -> Obj:
     return spec(affinity={"nodeAffinity": affinity}, tolerations=tolerations)
 
 
+def important(how: Callable[[int, Obj], Obj]) -> Callable[[int, Obj], Obj]:
+    """Return what makes specs of a priority that preempts, asking for three quarters of a node."""
+
+    def make(n: int, labels: Obj) -> Obj:
+        return {**how(n, labels), **spec(cpu="3"), "priority": 1000}
+
+    return make
+
+
+def filling(cpu: str) -> Template:
+    """Return the template of pods that are preempted."""
+    return Template("filling", {"app": "filling"}, spec(cpu=cpu, memory="500Mi"))
+
+
 SCENARIOS = {
     "plain": Scenario("one template, in order", templates(1, plain), 120_000),
     "default": Scenario("default spread, 50 Deployments in order", templates(50, plain, owned=True), 40_000),
@@ -175,4 +193,18 @@ SCENARIOS = {
     ),
     "varied": Scenario("5,000 request shapes, in order", templates(5000, varied), 5_000),
     "mixed-varied": Scenario("5,000 request shapes, interleaved", templates(5000, varied), 5_000, mixed=True),
+    "preempt-4": Scenario(
+        "preemption, 4 pods a node", templates(1, important(plain)), 5_000, most=5000, filled=filling("950m"), each=4
+    ),
+    "preempt-30": Scenario(
+        "preemption, 30 pods a node", templates(1, important(plain)), 5_000, most=5000, filled=filling("130m"), each=30
+    ),
+    "preempt-zones": Scenario(
+        "preemption under hard zone spread, 4 pods a node",
+        templates(1, important(zoned)),
+        200,
+        most=1000,
+        filled=filling("950m"),
+        each=4,
+    ),
 }

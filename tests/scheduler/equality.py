@@ -154,7 +154,7 @@ class Twins:
     def disturb(self) -> None:
         """Change something behind the scheduler's back."""
         rng = self.rng
-        kind = rng.randint(0, 10)
+        kind = rng.randint(0, 12)
         keys = sorted(self.fast.pods)
         pod = self.fast.pods[rng.choice(keys)] if keys else None
         if kind in (0, 8, 9, 10) and pod is not None:
@@ -178,6 +178,11 @@ class Twins:
             grown = {"name": "c", "resources": {"requests": {"cpu": "700m"}}}
             status = {"containerStatuses": [grown]}
             self.both("put_pod", evolve(pod.obj, {"spec": {"nodeName": pod.node_name}, "status": status}))
+        elif kind == 11 and pod is not None:
+            started = {"startTime": f"2026-01-01T00:00:0{rng.randint(0, 9)}Z"}
+            self.both("put_pod", evolve(pod.obj, {"spec": {"nodeName": pod.node_name}, "status": started}))
+        elif kind == 12:
+            self.put("poddisruptionbudgets.policy", worlds.budget(rng, rng.randint(0, 1)))
         elif kind == 7:
             for name, guests in list(self.fast.nominated.items()):
                 for key in list(guests):

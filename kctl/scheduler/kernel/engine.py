@@ -9,7 +9,8 @@ the two equal.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from contextlib import suppress
+from typing import Any, Literal, NamedTuple
 
 from kctl.api.objects import Key, Obj
 from kctl.scheduler import ties
@@ -18,6 +19,7 @@ from kctl.scheduler.extension import Cycle
 from kctl.scheduler.framework import Framework, Outcome
 from kctl.scheduler.kernel.cells import Cells
 from kctl.scheduler.kernel.counters import Counter
+from kctl.scheduler.kernel.failing import BUDGETS, Failing
 from kctl.scheduler.kernel.landscape import Declined, Landscape, Static
 from kctl.scheduler.kernel.past import rewound
 from kctl.scheduler.kernel.recipe import Recipe
@@ -40,6 +42,10 @@ LONG = 48
 """After so many pods in a row, heaps are quicker than arrays."""
 UNCOVERED = 5000
 """Weights that add up to more are left to the plain way."""
+
+
+LOOKED_AT = (BUDGETS, "namespaces", "services", "replicationcontrollers", "replicasets.apps", "statefulsets.apps")
+"""What a refusal depends on beside nodes and pods."""
 
 
 class Placed(NamedTuple):
@@ -69,7 +75,9 @@ class State:
         "checked",
         "counters",
         "cycle",
+        "failing",
         "made_from",
+        "refused",
         "row",
         "rules",
         "static",
@@ -89,6 +97,10 @@ class State:
         self.made_from: tuple[Any, ...] = ()
         self.terms_seen = -1
         self.checked = -1
+        self.failing: Failing | Literal[False] | None = None
+        """What keeps its refusals; False when nothing can, None until somebody asks."""
+        self.refused: tuple[Any, Outcome] | None = None
+        """The last outcome of a pod that fits nowhere, and the state of the cluster for which it holds."""
         self.streak = 0
         """How many pods it had in a row; below zero, how often its turn came after another's."""
 
@@ -149,10 +161,6 @@ class Kernel:
                 break
         return found
 
-    def explain(self, cluster: Cluster, pod: PodInfo) -> Outcome:
-        """Decide the plain way."""
-        return self._framework.schedule(cluster, pod)
-
     def placed(self, cluster: Cluster, pod: PodInfo, node: str, obj: Obj, at: int) -> Placed:
         """Return the record of a decision made when the journal ended at ``at``."""
         nominated = {name: dict(pods) for name, pods in cluster.nominated.items()} if cluster.nominated else {}
@@ -199,7 +207,7 @@ class Kernel:
         traits = pod.traits
         if traits.home is not cluster.templates:
             traits = pod.traits = cluster.templates.traits(pod.obj)
-        if traits.home is None or cluster.nominated or pod.nominated:
+        if traits.home is None:
             return ""
         state = self._states.get(traits)
         if state is None or state.checked != self._batch or state.terms_seen != cluster.kinds.terms_version:
@@ -210,6 +218,13 @@ class Kernel:
         changed = row.catch_up(cluster)
         if changed < 0 or (self._vector and self._wants_other(state, changed)):
             row = self._lay_out(cluster, traits, state)
+        if cluster.nominated or pod.nominated:
+            chosen = self._among_guests(cluster, pod, traits, state)
+            if chosen is not None:
+                return chosen
+            row = state.row
+        elif row.blocked:
+            row.block(set())
         place: int = row.choose()
         if place < 0:
             return ""
@@ -219,6 +234,53 @@ class Kernel:
             return framework.pick(pod.uid, [nodes[n].name for n in row.ties(place)])
         name: str = nodes[place].name
         return name
+
+    def _among_guests(self, cluster: Cluster, pod: PodInfo, traits: Traits, state: State) -> str | None:
+        """Return the node kept for the pod, "" to leave it to the plain way; None when nodes kept for others are out."""
+        if not pod.nominated and not any(
+            guest.priority >= pod.priority for guests in cluster.nominated.values() for guest in guests.values()
+        ):
+            state.row.block(set())
+            return None
+        failing = None if state.rules.has_filters else self._failing(cluster, state)
+        if failing is None:
+            return ""
+        node = cluster.node(pod.nominated) if pod.nominated else None
+        if node is not None and not failing.refuses(cluster, pod, node):
+            return node.name
+        if not isinstance(state.row, Row):
+            state.streak = self._long
+            self._lay_out(cluster, traits, state)
+        state.row.block(failing.blocked(cluster, pod))
+        return None
+
+    def _failing(self, cluster: Cluster, state: State) -> Failing | None:
+        """Return what keeps the refusals of a class, None for one whose fate hangs on other pods' places."""
+        if state.failing is None and self._landscape is not None:
+            state.failing = False
+            with suppress(Declined):
+                state.failing = Failing(self._framework, cluster, self._landscape, state.cycle, state.rules)
+        return state.failing or None
+
+    def explain(self, cluster: Cluster, pod: PodInfo) -> Outcome:
+        """Decide about a pod that :meth:`schedule_many` has left, as the plain way does."""
+        state = self._states.get(pod.traits)
+        if state is None or state.checked != self._batch or not self.is_covering:
+            return self._framework.schedule(cluster, pod)
+        at = (cluster.version, *(cluster.caches[resource].changes for resource in LOOKED_AT))
+        is_guest = bool(pod.nominated) or any(pod.key in guests for guests in cluster.nominated.values())
+        if state.refused is not None and state.refused[0] == at and not is_guest:
+            return state.refused[1]._replace(pod=pod)
+        failing = None if is_guest else self._failing(cluster, state)
+        if state.rules.has_filters and cluster.nominated:
+            failing = None
+        outcome = None
+        if failing is not None and (failing.catch_up(cluster) or state.rules.has_filters):
+            outcome = failing.outcome(cluster, pod, state.row)
+        if outcome is None:
+            outcome = self._framework.schedule(cluster, pod)
+        state.refused = None if outcome.node or is_guest else (at, outcome)
+        return outcome
 
     # -- classes
 

@@ -28,6 +28,7 @@ class Row:
         self._position = cluster.dirty.end
         self._moves = [counter.moved.end if counter.moved is not None else 0 for counter, _ in cells.hosts]
         view.refresh(cluster)
+        self.blocked: set[int] = set()
         self.cell_of: list[Cell] = cells.first_of_each()
         self._codes = [-1] * len(view.base)
         """What stands for each node in the heap of its cell; -1 for one without room."""
@@ -65,9 +66,16 @@ class Row:
             self._put(place)
         return len(places)
 
+    def block(self, nodes: set[int]) -> None:
+        """Treat these nodes, and no others, as if they had no room."""
+        changed = nodes ^ self.blocked
+        self.blocked = nodes
+        for node in changed:
+            self._put(node)
+
     def _put(self, node: int) -> None:
         """Put a node where it belongs now."""
-        base = self.view.base[node]
+        base = self.view.base[node] if node not in self.blocked else -1
         code = (HIGHEST - base) << SHIFT | node if base >= 0 else -1
         old = self._codes[node]
         before = self.cell_of[node]
@@ -94,6 +102,14 @@ class Row:
         cell.heap = [c for c in dict.fromkeys(cell.heap) if codes[c & PLACES] == c and cell_of[c & PLACES] is cell]
         heapq.heapify(cell.heap)
 
+    def cell_at(self, node: int) -> Cell:
+        """Return the cell of a node."""
+        return self.cell_of[node]
+
+    def roomy(self) -> list[int]:
+        """Return the places of nodes that only other pods' places rule out, if anything does."""
+        return [node for node, base in enumerate(self.view.base) if base >= 0]
+
     def choose(self) -> int:
         """Return the place of the best node, -1 when no pod of the class may go anywhere."""
         cells, points = self.cells.open()
@@ -116,4 +132,5 @@ class Row:
         total = self.view.base[place] + points[cells.index(self.cell_of[place])]
         wanted = {id(cell): total - more for cell, more in zip(cells, points, strict=True)}
         base = self.view.base
-        return [n for n, cell in enumerate(self.cell_of) if base[n] >= 0 and wanted.get(id(cell)) == base[n]]
+        codes = self._codes
+        return [n for n, cell in enumerate(self.cell_of) if codes[n] >= 0 and wanted.get(id(cell)) == base[n]]

@@ -69,6 +69,13 @@ class Rules:
         """The topology keys by which terms of placed pods may repel."""
         self.drawing: dict[str, None] = {}
         """The topology keys by which terms of placed pods may score."""
+        self.constraints: Sequence[Constraint] = ()
+        """The hard constraints, in order of ``hard``."""
+        self.own_affinity: list[tuple[str, int, Counter]] = []
+        """Topology key, number of terms and counter of the pod's own required affinity."""
+        self.own_anti: list[tuple[str, Counter]] = []
+        self.existing: list[tuple[str, Counter]] = []
+        """Topology keys and counters of placed pods' anti-affinity that speaks of the pod."""
         self.attracted: list[Slot] = []
         """Counts that add up to the score of InterPodAffinity."""
 
@@ -155,6 +162,7 @@ class Maker:
     def spread(self, constraints: Constraints) -> None:
         """Take in spreading constraints."""
         hard, soft = constraints.hard, constraints.soft
+        self.rules.constraints = hard
         for constraint in hard:
             key = constraint.topology_key
             by_node = self._landscape.topology(key).is_unique
@@ -231,7 +239,10 @@ class Maker:
         if filters:
             self._own_affinity(traits.affinity, namespaces)
             by_key = by_topology(traits.anti_affinity)
-            rules.repelled += [self._own(key, [(t, 1) for t in terms], namespaces) for key, terms in by_key.items()]
+            for key, terms in by_key.items():
+                slot = self._own(key, [(term, 1) for term in terms], namespaces)
+                rules.repelled.append(slot)
+                rules.own_anti.append((key, slot.counter))
         has_wishes = bool(traits.preferred_affinity or traits.preferred_anti_affinity)
         scores = scorer is not None and (has_wishes or not scorer.ignore_preferred)
         if scores:
@@ -244,7 +255,9 @@ class Maker:
         rules.repelling = existing_keys(self._cluster, traits, namespaces, scores=False)
         rules.drawing = existing_keys(self._cluster, traits, namespaces, scores=True)
         for key in rules.repelling if filters else ():
-            rules.repelled.append(self._existing(key, scores=False))
+            slot = self._existing(key, scores=False)
+            rules.repelled.append(slot)
+            rules.existing.append((key, slot.counter))
         for key in rules.drawing if scores else ():
             rules.attracted.append(self._existing(key, scores=True))
 
@@ -252,12 +265,13 @@ class Maker:
         def weigh(kind: Kind) -> int:
             return int(all(term.matches(kind, namespaces) for term in terms))
 
-        for key in by_topology(terms):
+        for key, same in by_topology(terms).items():
             topology = self._landscape.topology(key)
             place = ("all", id(self._traits), key)
             label = next((label for term in terms if (label := label_of(term)) is not None), None)
             counter = self._counter(place, topology.values, weigh, label, by_node=topology.is_unique)
             self.rules.affinity.append(self._slot(counter, key, topology.is_unique))
+            self.rules.own_affinity.append((key, len(same), counter))
         self.rules.first_may_begin = all(term.matches(self._traits, namespaces) for term in terms)
 
     def _own(self, key: str, terms: Sequence[tuple[AffinityTerm, int]], namespaces: Namespaces) -> Slot:

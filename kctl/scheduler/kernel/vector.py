@@ -210,6 +210,8 @@ class VectorRow:
     def __init__(self, cluster: Cluster, view: VectorView, cells: Cells) -> None:
         self.view = view
         self.cells = cells
+        self.blocked: frozenset[int] = frozenset()
+        """Always empty: nodes that are kept for others are taken out of heaps only."""
         self._moves = [counter.moved.end if counter.moved is not None else 0 for counter, _ in cells.hosts]
         view.refresh(cluster)
         self._cells: Array | None = None
@@ -283,6 +285,18 @@ class VectorRow:
             cell.size += 1
             if not before.size or cell.size == 1:
                 cells.changes += 1
+
+    def block(self, nodes: set[int]) -> None:
+        """Do nothing: see ``blocked``."""
+
+    def cell_at(self, node: int) -> Cell:
+        """Return the cell of a node."""
+        return self.cells.all[0 if self._cells is None else self._cells[node]]
+
+    def roomy(self) -> list[int]:
+        """Return the places of nodes that only other pods' places rule out, if anything does."""
+        found: list[int] = np.flatnonzero(self.view.base >= 0).tolist()
+        return found
 
     def choose(self) -> int:
         """Return the place of the best node, -1 when no pod of the class may go anywhere."""

@@ -46,6 +46,10 @@ class DefaultPreemption:
         self._min_absolute = min_absolute
         """So many candidates are wanted: a share of the nodes, or a number."""
 
+    def wanted(self, potential: int) -> int:
+        """Return how many candidates are enough among so many nodes."""
+        return min(max(potential * self._min_percent // 100, self._min_absolute), potential)
+
     def post_filter(self, framework: Framework, cycle: Cycle, refused: Refused) -> Preemption:
         """Find the node where making room costs least."""
         why = ineligible(cycle, refused)
@@ -66,7 +70,7 @@ class DefaultPreemption:
         self, framework: Framework, cycle: Cycle, potential: Sequence[NodeInfo], statuses: dict[str, No]
     ) -> list[Candidate]:
         """Try nodes until there are enough candidates, one of them without violations (DryRunPreemption)."""
-        wanted = min(max(len(potential) * self._min_percent // 100, self._min_absolute), len(potential))
+        wanted = self.wanted(len(potential))
         candidates: list[Candidate] = []
         budgets = disruption_budgets(cycle.cluster) if potential else []
         for node in potential:
