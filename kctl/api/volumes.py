@@ -71,11 +71,19 @@ def claim_name(pod: Obj, volume: Obj) -> str:
     return ""
 
 
+def has_claims(pod: Obj) -> bool:
+    """Say whether a pod uses any claim; asked about every change of every pod."""
+    for volume in pod["spec"].get("volumes") or ():
+        if "persistentVolumeClaim" in volume or "ephemeral" in volume:
+            return True
+    return False
+
+
 def claims_of(pod: Obj) -> list[str]:
     """Return the names of the claims a pod uses, each once, in the order of its volumes."""
-    volumes = pod["spec"].get("volumes")
-    if not volumes:
+    if not has_claims(pod):
         return []
+    volumes = pod["spec"]["volumes"]
     return list(dict.fromkeys(name for volume in volumes if (name := claim_name(pod, volume))))
 
 

@@ -327,16 +327,15 @@ def _namespace(obj: Obj) -> tuple[str, ...]:
 
 def by_claim(pods: Cache) -> Index:
     """Return the standard index: pods by the claims behind their volumes."""
-    return pods.index("claims", _claim_values, on=SPEC)
+    from kctl.api.volumes import claims_of, has_claims
 
+    def values(pod: Obj) -> tuple[Key, ...]:
+        if not has_claims(pod):
+            return ()
+        namespace = pod["metadata"].get("namespace") or ""
+        return tuple(Key(namespace, name) for name in claims_of(pod))
 
-def _claim_values(pod: Obj) -> tuple[Key, ...]:
-    if not pod["spec"].get("volumes"):
-        return ()
-    from kctl.api.volumes import claims_of
-
-    namespace = pod["metadata"].get("namespace") or ""
-    return tuple(Key(namespace, name) for name in claims_of(pod))
+    return pods.index("claims", values, on=SPEC)
 
 
 def by_controller(cache: Cache) -> Index:

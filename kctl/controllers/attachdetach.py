@@ -232,7 +232,7 @@ def _keys_of_attachment(old: Obj | None, new: Obj | None, caches: Caches) -> Ite
 def _keys_of_pod(old: Obj | None, new: Obj | None, caches: Caches) -> Iterable[Key]:
     """Wake the volumes of a pod that gets its node, ends or goes."""
     pod = new or old
-    if pod is None or not pod["spec"].get("volumes") or not pod["spec"].get("nodeName"):
+    if pod is None or not vol.has_claims(pod) or not pod["spec"].get("nodeName"):
         return ()
     if old is not None and new is not None and uses_volumes(old) == uses_volumes(new):
         return ()

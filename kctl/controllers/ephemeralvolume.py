@@ -82,7 +82,7 @@ def new_claim(pod: Obj, volume: Obj, name: str) -> Obj:
 
 
 def _keys_of_pod(old: Obj | None, new: Obj | None, caches: Caches) -> Iterable[Key]:
-    return (key_of(new),) if new is not None and new["spec"].get("volumes") and ephemeral(new) else ()
+    return (key_of(new),) if new is not None and vol.has_claims(new) and ephemeral(new) else ()
 
 
 def _keys_of_claim(old: Obj | None, new: Obj | None, caches: Caches) -> Iterable[Key]:

@@ -98,7 +98,7 @@ class NodeVolumes(Controller):
 def uses_on(caches: Caches, node: str) -> Iterable[Use]:
     """Yield what pods on a node use of attached volumes, until they have ended."""
     for pod in by_node(caches["pods"]).get(node):
-        if pod["spec"].get("volumes") and dig(pod, "status", "phase") not in TERMINAL:
+        if vol.has_claims(pod) and dig(pod, "status", "phase") not in TERMINAL:
             yield from _uses(caches, pod)
 
 
@@ -194,11 +194,11 @@ def _keys_of_driver(old: Obj | None, new: Obj | None, caches: Caches) -> Iterabl
 def _keys_of_pod(old: Obj | None, new: Obj | None, caches: Caches) -> Iterable[Key]:
     """Wake the node of a pod with claims that comes, starts, ends or goes."""
     pod = new or old
-    if pod is None or not pod["spec"].get("volumes") or not pod["spec"].get("nodeName"):
+    if pod is None or not vol.has_claims(pod) or not pod["spec"].get("nodeName"):
         return ()
     if old is not None and new is not None and _place(old) == _place(new):
         return ()
-    return (Key("", pod["spec"]["nodeName"]),) if vol.claims_of(pod) else ()
+    return (Key("", pod["spec"]["nodeName"]),)
 
 
 def _place(pod: Obj) -> tuple[object, object]:

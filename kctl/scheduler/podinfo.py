@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 from kctl.api.objects import Key, Obj
-from kctl.api.volumes import claim_name
+from kctl.api.volumes import claim_name, has_claims
 from kctl.scheduler.match import LabelMatch, NodeMatch, labels_matching, required_node_affinity
 from kctl.scheduler.requests import Requests, pod_requests
 
@@ -271,9 +271,9 @@ class PodInfo:
     @property
     def claims(self) -> tuple[tuple[str, bool], ...]:
         """The claims behind the pod's volumes, in their order; True for one of an ephemeral volume."""
-        volumes = self.spec.get("volumes")
-        if not volumes:
+        if not has_claims(self.obj):
             return ()
+        volumes = self.spec["volumes"]
         named = ((claim_name(self.obj, volume), "ephemeral" in volume) for volume in volumes)
         return tuple(dict.fromkeys((name, is_own) for name, is_own in named if name))
 
