@@ -18,6 +18,7 @@ NEVER_LOST = {
     "node-monitor-grace-period": "4h",
     "node-startup-grace-period": "4h",
     "horizontal-pod-autoscaler-sync-period": "2s",
+    "pvclaimbinder-sync-period": "3s",
 }
 NODE_FLAGS = {
     "node-monitor-period": "500ms",
