@@ -181,3 +181,23 @@ def test_nodes_are_listed_with_their_fill(kctl: Any) -> None:
     (one, *_) = kctl("nodes", "-o", "json").json()["items"]
     assert (one["requests"], one["fill"]["cpu"], one["pods"]) == ({"cpu": "2", "memory": "2Gi"}, 50, 2)
     assert "CPU LIMITS" in kctl("nodes", "-o", "wide").out
+
+
+def test_the_order_of_files_changes_no_byte_of_a_what_if(kctl: Any) -> None:
+    names = ("b", "c", "a")
+    for name in names:
+        kctl.write(f"{name}.yaml", WEB.replace("web", name))
+    words = ["--what-if", "zone:b=die@10s", "--what-if", "image:b:v1=fail", "--timeline", "--no-diff"]
+    orders = [[word for name in order for word in ("-f", f"{name}.yaml")] for order in (names, sorted(names))]
+    first, second = (kctl("plan", *order, *words, code=3).out for order in orders)
+    assert first == second
+
+
+def test_what_no_scenario_asks_for_is_not_loaded(web: Any) -> None:
+    import subprocess
+    import sys
+
+    code = "import sys; from kctl.cli.main import run; run(['apply', '-f', 'k8s/web.yaml']); "
+    code += "print([name for name in sys.modules if 'kctl.api.scenario' in name or name == 'kctl.plan.witness'])"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=web.folder, capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines()[-1] == "[]"
