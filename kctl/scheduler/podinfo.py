@@ -64,6 +64,15 @@ class AffinityTerm(NamedTuple):
         return self.selector(pod.labels)
 
 
+class Images(NamedTuple):
+    """The images that a pod needs."""
+
+    names: tuple[str, ...]
+    """With the tag that the kubelet would pull."""
+    containers: int
+    """So many of them are containers'."""
+
+
 class Traits:
     """What pods of one template have in common: all that plugins read of a pod but its name and state.
 
@@ -114,11 +123,13 @@ class Traits:
         )
 
     @cached_property
-    def images(self) -> tuple[str, ...]:
-        """The images of all containers, with the tag that the kubelet would pull."""
+    def images(self) -> Images:
+        """The images of all containers and volumes."""
         spec = self.spec
         containers = (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
-        return tuple(normalized_image(c.get("image") or "") for c in containers)
+        volumes = [volume["image"] for volume in spec.get("volumes") or () if "image" in volume]
+        named = [*(c.get("image") or "" for c in containers), *(v.get("reference") or "" for v in volumes)]
+        return Images(tuple(map(normalized_image, named)), len(containers))
 
     @cached_property
     def affinity(self) -> tuple[AffinityTerm, ...]:
@@ -239,8 +250,8 @@ class PodInfo:
         return self.traits.ports
 
     @property
-    def images(self) -> tuple[str, ...]:
-        """The images of all containers."""
+    def images(self) -> Images:
+        """The images of all containers and volumes."""
         return self.traits.images
 
     @property

@@ -25,7 +25,6 @@ HARMLESS = frozenset(
         "gitRepo",
         "glusterfs",
         "hostPath",
-        "image",
         "name",
         "nfs",
         "projected",

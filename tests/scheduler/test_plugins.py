@@ -207,6 +207,8 @@ def test_images_present_are_worth_points(cluster: Clusters, node: Make, pod: Mak
     found = cluster([node("a", images=[image]), node("b")])
     # half of the nodes have it: 500 MiB of 23..1000
     assert scores(found, pod(), "ImageLocality") == {"a": 48, "b": 0}
+    model = {"name": "m", "image": {"reference": "registry.example/app:1"}}
+    assert scores(found, pod(volumes=[model]), "ImageLocality") == {"a": 100, "b": 0}
 
 
 def test_a_service_spreads_its_pods_by_default(cluster: Clusters, node: Make, pod: Make) -> None:

@@ -117,6 +117,8 @@ def pod_spec(rng: random.Random, labels: Obj) -> Obj:
         spec["tolerations"] = [{"key": rng.choice("xyz"), "operator": "Exists", "effect": rng.choice(operators)}]
     if rng.random() < 0.07:
         spec["nodeSelector"] = {"disk": "ssd"}
+    if rng.random() < 0.05:
+        spec["volumes"] = [{"name": "v", "image": {"reference": f"app:{rng.randint(1, 2)}"}}]
     return with_relations(rng, labels, spec)
 
 

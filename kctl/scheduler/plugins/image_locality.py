@@ -25,12 +25,12 @@ class ImageLocality:
         images = cycle.pod.images
         total = len(cycle.cluster.tree)
         present = 0
-        for name in images:
+        for name in images.names:
             image = known.get(name)
             if image is not None:
                 size, nodes = image
                 present += int(size * (nodes / total))  # the quotient is a float first, as in scaledImageScore
         if present <= MIN_THRESHOLD:
             return 0
-        most = MAX_CONTAINER_THRESHOLD * len(images)
+        most = MAX_CONTAINER_THRESHOLD * images.containers  # images of volumes raise the sum only, in 1.36
         return MAX_SCORE * (min(present, most) - MIN_THRESHOLD) // (most - MIN_THRESHOLD)
