@@ -385,12 +385,13 @@ ZONE = "topology.kubernetes.io/zone"
 def replay_volumes(case: Obj) -> Iterator[Answer]:
     """Replay one case of volumes: where each pod went, and what became of every claim.
 
-    Of nodes that are equally good for us the recorded one is taken, so that claims can be compared.
+    Of nodes that are equally good for us the recorded one is taken, so that claims can be compared; and after each
+    comparison the recorded bindings are put in the place of ours, so that each step is judged by itself.
     """
     with World(case, disable=["StorageObjectInUseProtection"], others=STORAGE) as world:
         provide(world)
-        initial = world.claims()
-        same = initial == case["initialClaims"]
+        same = world.claims() == case["initialClaims"]
+        rebind(world, case, case["initialClaims"])
         for n, step in enumerate(case["steps"]):
             if step["op"] == "deleteClaim":
                 path = PATHS["PersistentVolumeClaim"].format(step.get("namespace") or "default")
@@ -411,10 +412,44 @@ def replay_volumes(case: Obj) -> Iterator[Answer]:
                 placed = (state.get("reason"), state.get("message")) == (recorded["reason"], recorded["message"])
             claims = world.claims()
             right = placed and claims == step["claims"] and same
+            same = True
             different = {
                 name: (claims.get(name), found) for name, found in step["claims"].items() if claims.get(name) != found
             }
             yield answer("volumes", f"{case['id']}/{n}", right, f"{state}, recorded {recorded}; claims {different}")
+            if state.get("node") != recorded.get("node") and recorded.get("node"):
+                world.bind(step["pod"], recorded["node"])
+            rebind(world, case, step["claims"])
+
+
+def rebind(world: World, case: Obj, recorded: Obj) -> None:
+    """Make of claims that ended otherwise what was recorded: made anew, and bound to the recorded volumes."""
+    ours = world.claims()
+    wrong = [name for name in sorted(recorded) if name in ours and ours[name] != recorded[name]]
+    path, volumes = PATHS["PersistentVolumeClaim"].format("default"), PATHS["PersistentVolume"]
+    claims = {claim["metadata"]["name"]: claim for claim in world.listed("PersistentVolumeClaim")}
+    for name in wrong:
+        world.request("DELETE", f"{path}/{name}")
+    kept = {
+        o["metadata"]["name"]: o["spec"].get("claimRef") for o in case["objects"] if o["kind"] == "PersistentVolume"
+    }
+    refs = {ours[name]["volume"]: kept.get(ours[name]["volume"]) for name in wrong}
+    refs |= {recorded[name]["volume"]: {"namespace": "default", "name": name} for name in wrong}
+    for volume in sorted(filter(None, refs)):
+        for ref in (None, refs[volume]):
+            world.request("PATCH", f"{volumes}/{volume}", {"spec": {"claimRef": ref}}, type=MERGE, accept=(404,))
+    for name in wrong:
+        wanted = recorded[name]
+        meta: Obj = {"name": name, "namespace": "default"}
+        owners = claims[name]["metadata"].get("ownerReferences")
+        if owners:
+            meta["ownerReferences"] = owners
+        if wanted["selectedNode"]:
+            meta["annotations"] = {"volume.kubernetes.io/selected-node": wanted["selectedNode"]}
+        spec = {**claims[name]["spec"], "volumeName": wanted["volume"]}
+        world.create({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": spec})
+    if wrong:
+        provide(world)
 
 
 def prefer(world: World, node: str | None) -> None:
