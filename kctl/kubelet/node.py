@@ -204,9 +204,10 @@ def _press(node: Obj, short: set[str], now: float) -> Decision:
                 if beat != since:
                     out = with_condition(out, {**old, "lastHeartbeatTime": since})
                 continue
-            if beat == since and rfc3339(now) != since:
-                out = with_condition(out, {**old, "lastHeartbeatTime": rfc3339(now)})
-                wake.append(now + TRANSITION)
+            if beat == since:  # what tells that the shortage is over, and since when
+                over = max(now, parse_time(since) + 1 if since else now)
+                out = with_condition(out, {**old, "lastHeartbeatTime": rfc3339(over)})
+                wake.append(over + TRANSITION)
             elif now < (over := parse_time(beat or since or rfc3339(now)) + TRANSITION):
                 wake.append(over)
             else:

@@ -133,7 +133,7 @@ class Stopping(Life):
             if c.state_of(status) == "running":
                 self.statuses[name] = c.terminated(status, self.now, exit_code=KILLED)
         self.warn("Evicted", message)
-        self.old = {**self.old, "conditions": conditions}
+        self.pod = {**self.pod, "status": {**self.old, "conditions": conditions}}
         return self.step(node, "Failed", {"reason": "Evicted", "message": message})
 
     def reject(self, reason: str, message: str) -> Step:
