@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from kctl.cli import carry, options
+from kctl.cli import carry, options, whatif
 from kctl.cli import seeds as trial
 from kctl.cli.session import Opened, Settings
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @options.namespace
 @click.option("--server-side", is_flag=True, expose_value=False, hidden=True, help="Always so.")
 @trial.option
+@whatif.scenario
 @carry.options
 @click.pass_obj
 def command(
@@ -32,17 +33,22 @@ def command(
     ignore_not_manifest: bool,
     namespace: str | None,
     seeds: int | None,
+    scenario: str | None,
     how: carry.How,
 ) -> int:
     """Apply the manifests in PATH, run the control plane until nothing would change any more.
 
     Prints what was asked (a line per object), what became of it, what is still not as desired,
     and what was used but not simulated. Exit code 0 when the cluster converged, 3 when not.
+
+    What a --scenario does really happens to this cluster, and the scenario stays: what it says of images,
+    containers and clouds holds until it is deleted (kctl delete scenario NAME).
     """
     from kctl.cli.session import open_or_draft, state_folder
 
     options.refuse_kustomize(kustomize)
     trial.check(seeds, paths)
+    play = whatif.Play(whatif.Asked(scenario)) if scenario else None
     reading = Reading(paths, recursive, ignore_not_manifest, namespace)
     chance = None
     if seeds:
@@ -52,7 +58,7 @@ def command(
     with opened.plane as plane:
         manifests = reading.manifests(plane)
         job = reading.job(opened.folder or plane.folder or Path.cwd(), how)
-        return carry.carry_out(opened, manifests, job, how, chance=chance)
+        return carry.carry_out(opened, manifests, job, how, chance=chance, play=play)
 
 
 class Reading(NamedTuple):

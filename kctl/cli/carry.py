@@ -130,13 +130,21 @@ def _linted(plane: ControlPlane, planned: Plan) -> Plan:
     return planned._replace(warnings=warnings, lints=tuple(finding.data() for finding in found))
 
 
-def carry_out(opened: Opened, manifests: Sequence[Manifest], job: Job, how: How, *, chance: Obj | None = None) -> int:
+def carry_out(
+    opened: Opened,
+    manifests: Sequence[Manifest],
+    job: Job,
+    how: How,
+    *,
+    chance: Obj | None = None,
+    play: Play | None = None,
+) -> int:
     """Plan, write the intent durably, converge and print the report; return the exit code."""
     from kctl.cli.run import code_of, tell
 
     if how.is_dry:
         return _print_plan(plan(opened.plane, manifests, job), how)
-    report = report_of(opened, manifests, job, how.timeout)
+    report = report_of(opened, manifests, job, how.timeout, play=play)
     if chance is not None:
         report = {**report, "chance": chance}
     tell(report, how.output, show_diff=not how.no_diff)
@@ -188,7 +196,7 @@ def report_of(
     """Plan, write the intent durably, converge and return the Report; ``play`` goes on meanwhile."""
     from kctl.plan import report
 
-    witness = play.begin(opened.plane) if play is not None else None
+    witness = play.begin(opened.plane, is_draft=opened.folder is not None) if play is not None else None
     if play is not None and within is not None:
         within = play.within(within)
     planned, outcome = carried_out(opened, manifests, job, within, told=witness)

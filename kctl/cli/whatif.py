@@ -37,6 +37,11 @@ class Asked(NamedTuple):
         return bool(self.scenario or self.what_ifs or self.expect)
 
 
+scenario: Callable[[Any], Any] = click.option(
+    "--scenario", metavar="FILE", type=click.Path(), help="Play a Scenario (sim.kctl.dev/v1)."
+)
+
+
 def options(function: F) -> F:
     """Add the options; the command gets them as ``what``."""
 
@@ -56,7 +61,7 @@ def options(function: F) -> F:
             metavar="WHAT",
             help="What goes wrong: node:n2=die@30s, image:app:v2=fail, zone:b=die@1m+10m, scale:deploy/web=40 ...",
         ),
-        click.option("--scenario", metavar="FILE", type=click.Path(), help="Play a Scenario (sim.kctl.dev/v1)."),
+        scenario,
     ):
         called = option(called)
     return cast("F", called)
@@ -72,8 +77,11 @@ class Play:
         base = self._manifest.object if self._manifest is not None else None
         self.scenario: Scenario = whatif.compose(base, asked.what_ifs, asked.expect)
 
-    def begin(self, plane: ControlPlane) -> Witness:
-        """Have the plane play it from its next run on; return who is to be told of that run."""
+    def begin(self, plane: ControlPlane, *, is_draft: bool = False) -> Witness:
+        """Have the plane play it from its next run on; return who is to be told of that run.
+
+        With ``is_draft`` it becomes durable with what is written next.
+        """
         from kctl.api.errors import UsageError
         from kctl.gitops.manifests import located
         from kctl.plan import whatif
@@ -86,7 +94,7 @@ class Play:
                 raise located(self._manifest, own, "Scenario")
         if errors:
             raise UsageError("; ".join(f"{error.value}: {error.detail}" for error in errors))
-        whatif.put(plane, self.scenario)
+        whatif.put(plane, self.scenario, commit=not is_draft)
         return whatif.watched(plane, self.scenario)
 
     def within(self, seconds: float) -> float:

@@ -91,7 +91,7 @@ def _node_of(machine: Obj) -> Obj:
     return {"metadata": {"name": spec.get("nodeName") or machine["metadata"]["name"], "labels": labels}}
 
 
-def put(plane: ControlPlane, scenario: Scenario) -> None:
+def put(plane: ControlPlane, scenario: Scenario, *, commit: bool = True) -> None:
     """Have a plane play the scenario from its next run on; one of the same name ends."""
     name = scenario.name
     manifest = {**scenario.source, "metadata": {**(scenario.source.get("metadata") or {}), "name": name}}
@@ -99,7 +99,8 @@ def put(plane: ControlPlane, scenario: Scenario) -> None:
     if dig(manifest, "metadata", "name") in {obj["metadata"]["name"] for obj in _listed(plane.client)}:
         plane.client.delete(RESOURCE, Key("", name))
     plane.client.create(RESOURCE, manifest)
-    plane.commit(cause="scenario")
+    if commit:
+        plane.commit(cause="scenario")
     plane.converger.drop()
 
 
