@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MOST_EXPLAINED = 8
 """So many groups of pods that fit nowhere are explained in a report; ``kctl why`` explains any."""
-MANY_NODES = 1000
+MANY_NODES = 5000
 """On more nodes than these a report tries no remedies."""
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from kctl.api.errors import StatusError
-from kctl.api.objects import Obj, controller_of, dig, key_of, printed_name
+from kctl.api.objects import Obj, controller_of, dig, key_of, labels_of, printed_name
 
 if TYPE_CHECKING:
     from kctl.api.registry import Kind
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kctl.scheduler.remedies import Change
 
 INSTANCES = "instances.cloud.kctl.dev"
+HOSTNAME = "kubernetes.io/hostname"
 TEMPLATES = {
     "deployments.apps": ("spec", "template", "spec"),
     "replicasets.apps": ("spec", "template", "spec"),
@@ -149,6 +150,7 @@ def _new_node(plane: ControlPlane, change: Change) -> Obj:
     name = node["metadata"]["name"]
     have = node["status"].get("allocatable") or {}
     size = {field: have[field] for field in ("cpu", "memory") if field in have}
+    size |= _labels_of_machine(plane, like, node, machine)
     made = {
         "apiVersion": machine["apiVersion"],
         "kind": machine["kind"],
@@ -156,3 +158,16 @@ def _new_node(plane: ControlPlane, change: Change) -> Obj:
         "spec": {**machine["spec"], **size, "nodeName": name},
     }
     return {"resource": INSTANCES, "namespace": "", "name": name, "create": made}
+
+
+def _labels_of_machine(plane: ControlPlane, like: str, node: Obj, machine: Obj) -> Obj:
+    """Return the fields of a machine that bring the labels which its node has, and the node it is like has not."""
+    try:
+        known = labels_of(plane.client.get("nodes", "", like))
+    except StatusError:
+        return {}
+    fields = {"topology.kubernetes.io/zone": "zone", "topology.kubernetes.io/region": "region"}
+    new = {key: value for key, value in labels_of(node).items() if known.get(key) != value and key != HOSTNAME}
+    out: Obj = {fields[key]: value for key, value in new.items() if key in fields}
+    more = {key: value for key, value in new.items() if key not in fields}
+    return {**out, "labels": {**(machine["spec"].get("labels") or {}), **more}} if more else out

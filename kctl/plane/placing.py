@@ -93,7 +93,7 @@ def _told(view: View, name: str) -> list[Obj]:
 
 def text_of(kind: str, what: tuple[str, ...], short: int, reason: str) -> str:
     """Write an obstacle with what the scheduler's message leaves out."""
-    from kctl.scheduler.remedies import printed_amount
+    from kctl.scheduler.amounts import printed_amount
 
     listed = ", ".join(what)
     match kind:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from kctl.api.objects import Obj
 from kctl.client.cache import Caches
+from kctl.scheduler.amounts import written
 from kctl.scheduler.cluster import Cluster
 from kctl.scheduler.explain import describe, fill
 from kctl.scheduler.framework import Framework, Outcome
@@ -18,7 +19,6 @@ from kctl.scheduler.nodeinfo import ZONE
 from kctl.scheduler.obstacles import free_of
 from kctl.scheduler.podinfo import PodInfo
 from kctl.scheduler.profile import default_profile
-from kctl.scheduler.remedies import written
 from kctl.scheduler.trial import Trial
 
 

@@ -7,20 +7,20 @@ tries it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from fractions import Fraction
 from typing import Literal, NamedTuple
 
-from kctl.api import quantity
 from kctl.api.objects import Obj, evolve, replace
+from kctl.scheduler.amounts import printed_amount, rounded_up, written
 from kctl.scheduler.nodeinfo import REGION, ZONE, NodeInfo
 from kctl.scheduler.obstacles import CORDON, Obstacle
 from kctl.scheduler.plugins.spread_constraints import HOSTNAME
 from kctl.scheduler.podinfo import PodInfo
-from kctl.scheduler.requests import Requests, amount
+from kctl.scheduler.requests import amount
 
 Target = Literal["pod", "node", "newNode"]
-MIB = 2**20
+NUMBER = re.compile(r"\d+[A-Za-z]*")
 GIVEN = frozenset(
     {HOSTNAME, ZONE, REGION, "kubernetes.io/os", "kubernetes.io/arch", "node.kubernetes.io/instance-type"}
 )
@@ -45,6 +45,11 @@ class Change(NamedTuple):
     """Whether the pods of the same owner, which have the same template, must change with the pod."""
     is_event: bool = False
     """Whether it is something that happens to a node, not something that people write."""
+
+    @property
+    def sort(self) -> str:
+        """What is done, whatever the node and the amount."""
+        return NUMBER.sub("#", self.text.replace(self.name, "#") if self.name else self.text)
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -118,23 +123,27 @@ def _taint(what: tuple[str, ...], node_name: str) -> Iterator[Change]:
     yield Change("node", node_name, f"if the taint {printed} is taken off node {node_name}", 3, clean)
 
 
-def _label(spec: Obj, node: NodeInfo) -> Iterator[Change]:
-    """Yield the labels that would make the node match, for each alternative that is about labels one may set."""
+def missing_labels(spec: Obj, node: NodeInfo) -> Iterator[dict[str, str | None]]:
+    """Yield the labels (None: to take away) with which the node would match the pod, for each alternative."""
     wanted: dict[str, str | None] = {
         key: value for key, value in (spec.get("nodeSelector") or {}).items() if node.labels.get(key) != value
     }
     required = ((spec.get("affinity") or {}).get("nodeAffinity") or {}).get(REQUIRED) or {}
-    terms = required.get("nodeSelectorTerms") or [{}]
-    seen: list[dict[str, str | None]] = []
-    for term in terms:
+    for term in required.get("nodeSelectorTerms") or [{}]:
         if term.get("matchFields") or (required and not term.get("matchExpressions")):
             continue
         needs = _labels_for(term.get("matchExpressions") or (), node)
-        labels = None if needs is None else wanted | needs
-        if not labels or labels in seen or any(key in GIVEN for key in labels):
-            continue
-        seen.append(labels)
-        yield _labelled(node.name, labels)
+        if needs is not None and (wanted or needs):
+            yield wanted | needs
+
+
+def _label(spec: Obj, node: NodeInfo) -> Iterator[Change]:
+    """Yield the labelling of the node, where labels are concerned that one may set."""
+    seen: list[dict[str, str | None]] = []
+    for labels in missing_labels(spec, node):
+        if labels not in seen and not any(key in GIVEN for key in labels):
+            seen.append(labels)
+            yield _labelled(node.name, labels)
 
 
 def _labelled(name: str, labels: Mapping[str, str | None]) -> Change:
@@ -184,7 +193,7 @@ def _roomier(obstacle: Obstacle, node: NodeInfo) -> Change:
     more = printed_amount(name, obstacle.short)
 
     def edit(found: Obj) -> Obj:
-        return _with_capacity(found, {name: obstacle.short})
+        return with_capacity(found, {name: obstacle.short})
 
     return Change("node", node.name, f"with {more} more {name} on node {node.name}", 5, edit)
 
@@ -193,13 +202,13 @@ def _more_pods(node: NodeInfo) -> Change:
     missing = len(node.pods) + 1 - node.allowed_pods
 
     def edit(found: Obj) -> Obj:
-        return _with_capacity(found, {"pods": missing})
+        return with_capacity(found, {"pods": missing})
 
     text = f"if node {node.name} may run {node.allowed_pods + missing} pods"
     return Change("node", node.name, text, 5, edit)
 
 
-def _with_capacity(node: Obj, more: Mapping[str, int]) -> Obj:
+def with_capacity(node: Obj, more: Mapping[str, int]) -> Obj:
     """Return the node with that much more of each resource, capacity and allocatable alike."""
     status = node.get("status") or {}
     out = dict(status)
@@ -371,88 +380,6 @@ def outranking(name: str, value: int) -> Change:
     return Change("pod", "", f"if its priorityClassName is {name}", 5, edit)
 
 
-# -- one more node
-
-
-def more_nodes(nodes: Iterable[NodeInfo], asked: Requests, *, most: int = 6) -> list[list[Change]]:
-    """Return one more node for each kind of node there is, and last one that would hold the pod if none of them would.
-
-    What stands together differs in nothing but the zone.
-    """
-    kinds: dict[tuple[object, ...], dict[str, NodeInfo]] = {}
-    for node in nodes:
-        size = (node.allocatable_cpu, node.allocatable_memory, tuple(sorted(node.allocatable_scalar.items())))
-        kinds.setdefault((*size, _own_taints(node)), {}).setdefault(node.zone(), node)
-    found = [[_clone(node) for node in list(zones.values())[:most]] for zones in list(kinds.values())[:most]]
-    every = [node for zones in kinds.values() for node in zones.values()]
-    largest = max(every, key=lambda node: (node.allocatable_cpu, node.allocatable_memory), default=None)
-    if largest is not None:
-        lacks = _lacks(largest, asked)
-        if lacks:
-            found.append([_clone(largest, lacks)])
-    return found
-
-
-def _own_taints(node: NodeInfo) -> tuple[tuple[str | None, str | None], ...]:
-    return tuple((t.get("key"), t.get("value")) for t in node.hard_taints if not _is_condition(t))
-
-
-def _is_condition(taint: Obj) -> bool:
+def is_condition(taint: Obj) -> bool:
+    """Say whether a taint follows the node's state."""
     return (taint.get("key") or "").startswith(CONDITIONS)
-
-
-def _lacks(node: NodeInfo, asked: Requests) -> dict[str, int]:
-    """Return how much the empty node is short of each resource."""
-    have = {
-        "cpu": node.allocatable_cpu,
-        "memory": node.allocatable_memory,
-        "ephemeral-storage": node.allocatable_ephemeral,
-        **node.allocatable_scalar,
-    }
-    wanted = {"cpu": asked.cpu, "memory": asked.memory, "ephemeral-storage": asked.ephemeral, **asked.scalar}
-    return {name: value - have.get(name, 0) for name, value in wanted.items() if value > have.get(name, 0)}
-
-
-def _clone(node: NodeInfo, more: Mapping[str, int] | None = None) -> Change:
-    """Return the change that brings one more node like this one, empty, ready, and larger where ``more`` says so."""
-    name = f"{node.name}-more"
-    old = node.node or {}
-    labels = {**node.labels, HOSTNAME: name} if HOSTNAME in node.labels else node.labels
-    taints = [t for t in (old.get("spec") or {}).get("taints") or () if not _is_condition(t)]
-    meta = {"name": name, "labels": labels} if labels else {"name": name}
-    status = {field: (old.get("status") or {}).get(field) or {} for field in ("capacity", "allocatable")}
-    made: Obj = {"apiVersion": "v1", "kind": "Node", "metadata": meta, "spec": {"taints": taints} if taints else {}}
-    made["status"] = status
-    if more:
-        made = _with_capacity(made, more)
-    have = made["status"]["allocatable"]
-    size = [f"{have[n]}{' ' + n if n == 'cpu' else ''}" for n in ("cpu", "memory") if n in have]
-    size += [f"{have[n]} {n}" for n in sorted(more or ()) if n not in ("cpu", "memory")]
-    if node.labels.get(ZONE):
-        size.append(f"zone {node.labels[ZONE]}")
-    like = "one more node" if more else f"one more node like {node.name}"
-    return Change("newNode", name, f"with {like} ({', '.join(size)})", 9 if more else 7, lambda _: made)
-
-
-# -- amounts
-
-
-def rounded_up(name: str, value: int) -> int:
-    """Round bytes up to whole MiB, so that people can read them; everything else stays."""
-    if name not in ("memory", "ephemeral-storage") and not name.startswith("hugepages-"):
-        return value
-    return -(-value // MIB) * MIB if value >= MIB else value
-
-
-def printed_amount(name: str, value: int) -> str:
-    """Write an amount counted in the scheduler's unit, rounded up where that reads better."""
-    return written(name, rounded_up(name, value))
-
-
-def written(name: str, value: int) -> str:
-    """Write an amount counted in the scheduler's unit exactly, as a quantity."""
-    if name == "cpu":
-        return quantity.format(Fraction(value, 1000))
-    if name in ("memory", "ephemeral-storage") or name.startswith("hugepages-"):
-        return quantity.format(value, like="1Mi")
-    return str(value)

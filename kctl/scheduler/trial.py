@@ -18,6 +18,7 @@ from kctl.scheduler.cluster import Cluster
 from kctl.scheduler.explain import fill, without_node
 from kctl.scheduler.extension import Cycle, No
 from kctl.scheduler.framework import Framework
+from kctl.scheduler.more_nodes import more_nodes
 from kctl.scheduler.nodeinfo import NodeInfo
 from kctl.scheduler.obstacles import Obstacle
 from kctl.scheduler.podinfo import PodInfo
@@ -142,23 +143,23 @@ class Trial:
         return sorted({remedy.text: remedy for remedy in found}.values(), key=lambda remedy: remedy.cost)[:most]
 
     def _tried(self, candidates: Iterable[tuple[tuple[Change, ...], int]]) -> list[Remedy]:
-        """Return those of the candidates that help, without those of which a part helps alone."""
+        """Return those of the candidates that help, without those of which a part helps alone, there or elsewhere."""
         found: list[Remedy] = []
-        enough: list[frozenset[tuple[str, str, str]]] = []
+        enough: list[frozenset[str]] = []
         for changes, others in sorted(candidates, key=lambda candidate: len(candidate[0])):
             if self.tried >= MOST_TRIALS:
                 break
-            identity = frozenset(change.identity for change in changes)
-            if any(part <= identity for part in enough):
+            sorts = frozenset(change.sort for change in changes)
+            if any(part < sorts for part in enough):
                 continue
             nodes = self.passes(changes)
             if nodes:
                 found.append(Remedy(changes, nodes, others))
-                enough.append(identity)
+                enough.append(sorts)
         return found
 
     def _more_nodes(self) -> list[list[Change]]:
-        return remedies.more_nodes(self.cluster.order(), PodInfo(self.pod).requests)
+        return more_nodes(self.cluster.order(), PodInfo(self.pod))
 
     def _by_priority(self) -> list[Remedy]:
         """Return the lowest PriorityClass with which the pod would make room for itself."""

@@ -98,6 +98,18 @@ CASES = {
         pod("x", nodeSelector={ZONE: "b"}),
         f"1 node passes if the pod has no nodeSelector {ZONE}=b",
     ),
+    "a zone without nodes": (
+        [node("n1")],
+        [],
+        pod("x", nodeSelector={ZONE: "b"}),
+        "fits with one more node like n1 (4 cpu, 8Gi, zone b)",
+    ),
+    "a label that no node should have": (
+        [node("n1")],
+        [],
+        pod("x", affinity=on_node(key=ZONE, operator="NotIn", values=["a"])),
+        f"fits with one more node like n1 (4 cpu, 8Gi, without {ZONE})",
+    ),
     "less cpu": (
         [node("n1", "1"), node("n2", "1500m")],
         [],
