@@ -17,7 +17,7 @@ from kctl.api import quantity
 from kctl.api.behaviour import Behaviours
 from kctl.api.clock import parse_time, rfc3339
 from kctl.api.objects import Key, Obj, condition, dig, is_deleting, with_condition
-from kctl.client.cache import META, SPEC, STATUS, Caches, by_node
+from kctl.client.cache import META, SPEC, STATUS, Cache, Caches, Index, by_node
 from kctl.client.client import Client
 from kctl.kubelet.admission import requests
 from kctl.kubelet.agent import COMPONENT, USER
@@ -60,7 +60,7 @@ class Eviction(Controller):
         """Register what pods use of their nodes."""
         usage_fold(caches["pods"], self.world)
         by_node(caches["pods"])
-        caches["nodes"]
+        _short(caches["nodes"])
 
     def observe(self, caches: Caches, key: Key) -> Seen | None:
         """Read a node that has too little of something, and its pods."""
@@ -160,10 +160,9 @@ class Eviction(Controller):
         name = obj["spec"].get("nodeName") if obj else None
         if not obj or not name:
             return ()
-        uses = self.world.pod(obj) is not None
-        if not uses:
-            node = caches["nodes"].get(Key("", name))
-            return (Key("", name),) if node is not None and _said(node) else ()
+        if self.world.pod(obj) is None:
+            short = _short(caches["nodes"])
+            return (Key("", name),) if len(short) and short.count(name) else ()
         before = used_by(old, self.world) if old is not None else None
         return (Key("", name),) if new is None or before != used_by(new, self.world) else ()
 
@@ -180,6 +179,11 @@ def _said(node: Obj) -> bool:
         found.get("type") in ("MemoryPressure", "DiskPressure") and found.get("status") == "True"
         for found in dig(node, "status", "conditions", default=())
     )
+
+
+def _short(nodes: Cache) -> Index:
+    """Return the index of nodes with a condition that they are short of something, by name."""
+    return nodes.index("kubelet short", lambda node: (node["metadata"]["name"],) if _said(node) else (), on=STATUS)
 
 
 def _is_critical(pod: Obj) -> bool:
