@@ -166,7 +166,12 @@ def _limit_text(limit: Obj) -> str:
 
     if limit["by"] == "asked":
         return ""
-    lead = {"none": "Nothing stops the next", "quota": "A quota stops the next", "admission": "It is not let in"}
+    lead = {
+        "none": "Nothing stops the next",
+        "quota": "A quota stops the next",
+        "admission": "It is not let in",
+        "scheduler": "Nobody places it",
+    }
     text = f"\n{lead.get(limit['by'], 'What stops the next')}: {limit['message']}\n"
     if limit["why"]:
         text += f"  {limit['why']}\n"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from kctl.api.errors import StatusError, UsageError
 from kctl.api.objects import Obj, annotations_of, dig, evolve, key_of, labels_of, printed_name
 from kctl.plane.amendments import TEMPLATES, Written
-from kctl.plane.placing import framework_of, nodes_told, remedy_data, summary
+from kctl.plane.placing import framework_of, has_scheduler, nodes_told, remedy_data, summary
 
 if TYPE_CHECKING:
     from kctl.api.registry import Kind
@@ -50,12 +50,20 @@ def capacity(plane: ControlPlane, asked: Asked) -> Obj:
         allowed, refusal = _allowed(plane, pod, most)
     except StatusError as error:
         return _document(asked, wanted, None, notes, _limit("admission", error.message))
+    framework = framework_of(plane, pod)
+    if framework is None and has_scheduler(plane):
+        message = f'no scheduler named "{pod["spec"].get("schedulerName")}" runs here'
+        return _document(asked, wanted, None, notes, _limit("scheduler", message))
     manager = plane.converger.manager
     manager.pump()
     pod = _introduced(plane, asked, pod)
-    from kctl.scheduler.capacity import fill_up
+    from kctl.scheduler.capacity import fill_up, one_each
 
-    filled = fill_up(manager.caches, pod, allowed, framework_of(plane, pod))
+    if asked.kind.resource == "daemonsets.apps":
+        filled = one_each(manager.caches, evolve(pod, {"spec": {"tolerations": _tolerations(pod)}}), framework)
+        allowed = most
+    else:
+        filled = fill_up(manager.caches, pod, allowed, framework)
     if filled.stopped is not None:
         limit = _by_nodes(plane, asked, filled)
     elif allowed < most:
@@ -139,6 +147,17 @@ def _allowed(plane: ControlPlane, pod: Obj, most: int) -> tuple[int, str]:
         low, high = (middle, high) if lets(middle) else (low, middle)
     lets(low + 1)
     return low, refusal
+
+
+def _tolerations(pod: Obj) -> list[Obj]:
+    """Return the pod's tolerations and those that the DaemonSet controller adds."""
+    added = [("not-ready", "NoExecute"), ("unreachable", "NoExecute")]
+    added += [(name, "NoSchedule") for name in ("disk-pressure", "memory-pressure", "pid-pressure", "unschedulable")]
+    given = pod["spec"].get("tolerations") or ()
+    return [
+        *given,
+        *({"key": f"node.kubernetes.io/{name}", "operator": "Exists", "effect": effect} for name, effect in added),
+    ]
 
 
 def _introduced(plane: ControlPlane, asked: Asked, pod: Obj) -> Obj:

@@ -79,6 +79,13 @@ def framework_of(plane: ControlPlane, pod: Obj) -> Framework | None:
     return None
 
 
+def has_scheduler(plane: ControlPlane) -> bool:
+    """Say whether a scheduler runs here at all."""
+    from kctl.plane.loops import SCHEDULER
+
+    return any(loop.name == SCHEDULER for loop in plane.converger.manager.loops)
+
+
 def nodes_told(decision: Obj, view: View) -> Obj:
     """Return the nodes of a decision, each with all its obstacles."""
     return {name: {**found, "obstacles": _told(view, name)} for name, found in decision["nodes"].items()}

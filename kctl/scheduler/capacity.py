@@ -13,6 +13,7 @@ from kctl.client.cache import Caches
 from kctl.scheduler.amounts import written
 from kctl.scheduler.cluster import Cluster
 from kctl.scheduler.explain import describe, fill
+from kctl.scheduler.extension import No
 from kctl.scheduler.framework import Framework, Outcome
 from kctl.scheduler.kernel import Kernel
 from kctl.scheduler.nodeinfo import ZONE
@@ -49,12 +50,12 @@ def fill_up(caches: Caches, pod: Obj, most: int, framework: Framework | None = N
     cluster = Cluster(caches)
     fill(cluster)
     counts: dict[str, int] = {}
-    stopped: Outcome | None = None
-    for n in range(most):
+    stopped = framework.gated(PodInfo(pod))
+    for n in range(0 if stopped is not None else most):
         info = PodInfo(numbered(pod, n))
         placed = kernel.schedule(cluster, info)
         if placed is None:
-            outcome = framework.gated(info) or framework.schedule(cluster, info)
+            outcome = framework.schedule(cluster, info)
             if not outcome.node:
                 stopped = outcome
                 break
@@ -63,6 +64,30 @@ def fill_up(caches: Caches, pod: Obj, most: int, framework: Framework | None = N
         cluster.place(info, node)
     trial = None if stopped is None else Trial(caches, numbered(pod, most), framework, cluster)
     return Filled(counts, stopped, trial, _rooms(cluster))
+
+
+def one_each(caches: Caches, pod: Obj, framework: Framework | None = None) -> Filled:
+    """Place one pod on every node that takes it, as the pods of a DaemonSet, which are each bound to their node.
+
+    Nodes that a DaemonSet leaves out by its own will (labels, taints) do not count as refusing.
+    """
+    framework = framework or default_profile()
+    trial = Trial(caches, pod, framework)
+    view = trial.view()
+    counts = dict.fromkeys(view.feasible, 1)
+    refusing = [said for said in view.obstacles.values() if not any(one.kind in LEFT_OUT for one in said)]
+    outcome = framework.schedule(trial.cluster, PodInfo(pod)) if view.refused is not None else None
+    if refusing:
+        considered = tuple(view.obstacles)
+        refusals = {
+            name: No(said[0].plugin, tuple(one.reason for one in said)) for name, said in view.obstacles.items()
+        }
+        outcome = Outcome(PodInfo(pod), "", "Unschedulable", f"{len(refusing)} nodes take no pod", considered, refusals)
+    return Filled(counts, outcome, trial if outcome is not None else None, _rooms(trial.cluster))
+
+
+LEFT_OUT = ("affinity", "taint")
+"""Obstacles that keep a DaemonSet from wanting a pod on a node at all."""
 
 
 def numbered(pod: Obj, n: int) -> Obj:

@@ -144,6 +144,32 @@ def test_what_cannot_be_measured_is_said(small: Kctl, args: tuple[str, ...], say
     assert says in small("fit", *args, code=None).err
 
 
+DAEMONS = DEPLOYMENT.replace("kind: Deployment", "kind: DaemonSet").replace("  replicas: 3\n", "")
+
+
+@pytest.mark.parametrize(("cpu", "fits", "says"), [("900m", 2, ""), ("3", 0, "2 Insufficient cpu (short 1)")])
+def test_of_a_daemon_set_one_pod_goes_to_every_node(small: Kctl, cpu: str, fits: int, says: str) -> None:
+    small.write("agents.yaml", DAEMONS.replace("900m", cpu))
+    ran = small("fit", "-f", "agents.yaml", "-o", "json", code=0 if fits else 3)
+    assert ran.json()["fits"] == fits
+    assert ran.json()["limit"]["why"] == says
+
+
+@pytest.mark.parametrize(
+    ("field", "says"),
+    [
+        ("schedulingGates: [{name: a.b/c}]", "Scheduling is blocked due to non-empty scheduling gates"),
+        ("schedulerName: nobody", 'no scheduler named "nobody" runs here'),
+        ("volumes: [{name: v, persistentVolumeClaim: {claimName: none}}]", 'persistentvolumeclaim "none" not found'),
+    ],
+)
+def test_what_no_node_can_mend_is_said(small: Kctl, field: str, says: str) -> None:
+    small.write("pod.yaml", f"{POD}  {field}\n")
+    ran = small("fit", "-f", "pod.yaml", code=3)
+    assert "0 pods fit" in ran.out
+    assert says in ran.out
+
+
 def test_many_nodes_share_a_line_unless_wide(kctl: Kctl, tmp_path: Path) -> None:
     kctl.write("kctl.yaml", SMALL.replace("nodes: 2", "nodes: 40"))
     kctl.write("pod.yaml", POD)
