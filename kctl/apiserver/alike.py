@@ -100,7 +100,7 @@ def keep(models: list[Any], model: Any) -> None:
 def created(server: APIServer, request: Request) -> Obj | None:
     """Create an Event that is like another of this instant; None when there is none."""
     body: Obj = request.body
-    found = _news(server, request, body)
+    found = news(server, request, body)
     if not found:
         return None
     made = next((made for model in found if (made := fitted(*model, body, OF_EVENTS)) is not UNLIKE), None)
@@ -127,12 +127,12 @@ def learn_created(server: APIServer, request: Request, made: Obj) -> None:
     if body.get("eventTime") or meta.keys() - {"name", "namespace"} or not meta.get("name"):
         return
     if server.registry.storage(request.kind.resource).api_version == request.kind.api_version:
-        found = _news(server, request, body)
+        found = news(server, request, body)
         if found is not None:
             keep(found, New(body, made))
 
 
-def _news(server: APIServer, request: Request, body: Any) -> list[New] | None:
+def news(server: APIServer, request: Request, body: Any) -> list[New] | None:
     """Return the models a body may be like; None where there are to be none."""
     options = request.options
     if options.dry_run or not isinstance(body, dict) or request.repeats is not None:

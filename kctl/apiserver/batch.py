@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from kctl.api.errors import already_exists
+from kctl.api.errors import StatusError, already_exists
 from kctl.api.objects import Obj, key_of
 from kctl.apiserver import create, metadata
 from kctl.apiserver.request import Request
@@ -53,6 +53,24 @@ def create_one(server: APIServer, request: Request, body: Obj) -> Obj:
     if request.kind.resource == "events":
         return create.handle(server, request)
     return cast("Obj", server.handle(request))
+
+
+def create_events(server: APIServer, request: Request, bodies: Sequence[Obj]) -> list[Obj | StatusError]:
+    """Create Events together; those like one before them at once. The request is authorised already."""
+    from kctl.apiserver.alike_events import Together
+
+    together = Together(server, request)
+    out: list[Obj | StatusError] = []
+    while len(out) < len(bodies):
+        out += together.create(bodies, len(out))
+        if len(out) < len(bodies):
+            body = bodies[len(out)]
+            try:
+                out.append(create_one(server, request, body))
+            except StatusError as error:
+                out.append(error)
+            together.learned(body)
+    return out
 
 
 def _check_room(server: APIServer, request: Request, template: Obj, metas: Sequence[Obj]) -> None:

@@ -103,6 +103,10 @@ class Storage:
         newer = [s.event for s in self._history if s.revision > self.head.revision and s.event.resource == resource]
         return older + newer
 
+    def has(self, resource: str, key: Key) -> bool:
+        """Say whether there is an object, without looking at it."""
+        return key in (self._tables.get(resource) or self._load(resource)).objects
+
     # writing
 
     def put(self, resource: str, key: Key, obj: Obj) -> Obj:
@@ -120,6 +124,21 @@ class Storage:
         event = Event("MODIFIED" if old is not None else "ADDED", resource, obj, old)
         self._history.append(Step(revision, key, event, created))
         self._deliver(event)
+        return obj
+
+    def put_fresh(self, resource: str, key: Key, obj: Obj) -> Obj:
+        """Write a new object that nobody has seen yet: its metadata is completed in place."""
+        table = self._tables.get(resource) or self._load(resource)
+        revision = self.revision = self.revision + 1
+        obj["metadata"]["resourceVersion"] = str(revision)
+        if self._frozen:
+            obj = freeze(obj)
+        table.created[key] = revision
+        table.objects[key] = obj
+        event = Event("ADDED", resource, obj, None)
+        self._history.append(Step(revision, key, event, 0))
+        for deliver in self._subscribers.get(resource, ()):
+            deliver(event)
         return obj
 
     def remove(self, resource: str, key: Key, final: Obj) -> Obj:

@@ -6,6 +6,7 @@ It goes through the whole pipeline of the API server, as any other client; only 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
 
 from kctl.api.errors import StatusError
@@ -18,6 +19,10 @@ from kctl.client.client import Listing, PatchType, Propagation, Warnings, Watch
 
 if TYPE_CHECKING:
     from kctl.apiserver.server import APIServer
+
+
+def _place(obj: Obj) -> tuple[str, str]:
+    return obj.get("apiVersion", ""), obj["metadata"].get("namespace") or ""
 
 
 class LocalClient:
@@ -136,6 +141,8 @@ class LocalClient:
         """Create the objects one by one and return each as stored, or why it was refused."""
         from kctl.apiserver import batch
 
+        if resource == "events" and len(objs) > 1:
+            return self._create_events(objs)
         requests: dict[tuple[str, str], Request] = {}
         out: list[Obj | StatusError] = []
         for obj in objs:
@@ -149,6 +156,21 @@ class LocalClient:
                 out.append(batch.create_one(self._server, request, obj))
             except StatusError as error:
                 out.append(error)
+        return out
+
+    def _create_events(self, objs: Sequence[Obj]) -> Sequence[Obj | StatusError]:
+        """Create Events: those in a row that are of one namespace together."""
+        from kctl.apiserver import batch
+
+        out: list[Obj | StatusError] = []
+        for (version, namespace), found in groupby(objs, _place):
+            run = list(found)
+            request = self._request("create", self._kind("events", version), namespace, "")
+            try:
+                self._server.authorize(request)
+                out += batch.create_events(self._server, request, run)
+            except StatusError as error:
+                out += (error,) * len(run)
         return out
 
     def update(self, resource: str, obj: Obj, *, subresource: str = "", dry_run: bool = False) -> Obj:

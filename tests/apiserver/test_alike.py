@@ -269,3 +269,48 @@ def test_policies_are_asked_about_each_object() -> None:
     with pytest.raises(StatusError, match="ValidatingAdmissionPolicy"):
         client.create_many("pods", template, [{"namespace": "default", "name": f"web-{n}"} for n in (6, 7)])
     write(client, made[1], running(1))
+
+
+def odd_events() -> st.SearchStrategy[list[Obj]]:
+    """Return bodies of Events of few forms, some of them not as a recorder writes them."""
+    text = st.sampled_from(["a", "b", "", "x/y", "."])
+    about = st.fixed_dictionaries(
+        {"kind": st.just("Pod"), "namespace": st.just("default"), "name": text, "uid": st.sampled_from(["u1", "u2"])},
+        optional={"fieldPath": st.sampled_from(["spec.a", "spec.b", 1]), "apiVersion": st.just("v1")},
+    )
+    return st.lists(
+        st.fixed_dictionaries(
+            {
+                "apiVersion": st.just("v1"),
+                "kind": st.just("Event"),
+                "metadata": st.builds(
+                    lambda name: {"name": name, "namespace": "default"}, st.sampled_from("abcdefgh") | text
+                ),
+                "involvedObject": about,
+                "reason": st.sampled_from(["Pulled", "Killing"]),
+                "message": st.sampled_from(["one", "two", ""]),
+                "source": st.sampled_from([{"component": "kubelet", "host": "n1"}, {"component": "kubelet"}, {}]),
+                "firstTimestamp": st.just("2026-01-01T00:00:00Z"),
+                "lastTimestamp": st.just("2026-01-01T00:00:00Z"),
+                "count": st.sampled_from([1, 1, True, 2]),
+                "type": st.sampled_from(["Normal", "Normal", "Odd"]),
+                "reportingComponent": st.just("kubelet"),
+                "reportingInstance": st.sampled_from(["n1", ""]),
+            }
+        ),
+        min_size=2,
+        max_size=12,
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(odd_events())
+def test_events_created_together_are_what_each_would_have_become(bodies: list[Obj]) -> None:
+    outcomes = []
+    for models in (True, False):
+        server, client = cluster(models=models)
+        found = client.create_each("events", bodies)
+        said = [one.message if isinstance(one, StatusError) else one for one in found]
+        listed = client.list("events").items
+        outcomes.append((json.dumps([said, listed], sort_keys=True), server.revision))
+    assert outcomes[0] == outcomes[1]
