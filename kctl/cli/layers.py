@@ -229,7 +229,7 @@ def chance_lines(report: Obj) -> list[str]:
 
 def scenario_lines(report: Obj) -> list[tuple[str, list[str]]]:
     """Return what became of a scenario, nothing when none was played."""
-    if "scenario" not in report:
+    if "expectations" not in report:
         return []
     from kctl.cli.whatif import lines
 

@@ -30,6 +30,14 @@ def compose(manifest: Obj | None, what_ifs: Sequence[str] = (), expect: Sequence
     return scenario
 
 
+def checked(manifest: Obj | None) -> Obj | None:
+    """Return a manifest; UsageError with all that is wrong with it."""
+    errors = reading.read(manifest)[1] if manifest is not None else []
+    if errors:
+        raise UsageError("\n".join(map(str, errors)))
+    return manifest
+
+
 def _check(option: str, text: str) -> None:
     try:
         made = oneliners.manifest_of([text]) if option == "--what-if" else oneliners.manifest_of((), [text])
@@ -93,6 +101,8 @@ def _node_of(machine: Obj) -> Obj:
 
 def put(plane: ControlPlane, scenario: Scenario, *, commit: bool = True) -> None:
     """Have a plane play the scenario from its next run on; one of the same name ends."""
+    if scenario.is_empty:
+        return
     name = scenario.name
     manifest = {**scenario.source, "metadata": {**(scenario.source.get("metadata") or {}), "name": name}}
     manifest.pop("status", None)
@@ -127,7 +137,7 @@ def added(plane: ControlPlane, scenario: Scenario, witness: Witness, report: Obj
     return {
         **report,
         "warnings": sorted({*report["warnings"], *failed}),
-        "scenario": told,
+        **({} if scenario.is_empty else {"scenario": told}),
         "expectations": [{"text": j.text, "holds": j.holds, "found": j.found} for j in judgements],
     }
 

@@ -110,7 +110,7 @@ def test_the_markdown_has_the_expectations(web: Any) -> None:
         (("--what-if", "node:n2=die"), "n2: there is no such node; there are node-1, node-2, node-3"),
         (("--what-if", "zone:x=die"), "x: there is no node in such a zone; there are local-a, local-b, local-c"),
         (("--what-if", "scale:nosuch/web=1"), 'nosuch/web: nosuch/web: there is no kind "nosuch"'),
-        (("--what-if", "bogus"), "--what-if 'bogus': must begin with one of node:"),
+        (("--what-if", "bogus"), "--what-if 'bogus': must begin with one of start:, node:"),
         (("--what-if", "node:node-1=fly"), "--what-if 'node:node-1=fly': a node can die"),
         (("--expect", "1 +"), "--expect '1 +': something is missing"),
         (("--expect", "available(nosuch/web) == 1"), 'nosuch/web: there is no kind "nosuch"'),
@@ -201,3 +201,33 @@ def test_what_no_scenario_asks_for_is_not_loaded(web: Any) -> None:
     code += "print([name for name in sys.modules if 'kctl.api.scenario' in name or name == 'kctl.plan.witness'])"
     ran = subprocess.run([sys.executable, "-c", code], cwd=web.folder, capture_output=True, text=True, check=True)
     assert ran.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_scenario_that_is_applied_happens_and_stays(web: Any) -> None:
+    web.write("bad.yaml", SCENARIO.replace("expect:", "images: [{match: example/web, pull: fail}]\nexpect:"))
+    web("apply", "-f", "k8s", "--scenario", "bad.yaml", code=1)
+    assert "loss" in web("get", "scenarios").out
+    web("scale", "deploy/web", "--replicas", "5", code=None)
+    assert "ImagePullBackOff" in web("status", code=3).out
+    web("delete", "scenario", "loss", code=None)
+    web("annotate", "node", "node-2", "sim.kctl.dev/state-")
+    web("advance", "10m", code=None)
+    assert "ImagePullBackOff" not in web("status", code=None).out
+
+
+def test_expectations_alone_are_about_the_rollout_and_change_nothing_of_the_plan(web: Any) -> None:
+    web("apply", "-f", "k8s/web.yaml")
+    web.write("k8s/web.yaml", WEB.replace("web:v1", "web:v2"))
+    plain = web("plan", "-f", "k8s", "-o", "json").json()
+    told = web("plan", "-f", "k8s", "--expect", "min(available(deploy/web)) == 3", "-o", "json").json()
+    assert "scenario" not in told
+    assert [entry["holds"] for entry in told.pop("expectations")] == [True]
+    assert told == plain
+
+
+def test_a_what_if_begins_with_the_apply_when_it_is_to(web: Any) -> None:
+    web("apply", "-f", "k8s/web.yaml")
+    web.write("k8s/web.yaml", WEB.replace("web:v1", "web:v2"))
+    for words, begins in ((("--what-if", "start:apply"), 0), ((), 7)):
+        told = web("plan", "-f", "k8s", "--what-if", "scale:deploy/web=6@1s", *words, "-o", "json").json()
+        assert told["scenario"]["virtualSeconds"] == begins

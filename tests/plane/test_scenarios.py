@@ -8,7 +8,7 @@ import pytest
 
 from kctl import ControlPlane
 from kctl.api.clock import EPOCH
-from kctl.api.errors import StatusError
+from kctl.api.errors import StatusError, UsageError
 from kctl.api.objects import Key, Obj, annotations_of, dig
 from kctl.api.scenario import oneliners
 
@@ -272,3 +272,19 @@ def test_the_latencies_of_a_profile_hold_from_the_next_opening_on() -> None:
         cp.client.create(DEPLOYMENTS, deployment(replicas=1))
         report = play(cp, profile={"imagePull": "30s"})
         assert told(report, "pods running") == [31.0]
+
+
+def test_the_python_door_plays_what_ifs_and_tells_what_was_expected() -> None:
+    with ControlPlane.open(None, nodes=3, cloud="local") as cp:
+        cp.client.create(DEPLOYMENTS, deployment())
+        report = cp.play("node:node-1=drain@10s", expect=["min(available(deploy/web)) >= 2", "pods(node/node-1) > 0"])
+        assert [(entry["text"], entry["holds"]) for entry in report["expectations"]] == [
+            ("min(available(deploy/web)) >= 2", True),
+            ("pods(node/node-1) > 0", False),
+        ]
+        again = cp.play("node:node-1=uncordon", expect=["converged"])
+        assert [entry["holds"] for entry in again["expectations"]] == [True]
+        with pytest.raises(UsageError, match="there is no such node"):
+            cp.play("node:nosuch=die")
+        with pytest.raises(UsageError, match="bogus: Invalid value"):
+            cp.play(scenario={"apiVersion": "sim.kctl.dev/v1", "kind": "Scenario", "bogus": 1})

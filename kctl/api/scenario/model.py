@@ -157,6 +157,11 @@ class Scenario(NamedTuple):
     expect: tuple[Expectation, ...] = ()
     source: Obj = {}  # noqa: RUF012 - a manifest is never changed in place
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to play: expectations alone are about what happens anyway."""
+        return not (self.images or self.workloads or self.events or self.cloud or self.duration or self.latencies)
+
     def ends(self) -> float:
         """Return the instant after which nothing more happens by itself."""
         ends = [event.at + (event.lasts or 0.0) for event in self.events]

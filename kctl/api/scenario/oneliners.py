@@ -4,10 +4,10 @@
     image:app:v2=fail        image:app:v2=20s        cloud:ensure_lb=QuotaExceeded
     scale:deploy/web=40      delete:pod/web-0@10s    restart:deploy/web@10s
     load:web=5000@3m         ready:deploy/web=never  crash:deploy/web=137@3s (after 3 s, always)
-    run:job/migrate=40s      exit:job/migrate=1
+    run:job/migrate=40s      exit:job/migrate=1      start:apply
 
 In: a text. Out: the fields it stands for; OneLinerError with what is wrong. An instant counts from when the
-cluster has converged on what was asked. Whether the fields are right is for :mod:`kctl.api.scenario.reading`.
+cluster has converged on what was asked, with ``start:apply`` from the beginning. Whether the fields are right is for :mod:`kctl.api.scenario.reading`.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class OneLinerError(ValueError):
     """A text that is no what-if."""
 
 
-def fields_of(text: str) -> dict[str, list[Any]]:
-    """Return the lists of a manifest, with what the text adds to each."""
+def fields_of(text: str) -> dict[str, Any]:
+    """Return the fields of a manifest that the text adds to."""
     head, colon, rest = text.strip().partition(":")
     read = HEADS.get(head)
     if read is None or not colon or not rest:
@@ -41,7 +41,7 @@ def manifest_of(texts: Iterable[str], expect: Iterable[str] = (), base: Obj | No
     manifest: dict[str, Any] = dict(base or {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": "what-if"}})
     for text in texts:
         for name, items in fields_of(text).items():
-            manifest[name] = [*(manifest.get(name) or []), *items]
+            manifest[name] = [*(manifest.get(name) or []), *items] if name in LISTS else items
     if expectations := list(expect):
         manifest["expect"] = [*(manifest.get("expect") or []), *expectations]
     return manifest
@@ -142,7 +142,8 @@ def _property(field: str, value: str) -> Mapping[str, Any]:
 
 
 EXAMPLES = {"ready": "12s", "crash": "1", "run": "40s", "exit": "1"}
-HEADS: dict[str, Callable[[str], dict[str, list[Any]]]] = {
+HEADS: dict[str, Callable[[str], dict[str, Any]]] = {
+    "start": lambda text: {"start": text},
     "node": _node("node"),
     "zone": _node("zone"),
     "image": _image,
