@@ -76,6 +76,21 @@ def open_reader(settings: Settings) -> ControlPlane:
     return plane
 
 
+def open_explaining(settings: Settings) -> ControlPlane:
+    """Open the cluster that is here for reading, with the loops of its shape: they are asked why.
+
+    What is wrong with ``kctl.yaml`` is said and keeps nobody from reading; the loops are those of a default cluster then.
+    """
+    from kctl.api.errors import KctlError
+
+    plane = open_reader(settings)
+    try:
+        plane.take_shape(load_cluster(settings))
+    except KctlError as error:
+        print(f"warning: {error}", file=sys.stderr)
+    return plane
+
+
 def say_standing(store: Store, folder: Path | None = None) -> None:
     """Say on stderr which replicas are missing, and without a majority how old is what can be read.
 

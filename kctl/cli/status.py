@@ -40,11 +40,11 @@ def command(
     Exit code 0 when all of it is Current, 3 when not.
     """
     from kctl.cli.output import document, write
-    from kctl.cli.session import open_reader
+    from kctl.cli.session import open_explaining
     from kctl.plan import leaves, tree, why
 
     options.refuse_kustomize(kustomize)
-    with open_reader(settings) as plane:
+    with open_explaining(settings) as plane:
         if paths:
             targets = _targets(plane, paths, recursive, ignore_not_manifest, namespace)
         else:

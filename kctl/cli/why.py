@@ -25,10 +25,10 @@ def command(settings: Settings, resources: tuple[str, ...], namespace: str | Non
     from kctl.api.errors import UsageError
     from kctl.cli import select
     from kctl.cli.output import document, write
-    from kctl.cli.session import open_reader
+    from kctl.cli.session import open_explaining
     from kctl.plan import why
 
-    with open_reader(settings) as plane:
+    with open_explaining(settings) as plane:
         chosen = select.parse(plane.server.registry, resources)
         if len(chosen) != 1 or len(chosen[0].names) != 1:
             raise UsageError("name exactly one object, for example deploy/web")

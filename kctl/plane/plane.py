@@ -180,6 +180,10 @@ class ControlPlane:
         plane.shape_nodes(cluster)
         return plane
 
+    def take_shape(self, cluster: clusters.Cluster) -> None:
+        """Let the loops be those of a cluster: what they would do is asked of a plane that was opened to be read."""
+        self.shape = _shape_of(cluster, self.shape.seed)
+
     def keep_private(self) -> None:
         """Take no lock and leave no mark in the folder: this is an image, and nobody else can see it."""
         self._is_shared = False
