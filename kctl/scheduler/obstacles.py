@@ -15,7 +15,8 @@ from kctl.api.tolerations import tolerates
 from kctl.scheduler.extension import Cycle, No
 from kctl.scheduler.match import node_selector
 from kctl.scheduler.nodeinfo import NodeInfo
-from kctl.scheduler.plugins import inter_pod_affinity, pod_topology_spread
+from kctl.scheduler.plugins import inter_pod_affinity, pod_topology_spread, volume_binding
+from kctl.scheduler.volumes import reaches
 
 CORDON = "node.kubernetes.io/unschedulable"
 
@@ -64,6 +65,8 @@ def _read(cycle: Cycle, plugin: str, no: No, node: NodeInfo) -> Iterator[Obstacl
             yield from _affinity(cycle, plugin, no, node)
         case "PodTopologySpread":
             yield from _spread(cycle, plugin, reason, node)
+        case "VolumeBinding" if volume_binding.NODE_CONFLICT in no.reasons:
+            yield from _unreachable(cycle, plugin, no, node)
         case _:
             yield Obstacle(plugin, "volume" if plugin.startswith("Volume") else "other", no.reasons, reason=reason)
 
@@ -111,6 +114,33 @@ def _affinity(cycle: Cycle, plugin: str, no: No, node: NodeInfo) -> Iterator[Obs
         yield Obstacle(plugin, "podAntiAffinity", keys, reason=reason)
     else:
         yield Obstacle(plugin, "existingPodAntiAffinity", reason=reason)
+
+
+def _unreachable(cycle: Cycle, plugin: str, no: No, node: NodeInfo) -> Iterator[Obstacle]:
+    """Read a refusal of VolumeBinding for the place of bound volumes: which volume is where."""
+    volumes = cycle.cluster.volumes
+    for claim in cycle.data[volume_binding.NAME].bound:
+        name = claim["spec"]["volumeName"]
+        volume = volumes.volume(name)
+        if volume is not None and not reaches(volume, node):
+            what = f"volume {name} of claim {claim['metadata']['name']} is {place_of(volume)}"
+            yield Obstacle(plugin, "volume", (name,), reason=f"{volume_binding.NODE_CONFLICT}: {what}")
+    others = tuple(reason for reason in no.reasons if reason != volume_binding.NODE_CONFLICT)
+    if others:
+        yield Obstacle(plugin, "volume", others, reason=", ".join(others))
+
+
+def place_of(volume: Obj) -> str:
+    """Say where a volume can be used."""
+    required = (volume["spec"].get("nodeAffinity") or {}).get("required") or {}
+    terms = [
+        " and ".join(
+            f"{one['key']} {one['operator']} {', '.join(one.get('values') or ())}".strip()
+            for one in (*(term.get("matchExpressions") or ()), *(term.get("matchFields") or ()))
+        )
+        for term in required.get("nodeSelectorTerms") or ()
+    ]
+    return "where " + " or ".join(terms).replace(" In ", " is ")
 
 
 def _spread(cycle: Cycle, plugin: str, reason: str, node: NodeInfo) -> Iterator[Obstacle]:
