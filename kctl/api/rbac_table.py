@@ -461,6 +461,8 @@ kctl:scenario -> user:system:kctl:scenario
   * * *
 kctl:protection -> account:pv-protection-controller,account:pvc-protection-controller
   patch core persistentvolumeclaims,persistentvolumes
+kctl:vac-protection -> account:volumeattributesclass-protection-controller
+  patch storage.k8s.io volumeattributesclasses
 """
 """What kctl's components need beyond upstream's: a cloud of its own; Events and pods they read instead of remembering them;
 and a patch where upstream's controller sends the whole object."""

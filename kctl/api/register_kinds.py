@@ -57,7 +57,7 @@ KINDS = """
 = csistoragecapacities.storage.k8s.io
 = storageclasses.storage.k8s.io: only the driver of the local cloud makes volumes; parameters mean nothing to it
 = volumeattachments.storage.k8s.io: for the driver of the local cloud
-~ volumeattributesclasses.storage.k8s.io: compared when claims are bound; volumes are not modified, and the class is not protected
+~ volumeattributesclasses.storage.k8s.io: compared when claims are bound; volumes are not modified
 = mutatingadmissionpolicies.admissionregistration.k8s.io
 = mutatingadmissionpolicybindings.admissionregistration.k8s.io
 ~ mutatingwebhookconfigurations.admissionregistration.k8s.io: webhooks are not called; requests are treated by their failurePolicy

@@ -40,6 +40,7 @@ CONTROLLERS = {
     "endpointslice-mirroring-controller": "endpointslicemirroring:EndpointSliceMirroringController",
     "persistentvolumeclaim-protection-controller": "pvcprotection:PVCProtectionController",
     "persistentvolume-protection-controller": "pvprotection:PVProtectionController",
+    "volumeattributesclass-protection-controller": "vacprotection:VACProtectionController",
     "ttl-after-finished-controller": "ttlafterfinished:TTLAfterFinishedController",
     "garbage-collector-controller": "garbagecollector:GarbageCollector",
     "namespace-controller": "namespace:NamespaceController",

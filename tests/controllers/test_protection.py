@@ -98,6 +98,31 @@ def test_a_volume_stays_while_it_is_bound(make_world, phase, left):
         assert world.names(VOLUMES, "") == []
 
 
+@pytest.mark.parametrize("user", ["claim", "volume"])
+def test_a_volume_attributes_class_stays_while_somebody_names_it(world, user):
+    vacs = "volumeattributesclasses.storage.k8s.io"
+    made = {"apiVersion": "storage.k8s.io/v1", "kind": "VolumeAttributesClass", "metadata": {"name": "fast"}}
+    world.create({**made, "driverName": "d", "parameters": {"iops": "1"}})
+    named = {"volumeAttributesClassName": "fast"}
+    if user == "claim":
+        world.create({**claim(), "spec": {**claim()["spec"], **named}})
+    else:
+        spec = {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], **named}
+        source = {"csi": {"driver": "d", "volumeHandle": "h"}}
+        head = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pv"}}
+        world.create({**head, "spec": {**spec, **source}})
+    world.settle()
+    assert world.get(vacs, "fast", "")["metadata"]["finalizers"] == ["kubernetes.io/vac-protection"]
+    world.client.delete(vacs, Key("", "fast"))
+    world.settle()
+    assert world.names(vacs, "") == ["fast"]
+    resource, key = (CLAIMS, CLAIM) if user == "claim" else (VOLUMES, Key("", "pv"))
+    world.client.delete(resource, key)
+    world.settle()
+    assert world.names(vacs, "") == []
+    assert world.decisions() == []
+
+
 @pytest.mark.parametrize("outcome", ["Complete", "Failed"])
 def test_a_finished_job_goes_when_its_time_is_over(world, outcome):
     template = {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "a"}]}}
