@@ -23,7 +23,7 @@ def text(report: Obj, *, title: str, show_diff: bool = True) -> str:
         parts.append(_fields(changed))
     layers_below = (
         ("Consequence", (line for record in report["consequence"] for line in layers.record_lines(record))),
-        ("Residual", map(layers.blocker_line, report["residual"])),
+        ("Residual", map(_blocker, report["residual"])),
         ("Depends on chance", layers.chance_lines(report)),
         *layers.scenario_lines(report),
         ("Warnings", report["warnings"]),
@@ -34,6 +34,11 @@ def text(report: Obj, *, title: str, show_diff: bool = True) -> str:
         if listed:
             parts.append(_heading(heading, listed))
     return "\n\n".join(parts) + "\n"
+
+
+def _blocker(entry: Obj) -> str:
+    """Return one entry of the third layer in a line."""
+    return "; ".join(line.strip() for line in layers.blocker_lines(entry))
 
 
 def changes(entries: Sequence[Obj], *, title: str) -> str:

@@ -6,11 +6,15 @@ People embed it in their own test suites, and kctl's tests use the same door.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from kctl.api.errors import UsageError
 from kctl.api.objects import Obj
 from kctl.plan import report
 from kctl.plane import plane
+
+if TYPE_CHECKING:
+    from kctl.plan.ledger import Ledger
 
 
 class ControlPlane(plane.ControlPlane):
@@ -29,6 +33,12 @@ class ControlPlane(plane.ControlPlane):
         seconds = plane.parse_duration(duration)
         outcome = self.run(within=max(seconds, plane.HORIZON), advance=seconds)
         return report.build(self, outcome, used=report.written_by_people(self))
+
+    def ledger(self) -> Ledger:
+        """Return what takes down who writes what while a ``with`` block lasts: its ``data()`` has a row per write."""
+        from kctl.plan.ledger import Ledger
+
+        return Ledger(self)
 
     def play(
         self, *what_ifs: str, scenario: Obj | None = None, expect: Sequence[str] = (), timeout: str | float = "1h"

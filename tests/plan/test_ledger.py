@@ -10,7 +10,6 @@ import pytest
 from kctl import ControlPlane
 from kctl.api.objects import Key
 from kctl.plan import ledger, why
-from kctl.plan.ledger import Ledger
 
 Obj = dict[str, Any]
 WEB = {
@@ -83,7 +82,7 @@ def test_a_run_tells_which_controller_wrote_while_it_was_at_which_key() -> None:
     with ControlPlane.open(None, nodes=1) as cp:
         cp.converge()
         cp.client.create("deployments.apps", WEB)
-        with Ledger(cp) as written:
+        with cp.ledger() as written:
             cp.converge()
         rows = written.data()
         made = {
