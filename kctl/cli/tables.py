@@ -61,13 +61,11 @@ def objects(
     """Return the listing of objects of one kind under the kind's own columns."""
     shown = [n for n, column in enumerate(printer.columns) if wide or column.priority == 0]
     headers = [printer.columns[n].name.upper() for n in shown]
+    named = next((n for n in shown if printer.columns[n].format == "name"), -1)
     rows: list[list[Cell]] = []
     for obj in sorted(items, key=printer.order) if printer.order else items:
         cells = [_line(cell) for cell in printer.cells(obj, now)]
-        row = [
-            f"{name_prefix}{cells[n]}" if name_prefix and printer.columns[n].format == "name" else cells[n]
-            for n in shown
-        ]
+        row = [f"{name_prefix}{cells[n]}" if name_prefix and n == named else cells[n] for n in shown]
         if with_namespace:
             row.insert(0, obj["metadata"].get("namespace", ""))
         row += [labels_of(obj).get(label, "") for label in label_columns]

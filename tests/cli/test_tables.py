@@ -40,6 +40,14 @@ def test_a_kind_without_columns_shows_when_it_was_created() -> None:
     assert text.splitlines() == ["NAME   CREATED AT", f"a      {AT}"]
 
 
+def test_only_the_first_column_of_names_gets_the_kind_before_it() -> None:
+    spec = {"attacher": "csi.example.com", "nodeName": "n", "source": {"persistentVolumeName": "v"}}
+    text = tables.objects(
+        printers.of("volumeattachments.storage.k8s.io"), [named("a", spec=spec)], EPOCH, name_prefix="k/"
+    )
+    assert text.splitlines()[1].split()[:2] == ["k/a", "csi.example.com"]
+
+
 def test_wide_listings_alone_show_what_has_priority() -> None:
     printer = printers.of("rolebindings.rbac.authorization.k8s.io")
     items = [named("a", roleRef={"kind": "Role", "name": "r"}, subjects=[{"kind": "User", "name": "u"}])]
