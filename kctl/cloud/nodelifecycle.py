@@ -2,17 +2,17 @@
 
 In: Nodes that a cloud initialized, its machines. Out: the Node of a machine that is gone is
 deleted; one whose machine is switched off has the taint ``node.cloudprovider.kubernetes.io/shutdown``
-for as long.
+until it is ready again.
 
-Upstream looks every 5 s, and only at nodes whose kubelet is not heard of any more, which it takes
-50 s to find out. Heartbeats are not simulated: here both follow at once.
+As upstream only nodes are looked at whose kubelet is not heard of any more, which the
+node-lifecycle-controller takes 50 s to find out; upstream does so every 5 s, here it follows at once.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from kctl.api.objects import Key, Obj, dig, is_deleting, key_of
+from kctl.api.objects import Key, Obj, dig, is_condition_true, is_deleting, key_of
 from kctl.client.cache import Caches
 from kctl.cloud.node import INSTANCES, by_node_name, node_name_of
 from kctl.cloud.provider import CloudProvider
@@ -57,12 +57,12 @@ class CloudNodeLifecycle(Controller):
     def decide(self, seen: Seen, now: float) -> Decision:
         """Delete the node, or bring its taint in step (MonitorNodes)."""
         node, name = seen.node, seen.node["metadata"]["name"]
-        if not self.cloud.instance_exists(node, seen.machine):
+        if not is_condition_true(node, "Ready") and not self.cloud.instance_exists(node, seen.machine):
             about = {"apiVersion": "", "kind": "Node", "metadata": {"name": name, "uid": node["metadata"]["uid"]}}
             message = f"Deleting node {name} because it does not exist in the cloud provider"
             gone = Delete("nodes", key_of(node), node["metadata"]["uid"])
             return Decision((Emit(about, "Normal", "DeletingNode", message), gone))
-        is_off = self.cloud.instance_shutdown(node, seen.machine)
+        is_off = not is_condition_true(node, "Ready") and self.cloud.instance_shutdown(node, seen.machine)
         have = dig(node, "spec", "taints", default=[])
         kept = [taint for taint in have if not _is_shutdown(taint)]
         if is_off == (len(kept) < len(have)):
@@ -77,10 +77,11 @@ def _is_shutdown(taint: Obj) -> bool:
 
 
 def _node_keys(old: Obj | None, new: Obj | None, caches: Caches) -> tuple[Key, ...]:
-    """Wake a node that gets its provider ID or other taints."""
+    """Wake a node that gets its provider ID or other taints, or is heard of no more or again."""
     if new is None or not dig(new, "spec", "providerID"):
         return ()
-    if old is not None and old.get("spec") == new.get("spec"):
+    is_ready = is_condition_true(new, "Ready")
+    if old is not None and old.get("spec") == new.get("spec") and is_condition_true(old, "Ready") == is_ready:
         return ()
     return (key_of(new),)
 

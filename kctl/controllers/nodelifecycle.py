@@ -151,7 +151,11 @@ class NodeLifecycleController(Controller):
             lost = _lose(seen, now)
             if lost:
                 return Decision(tuple(lost))
-        told = (_event(node, "RegisteredNode", "Registered Node {} in Controller"),) if seen.is_new else ()
+        told = (
+            (_event(node, "RegisteredNode", "Registered Node {} in Controller"),)
+            if seen.is_new and _is_young(node, now)
+            else ()
+        )
         wake_at = due if due is not None and now < due else None
         look = _next_look(now, self.flags.node_monitor_period)
         is_early = now < look and not seen.is_all
@@ -234,6 +238,12 @@ def _is_plain(node: Obj) -> bool:
         and taints == set(wanted_taints(node))
         and not no_execute_keys(node)
     )
+
+
+def _is_young(node: Obj, now: float) -> bool:
+    """Say whether the node has come at this very second: what came before was told of then."""
+    created = node["metadata"].get("creationTimestamp")
+    return bool(created) and parse_time(str(created)) >= float(int(now))
 
 
 def _is_silent(node: Obj) -> bool:

@@ -16,7 +16,7 @@ from kctl.api.behaviour import BOOTED_AT, PREFIX, SILENT_SINCE, booted_as, note,
 from kctl.api.clock import parse_time, rfc3339
 from kctl.api.names import uid
 from kctl.api.objects import Key, Obj, condition, dig, is_condition_true, is_deleting, key_of, with_condition
-from kctl.client.cache import META, SPEC, STATUS, Cache, Caches, Fold
+from kctl.client.cache import META, SPEC, STATUS, Cache, Caches, Fold, Index
 from kctl.client.client import Client
 from kctl.kubelet.addresses import node_address, node_offset
 from kctl.kubelet.agent import COMPONENT, USER
@@ -29,6 +29,9 @@ from kctl.runtime.actions import Action, Emit, Patch, update_status
 from kctl.runtime.controller import Controller, Decision, Watch
 from kctl.runtime.profile import Profile
 
+INSTANCES = "instances.cloud.kctl.dev"
+PROVIDED_IP = "alpha.kubernetes.io/provided-node-ip"
+"""The annotation of a node that a cloud is to initialize."""
 KUBELET_VERSION = "v1.36.2"
 DEFAULT_CAPACITY = {"cpu": "4", "ephemeral-storage": "100Gi", "memory": "16Gi", "pods": "110"}
 """What a Node without any capacity of its own is taken to have: an assumption."""
@@ -55,11 +58,12 @@ REBOOTING = "rebooting"
 
 
 class Seen(NamedTuple):
-    """A node, the address it gets when it has none, and what its pods use too much of."""
+    """A node, the address it gets when it has none, what its pods use too much of; whether its machine is off."""
 
     node: Obj
     address: str
     short: tuple[str, ...] = ()
+    is_off: bool = False
 
 
 class NodeStatus(Controller):
@@ -73,12 +77,17 @@ class NodeStatus(Controller):
     def __init__(self, profile: Profile, world: Annotated) -> None:
         self.profile = profile
         self.world = world
-        self.watches = (Watch("nodes", self._keys), Watch("pods", self._keys_of_pod, META | SPEC | STATUS))
+        self.watches = (
+            Watch("nodes", self._keys),
+            Watch("pods", self._keys_of_pod, META | SPEC | STATUS),
+            Watch(INSTANCES, _keys_of_instance),
+        )
 
     def prepare(self, caches: Caches) -> None:
         """Register the folds of node addresses and of what pods use."""
         node_addresses(caches["nodes"])
         usage_fold(caches["pods"], self.world)
+        by_node_name(caches[INSTANCES])
 
     def observe(self, caches: Caches, key: Key) -> Seen | None:
         """Read the node."""
@@ -87,11 +96,14 @@ class NodeStatus(Controller):
             return None
         address = "" if node_ip(node) else node_address(node_addresses(caches["nodes"]).get("")[0])
         used = usage_fold(caches["pods"], self.world).get(key.name)
-        return Seen(node, address, tuple(one.signal for one in shortages(node, used)))
+        machines = by_node_name(caches[INSTANCES]).get(key.name) if PROVIDED_IP in _annotations_of(node) else None
+        return Seen(node, address, tuple(one.signal for one in shortages(node, used)), _is_off(machines))
 
     def decide(self, seen: Seen, now: float) -> Decision:
         """Post what the node is, fall silent, or come up again."""
         is_at = self.world.node(seen.node, now)
+        if seen.is_off:
+            is_at = is_at._replace(state="dead")
         found = self._decide(seen, is_at, float(int(now)))
         times = [at for at in (found.wake_at, is_at.changes_at) if at is not None and at > now]
         return found._replace(wake_at=min(times, default=None))
@@ -136,6 +148,7 @@ class NodeStatus(Controller):
             any(found["type"] == "Ready" for found in conditions)
             and not any(found["type"].endswith("Pressure") and found["status"] == "True" for found in conditions)
             and not self.world.may_say(node)
+            and PROVIDED_IP not in _annotations_of(node)
         )
 
     def _keys_of_pod(self, old: Obj | None, new: Obj | None, caches: Caches) -> tuple[Key, ...]:
@@ -146,6 +159,34 @@ class NodeStatus(Controller):
             return ()
         used = [Used() if one is None else used_by(one, self.world) for one in (old, new)]
         return (Key("", name),) if used[0] != used[1] else ()
+
+
+def _is_off(machines: list[Obj] | None) -> bool:
+    """Say whether a cloud's machine is gone or switched off; None for a node that is not of a cloud."""
+    if machines is None:
+        return False
+    return not machines or dig(machines[0], "status", "state") == "Stopped"
+
+
+def _keys_of_instance(old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
+    """Map a machine that goes, or is switched on or off, to its node."""
+    if old is None or (new is not None and dig(old, "status", "state") == dig(new, "status", "state")):
+        return []
+    return [Key("", node_name(old))]
+
+
+def node_name(instance: Obj) -> str:
+    """Return the name of an instance's Node."""
+    return str(dig(instance, "spec", "nodeName") or instance["metadata"]["name"])
+
+
+def by_node_name(instances: Cache) -> Index:
+    """Return the index of machines by the name of their node."""
+    return instances.index("kubelet node name", lambda instance: (node_name(instance),))
+
+
+def _annotations_of(node: Obj) -> Obj:
+    return node["metadata"].get("annotations") or {}
 
 
 def _annotations(node: Obj) -> Obj:

@@ -14,19 +14,18 @@ from typing import NamedTuple
 
 from kctl.api.clock import parse_time, rfc3339
 from kctl.api.objects import Key, Obj, dig, is_deleting, key_of
-from kctl.client.cache import Cache, Caches, Fold, Index, by_node
+from kctl.client.cache import Cache, Caches, Fold, by_node
 from kctl.client.client import Client
 from kctl.kubelet import node as nodes
 from kctl.kubelet.addresses import lowest_free, node_address, pod_range, range_number
 from kctl.kubelet.agent import COMPONENT, USER
 from kctl.kubelet.facts import NONE_USED, Used, release, take
+from kctl.kubelet.node import INSTANCES, PROVIDED_IP, by_node_name, node_name
 from kctl.runtime.actions import Action, Create, update_status
 from kctl.runtime.controller import Controller, Decision, Watch
 from kctl.runtime.profile import Profile
 
-INSTANCES = "instances.cloud.kctl.dev"
 UNINITIALIZED = {"key": "node.cloudprovider.kubernetes.io/uninitialized", "value": "true", "effect": "NoSchedule"}
-PROVIDED_IP = "alpha.kubernetes.io/provided-node-ip"
 RANGES = "kubelet pod ranges"
 
 
@@ -61,7 +60,7 @@ class Registration(Controller):
         pod_ranges(caches["nodes"])
         nodes.node_addresses(caches["nodes"])
         by_node(caches["pods"])
-        _by_node_name(caches[INSTANCES])
+        by_node_name(caches[INSTANCES])
 
     def observe(self, caches: Caches, key: Key) -> Seen | None:
         """Read an instance that has yet to register."""
@@ -111,12 +110,8 @@ def _keys_of_pod(old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
     name = old["spec"].get("nodeName") if old is not None and new is None else None
     if not name or caches["nodes"].get(Key("", name)) is not None:
         return []
-    found = _by_node_name(caches[INSTANCES]).get(name)
+    found = by_node_name(caches[INSTANCES]).get(name)
     return [key_of(instance) for instance in found if not is_registered(instance)]
-
-
-def _by_node_name(instances: Cache) -> Index:
-    return instances.index("kubelet node name", lambda instance: (node_name(instance),))
 
 
 def _has_run(pod: Obj) -> bool:
@@ -127,11 +122,6 @@ def _has_run(pod: Obj) -> bool:
 def is_registered(instance: Obj) -> bool:
     """Say whether the instance has brought its Node."""
     return bool(dig(instance, "status", "registered"))
-
-
-def node_name(instance: Obj) -> str:
-    """Return the name of the instance's Node."""
-    return str(dig(instance, "spec", "nodeName") or instance["metadata"]["name"])
 
 
 def pod_ranges(cache: Cache) -> Fold[Used]:

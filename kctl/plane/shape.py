@@ -66,26 +66,24 @@ def make_missing(client: Client, found: Difference) -> None:
 def take_away(client: Client, found: Difference) -> None:
     """Delete the machines the shape has no more, and replace those it describes anew.
 
-    The node of a machine in a cloud is its controllers' to delete; where there is no cloud, and
-    where a new machine takes the name, it goes with the machine.
+    The node goes with its machine: a cloud's controllers would first wait for it not to be heard of.
     """
     for instance in found.gone:
-        _remove(client, instance, with_node=instance["spec"].get("provider") in (None, "none"))
+        _remove(client, instance)
     for old, new in found.other:
-        _remove(client, old, with_node=True)
+        _remove(client, old)
         if not old["metadata"].get("finalizers"):  # else it is missing, and made, once they let it go
             client.create(INSTANCES, new)
 
 
-def _remove(client: Client, instance: Obj, *, with_node: bool) -> None:
+def _remove(client: Client, instance: Obj) -> None:
     name = instance["metadata"]["name"]
     client.delete(INSTANCES, Key("", name), uid=instance["metadata"]["uid"])
-    if with_node:
-        try:
-            client.delete("nodes", Key("", instance["spec"].get("nodeName") or name))
-        except StatusError as error:
-            if error.reason != "NotFound":
-                raise
+    try:
+        client.delete("nodes", Key("", instance["spec"].get("nodeName") or name))
+    except StatusError as error:
+        if error.reason != "NotFound":
+            raise
 
 
 def _is_as(there: Obj, wanted: Obj) -> bool:

@@ -24,7 +24,17 @@ def nodes(world):
 
 
 def taints(world):
-    return world.client.get("nodes", "", "n1")["spec"].get("taints")
+    """Return the taints but those of nodes that are not heard of."""
+    found = world.client.get("nodes", "", "n1")["spec"].get("taints")
+    return found and [taint for taint in found if taint["key"] != "node.kubernetes.io/unreachable"]
+
+
+def test_a_machine_is_missed_when_its_node_is_not_heard_of(world):
+    world.client.delete(INSTANCES, Key("", "n2"))
+    world.until(49)
+    assert nodes(world) == ["n1", "n2"]
+    world.until(50)
+    assert nodes(world) == ["n1"]
 
 
 def state(world, word):

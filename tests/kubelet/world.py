@@ -7,6 +7,7 @@ from kctl.api.clock import EPOCH, FixedClock
 from kctl.api.objects import Key, Obj
 from kctl.apiserver.server import APIServer
 from kctl.client.local import LocalClient
+from kctl.controllers.nodelifecycle import NodeLifecycleController
 from kctl.runtime.converge import Outcome, Timeline, converge
 from kctl.runtime.loop import ControllerLoop
 from kctl.runtime.manager import Manager
@@ -32,7 +33,8 @@ class World:
     def restart(self) -> Manager:
         """Start all controllers anew, with empty memory."""
         self.manager = Manager(self.client)
-        for controller in (*kubelet.build(self.profile), *cloud.build(self.provider, self.profile)):
+        others = [] if self.provider == "none" else [NodeLifecycleController()]
+        for controller in (*kubelet.build(self.profile), *cloud.build(self.provider, self.profile), *others):
             client = LocalClient(self.server, user=controller.user, field_manager=controller.name)
             self.manager.add(ControllerLoop(controller, client, self.manager.caches))
         return self.manager
