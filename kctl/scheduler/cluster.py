@@ -140,17 +140,19 @@ class Cluster:
 
     def put_pod(self, obj: Obj) -> None:
         """Take in a new or changed assigned pod; one that has ended, or has no node, is forgotten."""
-        key = key_of(obj)
+        meta = obj["metadata"]
+        key = Key(meta.get("namespace") or "", meta["name"])
         node = obj["spec"].get("nodeName")
         if not node or is_terminal(obj):
             self.remove_pod(key)
             return
-        self.changed[node] = None
+        if self.images:
+            self.changed[node] = None
         known = self.pods.get(key)
         if known is not None and known.node_name == node:
             before = (known.traits, known.terminating, known.obj)
             if known.refreshed(obj, self.templates.relabelled):
-                if (known.traits, known.terminating) != before[:2]:
+                if known.traits is not before[0] or known.terminating is not before[1]:
                     self._change_kind(known, node, before)
                 if started(obj) != started(before[2]) and self.nodes[node].place >= 0:
                     self.dirty.lines.append(self.nodes[node].place)  # it counts among victims

@@ -15,7 +15,7 @@ from itertools import chain
 from kctl.api.clock import parse_time
 from kctl.api.errors import StatusError
 from kctl.api.objects import Key, Obj, key_of
-from kctl.client.cache import Caches, Change
+from kctl.client.cache import STATUS, Caches, Change
 from kctl.client.client import Client
 from kctl.scheduler import hints
 from kctl.scheduler.cluster import Cluster
@@ -26,7 +26,7 @@ from kctl.scheduler.hints import Event
 from kctl.scheduler.kernel import Placed
 from kctl.scheduler.nodeinfo import NodeInfo
 from kctl.scheduler.podinfo import PodInfo, is_terminal
-from kctl.scheduler.prebind import PreBinding, Waiting
+from kctl.scheduler.prebind import PREEMPTED, PreBinding, Waiting
 from kctl.scheduler.queue import Queued, SchedulingQueue
 from kctl.scheduler.report import Reporter
 from kctl.scheduler.schedulers import Schedulers
@@ -82,8 +82,13 @@ class SchedulerLoop:
         """Take notice of changes of nodes or pods; the other resources are read when needed."""
         resource = changes[0].event.resource
         if resource == "pods":
+            placed, waiting = self._cluster.pods, self._queue.unschedulable
             for change in changes:
-                self._pod_changed(change.key, change.old, change.new)
+                known = placed.get(change.key) if change.parts == STATUS and not waiting else None
+                if known is not None and change.new is not None and known.obj is change.old:
+                    self._cluster.put_pod(change.new)  # how a placed pod fares; nobody waits to hear of it
+                else:
+                    self._pod_changed(change.key, change.old, change.new)
         elif resource == "nodes":
             for change in changes:
                 self._node_changed(change.old, change.new)
@@ -99,6 +104,7 @@ class SchedulerLoop:
         self._now = now
         self._take_in(now)
         bound, failed = self._prebinding.look(now)
+        waited = {queued.pod.key for queued, _ in bound}
         for one in failed:
             self._prebind_failed(*one, now)
         refused: list[tuple[Queued, Outcome]] = []
@@ -110,7 +116,7 @@ class SchedulerLoop:
                 if placed:
                     continue
                 break
-            framework, kernel, _ = self.schedulers.of(queued.pod)
+            framework, kernel, reporter = self.schedulers.of(queued.pod)
             outcome = kernel.explain(self._cluster, queued.pod)
             self._remember(outcome)
             if outcome.node:
@@ -118,6 +124,7 @@ class SchedulerLoop:
                 self._cluster.nominate(queued.pod, "")
                 self._cluster.place(queued.pod, outcome.node)
                 if reservations:
+                    reporter.expect(queued.pod.key, outcome.node, now)
                     waiting = Waiting(queued, outcome.node, reservations, now, framework.bind_timeout)
                     self._prebinding.begin(self._client, waiting)
                     taken += 1
@@ -128,7 +135,7 @@ class SchedulerLoop:
             refused.append((queued, outcome))
             if outcome.preemption is not None and outcome.preemption.node:
                 break  # the others decide when the victims are on their way out
-        self._bind(bound, now)
+        self._bind(bound, now, waited)
         for queued, outcome in refused:
             self._report(queued, outcome, now)
         return taken + len(bound) + len(refused)
@@ -207,8 +214,11 @@ class SchedulerLoop:
                 self._remember(gated)
                 reporter.gated(pod, gated, now)
 
-    def _bind(self, bound: list[tuple[Queued, str]], now: float) -> None:
-        """Bind pods together; when that fails, one by one, so that one refusal stops no other."""
+    def _bind(self, bound: list[tuple[Queued, str]], now: float, waited: Container[Key]) -> None:
+        """Bind pods, some of which have waited for volumes, together; when that fails, one by one.
+
+        One refusal stops no other.
+        """
         if not bound:
             return
         bindings = [self.schedulers.of(queued.pod).framework.binding(queued.pod, node) for queued, node in bound]
@@ -227,7 +237,7 @@ class SchedulerLoop:
                 self._queue.remove(queued.pod.key)
                 reporter = self.schedulers.of(queued.pod).reporter
                 placed.setdefault(id(reporter), (reporter, []))[1].append((queued.pod, node))
-                if queued.pod.nominated:
+                if queued.pod.nominated or queued.pod.key in waited:
                     reporter.withdraw(queued.pod.key, now)
         for reporter, pods in placed.values():
             reporter.scheduled(pods, now)
@@ -248,13 +258,19 @@ class SchedulerLoop:
 
     def _prebind_failed(self, queued: Queued, why: str, now: float) -> None:
         """Schedule a pod again, after its back-off, whose volumes were not bound."""
-        pod = queued.pod
-        self._cluster.remove_pod(pod.key)
+        pod, reporter = queued.pod, self.schedulers.of(queued.pod).reporter
+        self._give_back(pod)
         pod.node_name = ""
         self._queue.failed(queued, now)
         outcome = Outcome(pod, reason="SchedulerError", message=why)
         self._remember(outcome)
-        self.schedulers.of(pod).reporter.unschedulable(pod, outcome, None, now, again=queued.attempts > 1)
+        reporter.withdraw(pod.key, now)
+        reporter.unschedulable(pod, outcome, None, now, again=queued.attempts > 1)
+
+    def _give_back(self, pod: PodInfo) -> None:
+        """Free the place of a pod that was to be bound: it may be another's."""
+        self._cluster.remove_pod(pod.key)
+        self._happened(Event(hints.POD_DELETE, old_pod=pod))
 
     def _report(self, queued: Queued, outcome: Outcome, now: float) -> None:
         """Write why a pod does not fit, and carry a preemption out."""
@@ -266,7 +282,10 @@ class SchedulerLoop:
             nominated = preemption.node
             self._cluster.nominate(pod, nominated)
             lower = [p for p in self._cluster.nominated.get(nominated, {}).values() if p.priority < pod.priority]
-            reporter.preempt(pod, nominated, preemption.victims, lower, now)
+            unbound = [victim.key for victim in preemption.victims if victim.key in self._prebinding]
+            reporter.preempt(pod, nominated, preemption.victims, lower, now, unbound)
+            for victim in filter(None, map(self._prebinding.abandon, unbound)):
+                self._prebind_failed(victim, PREEMPTED, now)
         elif preemption is None or preemption.clears:
             self._cluster.nominate(pod, "")
             nominated = ""
@@ -287,8 +306,9 @@ class SchedulerLoop:
             return
         self._arrived.pop(key, None)
         queued = self._queue.remove(key)
-        if self._prebinding.abandon(key) is not None and not now_is:
-            self._cluster.remove_pod(key)
+        waited = self._prebinding.abandon(key)
+        if waited is not None and not now_is:
+            self._give_back(waited.pod)
         if new is None:
             self._outcomes.pop(key, None)
             self.tried.pop(key, None)

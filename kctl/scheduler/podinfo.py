@@ -188,7 +188,7 @@ class PodInfo:
         spec, old = obj["spec"], self.obj
         if spec is not old["spec"] and not _same_but_node(old["spec"], spec):
             return False
-        if reports_resources(obj) or reports_resources(old):
+        if reports_resources(obj) or (self.traits.home is None and reports_resources(old)):
             return False
         meta = obj["metadata"]
         if meta.get("labels") is not old["metadata"].get("labels"):
@@ -336,11 +336,15 @@ def _same_but_node(old: Obj, new: Obj) -> bool:
 
 def reports_resources(obj: Obj) -> bool:
     """Say whether the status carries other resources than the spec asks for: during an in-place resize."""
-    status = obj.get("status") or {}
-    if status.get("resources") and (obj["spec"].get("resources") or {}).get("requests"):
+    status = obj.get("status")
+    if not status:
+        return False
+    if "resources" in status and status["resources"] and (obj["spec"].get("resources") or {}).get("requests"):
         return True
     for name, of_spec in STATUSES:
-        reported = [s for s in status.get(name) or () if s.get("resources")]
+        if name not in status:
+            continue
+        reported = [s for s in status[name] or () if s.get("resources")]
         if not reported:
             continue
         asked = {c["name"]: (c.get("resources") or {}).get("requests") or {} for c in obj["spec"].get(of_spec) or ()}

@@ -101,6 +101,7 @@ class Twins:
         outcome = self.framework.schedule(self.plain, pod)
         if outcome.node:
             self.plain.place(pod, outcome.node)
+            self.plain.nominate(pod, "")
         return outcome
 
     def recall(self, pod: PodInfo, node: str, at: int, plain: Outcome) -> None:
@@ -122,6 +123,7 @@ class Twins:
         self.seen["left" if plain.node else "failed"] += 1
         if outcome.node:
             self.fast.place(pod, outcome.node)
+            self.fast.nominate(pod, "")
         elif outcome.preemption is not None and outcome.preemption.node:
             self.preempt(pod, outcome)
 

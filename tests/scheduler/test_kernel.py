@@ -138,3 +138,16 @@ def test_ties_go_by_the_profiles_draw(cluster: Any, node: Any, pod: Any) -> None
         assert placed.node == framework.schedule(world, subject).node
         found.add(placed.node)
     assert len(found) > 3
+
+
+def test_a_pod_that_gets_the_node_kept_for_it_gives_its_nomination_up(cluster: Any, node: Any, pod: Any) -> None:
+    world = cluster([node("a"), node("b")])
+    kept = PodInfo(pod("kept", cpu="3", priority=10, status={"nominatedNodeName": "b"}))
+    world.nominate(kept, "b")
+    kernel = Kernel(default_profile())
+    others = [PodInfo(pod(f"p{n}", cpu="2")) for n in range(3)]
+    assert kernel.schedule_many(world, others[:2]) == ["a"]  # one at a time while somebody is nominated
+    assert kernel.schedule_many(world, others[1:2]) == ["a"]
+    assert kernel.schedule_many(world, others[2:]) == []  # what is left of b is kept
+    assert kernel.schedule_many(world, [kept]) == ["b"]
+    assert not world.nominated

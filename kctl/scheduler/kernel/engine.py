@@ -124,6 +124,8 @@ class Kernel:
         """The module with NumPy, once it is worth it; False where there is none."""
         self._columns: Any = None
         self._last: State | None = None
+        self._nominated: dict[str, dict[Key, PodInfo]] = {}
+        """The nominations when the last pods were decided about."""
         self._heaps: dict[Traits, None] = {}
         """The classes in heaps, the one not used for longest first."""
         self._counters: dict[Any, Counter] = {}
@@ -136,14 +138,15 @@ class Kernel:
         if not self._begin(cluster):
             return None
         at = cluster.journal.end
+        self._nominated = {name: dict(pods) for name, pods in cluster.nominated.items()}
         node = self._decide(cluster, pod)
         return self.placed(cluster, pod, node, pod.obj, at) if node else None
 
     def schedule_many(self, cluster: Cluster, pods: Iterable[PodInfo], pending: int = 0) -> list[str]:
         """Decide for pods in turn and count each on its node; return the nodes of those decided.
 
-        They end at the first pod that is left to the plain way; where nodes report images, after one, because what
-        nodes know of them changes in between. ``pending`` is how many pods there are to come.
+        They end at the first pod that is left to the plain way; after one where nodes report images or pods are
+        nominated, because that changes in between. ``pending`` is how many pods there are to come.
         """
         if not self._begin(cluster):
             return []
@@ -151,20 +154,23 @@ class Kernel:
             self._vector = with_arrays() or False
         found: list[str] = []
         place, decide = cluster.place, self._decide
+        self._nominated = {name: dict(pods) for name, pods in cluster.nominated.items()} if cluster.nominated else {}
         for pod in pods:
             node = decide(cluster, pod)
             if not node:
                 break
             place(pod, node)
             found.append(node)
+            if cluster.nominated:
+                cluster.nominate(pod, "")
+                break
             if cluster.images:
                 break
         return found
 
     def placed(self, cluster: Cluster, pod: PodInfo, node: str, obj: Obj, at: int) -> Placed:
         """Return the record of a decision made when the journal ended at ``at``."""
-        nominated = {name: dict(pods) for name, pods in cluster.nominated.items()} if cluster.nominated else {}
-        return Placed(pod, node, obj, at, nominated, cluster, self._framework, cluster.epoch)
+        return Placed(pod, node, obj, at, self._nominated, cluster, self._framework, cluster.epoch)
 
     def counters(self, cluster: Cluster) -> list[Counter]:
         """Return the counters in use, for tests."""
