@@ -16,6 +16,7 @@ from kctl.api.objects import REMOVED, Key, Obj, annotations_of, controller_uid, 
 from kctl.cli.revision_diff import Difference, schema_of
 from kctl.gitops import fielddiff, inventory
 from kctl.gitops.intent import INTENTS, RENDERED_SETS
+from kctl.plan.report import is_made_by_components
 
 if TYPE_CHECKING:
     from kctl.client.client import Client
@@ -67,6 +68,8 @@ def _is_peoples(difference: Difference) -> bool:
     if controller_uid(obj) or any(label in labels_of(obj) for label in MADE_FROM_SERVICES):
         return False
     if (difference.resource, difference.key.name) in inventory.AUTOMATIC:
+        return False
+    if difference.resource != "nodes" and is_made_by_components(obj):
         return False
     if difference.resource == "nodes":
         return difference.before is not None and difference.after is not None

@@ -154,11 +154,12 @@ def _unmade(plane: ControlPlane) -> list[tuple[str, Obj]]:
         found += [
             (kind.resource, obj)
             for obj in plane.client.list(kind.resource).items
-            if not obj["metadata"].get("ownerReferences") and not _is_made_by_components(obj)
+            if not obj["metadata"].get("ownerReferences") and not is_made_by_components(obj)
         ]
     return found
 
 
-def _is_made_by_components(obj: Obj) -> bool:
+def is_made_by_components(obj: Obj) -> bool:
+    """Say whether only the control plane's own components have written an object."""
     managers = {entry.get("manager") for entry in obj["metadata"].get("managedFields") or ()}
     return bool(managers) and managers <= COMPONENTS

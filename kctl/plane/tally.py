@@ -7,6 +7,7 @@ In: a manager after a run. Out: the file, which nobody misses if it is lost; and
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,9 @@ def begin(manager: Manager) -> None:
 def keep(folder: Path, manager: Manager) -> None:
     """Write down what was counted, unless the disk does not take it."""
     with suppress(OSError):
-        (folder / FILE).write_text(json.dumps(of(manager)), encoding="utf-8")
+        descriptor = os.open(folder / FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(json.dumps(of(manager)))
 
 
 def of(manager: Manager) -> Obj:

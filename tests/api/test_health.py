@@ -130,7 +130,7 @@ def test_a_job_is_as_its_conditions_say(found: dict[str, object], expected: tupl
     assert health.of("jobs.batch", found) == expected
 
 
-UNJUDGED = ("statefulsets.apps", "ingresses.networking.k8s.io", "persistentvolumeclaims")
+UNJUDGED = ("ingresses.networking.k8s.io", "apiservices.apiregistration.k8s.io")
 THERE = ("configmaps", "clusterroles.rbac.authorization.k8s.io", "shops.example")
 
 

@@ -265,5 +265,5 @@ def test_a_claim_that_pods_use_is_not_pruned_without_a_word(kctl: Any) -> None:
     kctl("apply", "-f", "db.yaml", code=None)
     (kctl.folder / "set/claim.yaml").unlink()
     refused = kctl("apply", "-f", "set", "--prune", code=4)
-    assert 'persistentvolumeclaims "data" (used by 1 pods)' in refused.err
+    assert 'persistentvolumeclaims "data" (bound to a volume)' in refused.err
     assert kctl("get", "pvc", "-o", "name").out == "persistentvolumeclaim/data\n"
