@@ -140,7 +140,8 @@ def news(server: APIServer, request: Request, body: Any) -> list[New] | None:
     reason = body.get("reason")
     if not isinstance(reason, str) or not isinstance(body.get("metadata"), dict):
         return None
-    key = (request.kind, request.namespace, request.manager, options.field_validation, reason)
+    kind = request.kind
+    key = (kind.resource, kind.api_version, request.namespace, request.manager, options.field_validation, reason)
     return server.models.at(server.clock.now(), key)
 
 
@@ -241,6 +242,7 @@ def _changes(server: APIServer, request: Request, old: Obj) -> tuple[list[Change
             return None
     owners = meta.get("ownerReferences")
     owner = owners[0]["uid"] if owners else ""
-    key = (request.kind, request.namespace, request.manager, options.field_validation, end)
+    kind = request.kind
+    key = (kind.resource, kind.api_version, request.namespace, request.manager, options.field_validation, end)
     at, now, phase = server.models.at, server.clock.now(), old["status"].get("phase")
     return at(now, (id(old["spec"]["containers"]), phase, *key)), at(now, (owner, phase, *key))

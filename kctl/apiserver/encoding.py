@@ -288,29 +288,46 @@ def wide_family(obj: Obj) -> Family:
 
     With the uid of the owner before it, it is their close family.
     """
-    meta, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
+    return (*_counts(obj), *map(frozenset, _structs(obj)))
+
+
+def _structs(obj: Obj) -> tuple[Obj, ...]:
+    """Return the structs whose fields tell families apart."""
+    return obj, obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
+
+
+def _counts(obj: Obj) -> tuple[Any, ...]:
+    """Return what else tells them apart."""
+    fields = obj["metadata"].get("managedFields")
+    status = obj.get("status")
     return (
         obj.get("kind"),
-        frozenset(obj),
-        frozenset(meta),
-        len(meta.get("managedFields") or ()),
+        len(fields) if fields else 0,
         str(obj.get("reason")),
-        frozenset(spec),
-        frozenset(status),
-        str(status.get("phase")),
+        str(status.get("phase") if status else None),
     )
 
 
 def _members(batch: Batch) -> list[Member]:
-    """Return the objects that may be like others; equal families are one, for they are large."""
+    """Return the objects that may be like others; equal families are one, for they are large.
+
+    Most objects have their fields in the order of others: those are looked up by it.
+    """
     known: dict[Family, Family] = {}
+    in_order: dict[tuple[Any, ...], Family] = {}
     found = []
     for n, (resource, obj) in enumerate(batch):
         if resource in REPEATED:
-            wide = wide_family(obj)
-            wide = known.setdefault(wide, wide)
-            close = (controller_uid(obj), wide)
-            found.append(Member(n, obj, known.setdefault(close, close), wide))
+            place = (*_counts(obj), *map(tuple, _structs(obj)))
+            wide = in_order.get(place)
+            if wide is None:
+                wide = wide_family(obj)
+                wide = in_order[place] = known.setdefault(wide, wide)
+            close = (controller_uid(obj), id(wide))
+            both = known.get(close)
+            if both is None:
+                both = known[close] = (close[0], wide)
+            found.append(Member(n, obj, both, wide))
     return found
 
 
