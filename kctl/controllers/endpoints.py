@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from kctl.api.objects import Key, Obj, is_deleting, key_of, labels_of
-from kctl.api.selectors import from_labels
 from kctl.client.cache import LABELS, META, SPEC, STATUS, Caches
 from kctl.controllers.endpointslice import (
     addresses_of,
@@ -28,6 +27,7 @@ from kctl.controllers.endpointslice import (
 )
 from kctl.controllers.endpointslice_placement import HEADLESS, TRIGGERED, port_object
 from kctl.controllers.pods import is_ready
+from kctl.controllers.remembered import Remembered, Rule
 from kctl.runtime.actions import Create, Delete, Update
 from kctl.runtime.controller import Controller, Decision, Watch, keys_of_self
 
@@ -41,13 +41,35 @@ Address = tuple[str, str]
 """An address and the uid of its pod: what addresses are sorted and compared by."""
 
 
+class Listed(NamedTuple):
+    """What a pod is to a Service: its address, the ports it serves, whether it is ready (or passes for it)."""
+
+    identity: Address
+    address: Obj
+    ports: tuple[Port, ...]
+    ready: bool
+    serves: bool
+    since: str
+
+
+def make(service: Obj, pod: Obj, zone: str) -> Listed | None:
+    """Return what a pod is to a Service, None when it is not listed."""
+    if not is_included(pod) or not _serves(service, pod):
+        return None
+    serves = is_ready(pod)
+    ready = serves or bool(service["spec"].get("publishNotReadyAddresses"))
+    identity = (addresses_of(pod)[0], pod["metadata"]["uid"])
+    return Listed(identity, address_of(service, pod), ports_of(service, pod), ready, serves, changed_at(pod))
+
+
 class Seen(NamedTuple):
-    """A Service (None: it is gone), the pods it selects, its Endpoints."""
+    """A Service (None: it is gone), the pods it selects, its Endpoints; how addresses are made."""
 
     key: Key
     service: Obj | None
     pods: tuple[Obj, ...]
     endpoints: Obj | None
+    make: Rule[Listed | None] = make
 
 
 class EndpointsController(Controller):
@@ -60,6 +82,7 @@ class EndpointsController(Controller):
     writes = (ENDPOINTS,)
 
     def __init__(self) -> None:
+        self._made = Remembered(make)
         self.watches = (
             Watch("services", keys_of_self),
             Watch("pods", keys_of_pod, LABELS | META | SPEC | STATUS),
@@ -76,13 +99,15 @@ class EndpointsController(Controller):
         service = caches["services"].get(key)
         endpoints = caches[ENDPOINTS].get(key)
         if service is None:
+            self._made.forget(key)
             return Seen(key, None, (), endpoints) if endpoints is not None else None
         spec = service["spec"]
         if is_deleting(service) or spec.get("type") == "ExternalName" or not spec.get("selector"):
             return None
-        selector = from_labels(spec["selector"])
+        wanted = spec["selector"].items()
         found = pods_index(caches).get((key.namespace, *rarest(spec["selector"])))
-        return Seen(key, service, tuple(pod for pod in found if selector.matches(labels_of(pod))), endpoints)
+        pods = tuple(pod for pod in found if wanted <= labels_of(pod).items())
+        return Seen(key, service, pods, endpoints, self._made.of(key))
 
     def decide(self, seen: Seen, now: float) -> Decision:
         """Compare the Endpoints with the pods; see :func:`decide`."""
@@ -95,7 +120,8 @@ def decide(seen: Seen) -> Decision:
     if service is None:
         uid = current["metadata"].get("uid", "") if current is not None else ""
         return Decision((Delete(ENDPOINTS, seen.key, uid),))
-    listed = [pod for pod in sorted(seen.pods, key=key_of) if is_included(pod) and _serves(service, pod)]
+    found = (seen.make(service, pod, "") for pod in sorted(seen.pods, key=key_of))
+    listed = [one for one in found if one is not None]
     subsets, cut = subsets_of(service, listed)
     labels = {**{k: v for k, v in labels_of(service).items() if k != HEADLESS}, MANAGED_BY: MANAGER}
     if service["spec"].get("clusterIP") in ("None", "", None):
@@ -120,18 +146,15 @@ def _serves(service: Obj, pod: Obj) -> bool:
     return not is_deleting(pod) or bool(service["spec"].get("publishNotReadyAddresses"))
 
 
-def subsets_of(service: Obj, pods: Iterable[Obj]) -> tuple[list[Obj], bool]:
+def subsets_of(service: Obj, listed: Iterable[Listed]) -> tuple[list[Obj], bool]:
     """Return the subsets, and whether addresses were cut off, as RepackSubsets: ports with the same addresses together."""
-    published = bool(service["spec"].get("publishNotReadyAddresses"))
     found: dict[Address, Obj] = {}
     by_port: dict[Port | None, tuple[set[Address], set[Address]]] = {}
     without_ports = not service["spec"].get("ports")
-    for pod in pods:
-        identity = (addresses_of(pod)[0], pod["metadata"]["uid"])
-        found[identity] = address_of(service, pod)
-        unready = not (published or is_ready(pod))
-        for port in (None,) if without_ports else ports_of(service, pod):
-            by_port.setdefault(port, (set(), set()))[unready].add(identity)
+    for one in listed:
+        found[one.identity] = one.address
+        for port in (None,) if without_ports else one.ports:
+            by_port.setdefault(port, (set(), set()))[not one.ready].add(one.identity)
     together: dict[tuple[tuple[Address, ...], tuple[Address, ...]], list[Port]] = {}
     for port, (ready, waiting) in by_port.items():
         ports = together.setdefault((tuple(sorted(ready)), tuple(sorted(waiting))), [])
@@ -173,7 +196,7 @@ def _port(port: Port) -> Obj:
     return {name: value for name, value in port_object(port).items() if value != ""}
 
 
-def _trigger(service: Obj, pods: Iterable[Obj], current: Obj | None) -> str | None:
+def _trigger(service: Obj, listed: Iterable[Listed], current: Obj | None) -> str | None:
     """Return when the first of the changes behind this write happened."""
     known = {
         address["targetRef"]["uid"]: field
@@ -183,10 +206,10 @@ def _trigger(service: Obj, pods: Iterable[Obj], current: Obj | None) -> str | No
         if address.get("targetRef")
     }
     times = []
-    for pod in pods:
-        field = "addresses" if is_ready(pod) else "notReadyAddresses"
-        if known.get(pod["metadata"]["uid"]) != field and changed_at(pod):
-            times.append(changed_at(pod))
+    for one in listed:
+        field = "addresses" if one.serves else "notReadyAddresses"
+        if one.since and known.get(one.identity[1]) != field:
+            times.append(one.since)
     if current is None and service["metadata"].get("creationTimestamp"):
         times.append(service["metadata"]["creationTimestamp"])
     return min(times, default=None)

@@ -14,10 +14,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from kctl.api.objects import Key, Obj, dig, is_deleting, key_of, labels_of
-from kctl.api.selectors import from_labels
 from kctl.client.cache import LABELS, META, SPEC, STATUS, Caches, Index
 from kctl.controllers.endpointslice_placement import Ports, place
 from kctl.controllers.pods import is_ready, is_terminal
+from kctl.controllers.remembered import Remembered, Rule
 from kctl.runtime.controller import Controller, Decision, Watch, keys_of_self
 
 SLICES = "endpointslices.discovery.k8s.io"
@@ -29,13 +29,29 @@ SHARED_KEYS = frozenset(("app.kubernetes.io/part-of", "app.kubernetes.io/managed
 """Label keys that many Services share; the index looks Services up by another one if it can."""
 
 
+class Made(NamedTuple):
+    """What a pod is to a Service: its endpoint, the ports it serves, when it last became ready or ceased to be."""
+
+    endpoint: Obj
+    ports: Ports
+    since: str
+
+
+def make(service: Obj, pod: Obj, zone: str) -> Made | None:
+    """Return what a pod is to a Service, None when it has no address worth listing."""
+    if not is_included(pod):
+        return None
+    return Made(endpoint_of(service, pod, zone), ports_of(service, pod), changed_at(pod))
+
+
 class Seen(NamedTuple):
-    """A Service, the pods it selects, the zone of each of their nodes, its slices."""
+    """A Service, the pods it selects, the zone of each of their nodes, its slices; how endpoints are made."""
 
     service: Obj
     pods: tuple[Obj, ...]
     zones: dict[str, str]
     slices: tuple[Obj, ...]
+    make: Rule[Made | None] = make
 
 
 class EndpointSliceController(Controller):
@@ -48,6 +64,7 @@ class EndpointSliceController(Controller):
     writes = (SLICES,)
 
     def __init__(self) -> None:
+        self._made = Remembered(make)
         self.watches = (
             Watch("services", keys_of_self),
             Watch("pods", keys_of_pod, LABELS | META | SPEC | STATUS),
@@ -66,20 +83,21 @@ class EndpointSliceController(Controller):
         """Read the Service and what its selector finds."""
         service = caches["services"].get(key)
         if service is None or is_deleting(service):
+            self._made.forget(key)
             return None
         spec = service["spec"]
         if spec.get("type") == "ExternalName" or not spec.get("selector"):
             return None
-        selector = from_labels(spec["selector"])
+        wanted = spec["selector"].items()
         found = pods_index(caches).get((key.namespace, *rarest(spec["selector"])))
-        pods = tuple(pod for pod in found if selector.matches(labels_of(pod)))
+        pods = tuple(pod for pod in found if wanted <= labels_of(pod).items())
         nodes = {pod["spec"].get("nodeName") for pod in pods}
         zones = {}
         for name in nodes:
             node = caches["nodes"].get(Key("", name)) if name else None
             if node is not None:
                 zones[name] = labels_of(node).get(ZONE, "")
-        return Seen(service, pods, zones, tuple(slices_index(caches).get(key)))
+        return Seen(service, pods, zones, tuple(slices_index(caches).get(key)), self._made.of(key))
 
     def decide(self, seen: Seen, now: float) -> Decision:
         """Compare the slices with the endpoints; see :func:`decide`."""
@@ -90,15 +108,15 @@ def decide(seen: Seen) -> Decision:
     """Say which slices the Service needs, as Reconciler.Reconcile."""
     groups: dict[Ports, dict[str, Obj]] = {}
     triggers: dict[str, str] = {}
-    for pod in sorted(seen.pods, key=key_of):
-        if not is_included(pod) or not _is_placed(seen, pod):
+    for pod in sorted(seen.pods, key=_name):
+        node = pod["spec"].get("nodeName")
+        made = seen.make(seen.service, pod, seen.zones.get(node, ""))
+        if made is None or not _is_placed(seen, node):
             continue
-        endpoint = endpoint_of(seen.service, pod, seen.zones)
         uid = pod["metadata"]["uid"]
-        groups.setdefault(ports_of(seen.service, pod), {})[uid] = endpoint
-        since = changed_at(pod)
-        if since:
-            triggers[uid] = since
+        groups.setdefault(made.ports, {})[uid] = made.endpoint
+        if made.since:
+            triggers[uid] = made.since
     return Decision(tuple(place(seen.service, groups, seen.slices, triggers)))
 
 
@@ -107,9 +125,14 @@ def is_included(pod: Obj) -> bool:
     return not is_terminal(pod) and bool(addresses_of(pod))
 
 
-def _is_placed(seen: Seen, pod: Obj) -> bool:
+def _name(pod: Obj) -> str:
+    """Return what the pods of a Service are sorted by: they have their namespace in common."""
+    return str(pod["metadata"]["name"])
+
+
+def _is_placed(seen: Seen, node: str | None) -> bool:
     """Say whether the pod's node is known; without it the address is listed only if asked for unready."""
-    return pod["spec"].get("nodeName") in seen.zones or bool(seen.service["spec"].get("publishNotReadyAddresses"))
+    return node in seen.zones or bool(seen.service["spec"].get("publishNotReadyAddresses"))
 
 
 def addresses_of(pod: Obj) -> list[str]:
@@ -121,7 +144,7 @@ def addresses_of(pod: Obj) -> list[str]:
     return [address for address in found if ":" not in address]
 
 
-def endpoint_of(service: Obj, pod: Obj, zones: dict[str, str]) -> Obj:
+def endpoint_of(service: Obj, pod: Obj, zone: str) -> Obj:
     """Return the endpoint of a pod, as podToEndpoint."""
     ready, terminating = is_ready(pod), is_deleting(pod)
     published = bool(service["spec"].get("publishNotReadyAddresses"))
@@ -143,8 +166,8 @@ def endpoint_of(service: Obj, pod: Obj, zones: dict[str, str]) -> Obj:
     spec = pod["spec"]
     if spec.get("nodeName"):
         endpoint["nodeName"] = spec["nodeName"]
-        if zones.get(spec["nodeName"]):
-            endpoint["zone"] = zones[spec["nodeName"]]
+        if zone:
+            endpoint["zone"] = zone
     if spec.get("hostname") and spec.get("subdomain") == service["metadata"]["name"]:
         endpoint["hostname"] = spec["hostname"]
     return _with_hints(service, endpoint)

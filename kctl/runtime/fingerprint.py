@@ -10,7 +10,7 @@ import json
 from hashlib import blake2b
 from typing import Any
 
-from kctl.api.objects import Obj, controller_uid, key_of
+from kctl.api.objects import Key, Obj, controller_uid, key_of
 from kctl.client.client import WatchEvent
 
 VOLATILE = frozenset(
@@ -35,7 +35,8 @@ VOLATILE = frozenset(
         "generation",
     }
 )
-IGNORED = frozenset({"events", "leases.coordination.k8s.io"})
+IGNORED = frozenset({"events", "leases.coordination.k8s.io", "endpoints", "endpointslices.discovery.k8s.io"})
+"""What says nothing that other objects do not: tales, and lists of the pods that there are."""
 BITS = 1 << 64
 
 
@@ -47,15 +48,22 @@ class Fingerprint:
         self._seen: dict[int, float] = {0: 0.0}
         self._structural: dict[str, int] = {}
         self._at_last_sight: dict[int, int] = {0: 0}
+        self._hashes: dict[tuple[str, Key], tuple[Obj, int]] = {}
 
     def see(self, event: WatchEvent) -> None:
         """Take one change in."""
         if event.resource in IGNORED:
             return
         new = None if event.type == "DELETED" else event.object
-        for obj, sign in ((event.old, -1), (new, 1)):
-            if obj is not None:
-                self._sum = (self._sum + sign * hash_of(event.resource, obj)) % BITS
+        place = (event.resource, key_of(event.object))
+        if event.old is not None:
+            known = self._hashes.pop(place, None)
+            before = known[1] if known is not None and known[0] is event.old else hash_of(event.resource, event.old)
+            self._sum = (self._sum - before) % BITS
+        if new is not None:
+            after = hash_of(event.resource, new)
+            self._hashes[place] = (new, after)
+            self._sum = (self._sum + after) % BITS
         if new is None or event.old is None or new.get("spec") != event.old.get("spec"):
             what = f"{event.resource} {key_of(event.object)}"
             self._structural[what] = self._structural.get(what, 0) + 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kctl.api.objects import Key
-from kctl.controllers.endpoints import MANAGER, Seen, decide, subsets_of
+from kctl.controllers.endpoints import MANAGER, Seen, decide, make, subsets_of
 
 
 def service(**spec):
@@ -26,7 +26,7 @@ def pod(n, *, ready=True, deleting=False, ports=()):
 
 def shape(svc, *pods):
     """Return per subset the ready pods, the others, the ports."""
-    subsets, _ = subsets_of(svc, pods)
+    subsets, _ = subsets_of(svc, [found for pod in pods if (found := make(svc, pod, "")) is not None])
     return [
         (
             [address["targetRef"]["name"] for address in subset.get("addresses", ())],

@@ -6,6 +6,8 @@ ValidateServiceUpdate (core validation). What depends on the cluster's ranges is
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from kctl.api import errors
 from kctl.api.objects import Obj
 from kctl.api.validation import formats, internal, meta, probes
@@ -170,21 +172,29 @@ def _external_ip(value: str, at: str, out: Errors) -> None:
 
 def reachable(value: str, at: str, out: Errors) -> None:
     """Check that an address is one others can send to, as ValidateNonSpecialIP."""
+    for text in _unreachable(value):
+        out.append(errors.invalid(at, value, text))
+
+
+@lru_cache(maxsize=16384)
+def _unreachable(value: str) -> tuple[str, ...]:
+    """Return why others cannot send to an address; endpoints are judged again whenever one of them changes."""
     from ipaddress import ip_network
 
     address = formats.parse_ip(value)
     if address is None:
-        return
+        return ()
     address = getattr(address, "ipv4_mapped", None) or address
+    found = []
     if address.is_unspecified:
-        out.append(errors.invalid(at, value, f"may not be unspecified ({value})"))
+        found.append(f"may not be unspecified ({value})")
     if address.is_loopback:
-        out.append(errors.invalid(at, value, "may not be in the loopback range (127.0.0.0/8, ::1/128)"))
+        found.append("may not be in the loopback range (127.0.0.0/8, ::1/128)")
     if address.is_link_local:
-        out.append(errors.invalid(at, value, "may not be in the link-local range (169.254.0.0/16, fe80::/10)"))
+        found.append("may not be in the link-local range (169.254.0.0/16, fe80::/10)")
     if address in ip_network("224.0.0.0/24" if address.version == 4 else "ff02::/16"):
-        text = "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"
-        out.append(errors.invalid(at, value, text))
+        found.append("may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)")
+    return tuple(found)
 
 
 def _node_ports(ports: list[Obj], kind: str, out: Errors) -> None:
