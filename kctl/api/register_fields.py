@@ -43,17 +43,30 @@ apiextensions.v1.CustomResourceConversion
   . strategy
   ~ webhook: conversion webhooks are not called: objects are served in the version they are stored in alone
 core.v1.Container
-  = image imagePullPolicy name ports readinessProbe resources restartPolicy startupProbe env envFrom
+  = image imagePullPolicy lifecycle livenessProbe name ports readinessProbe resources restartPolicy restartPolicyRules
+  = startupProbe env envFrom
   . args command securityContext stdin stdinOnce terminationMessagePath terminationMessagePolicy tty volumeMounts
   . workingDir
-  ~ lifecycle: hooks are not run and take no time
-  ~ livenessProbe: never fails, so it never restarts the container
   ~ resizePolicy: containers are not resized in place
-  ~ restartPolicyRules: containers do not fail
   ~ volumeDevices: block devices are taken to be there
+core.v1.Lifecycle
+  = postStart preStop
+  . stopSignal
+core.v1.LifecycleHandler
+  = sleep
+  ~ exec: the hook succeeds and takes no time, unless a scenario or annotations say else
+  ~ httpGet: the hook succeeds and takes no time, unless a scenario or annotations say else
+  ~ tcpSocket: it is never connected to, as upstream
+core.v1.SleepAction
+  = seconds
+core.v1.ContainerRestartRule
+  = exitCodes
+  ~ action!Restart: RestartAllContainers runs the container alone again
+core.v1.ContainerRestartRuleOnExitCodes
+  = operator values
 core.v1.Probe
-  = failureThreshold initialDelaySeconds periodSeconds successThreshold
-  . exec grpc httpGet tcpSocket timeoutSeconds terminationGracePeriodSeconds
+  = failureThreshold initialDelaySeconds periodSeconds successThreshold terminationGracePeriodSeconds
+  . exec grpc httpGet tcpSocket timeoutSeconds
 core.v1.ContainerPort
   = containerPort hostIP hostPort name protocol
 core.v1.ResourceRequirements

@@ -88,16 +88,20 @@ CUSTOM = "no controller of this custom resource runs here"
 """The note for kinds that are not built in."""
 
 DEVIATIONS = """
-containers: nothing is run: every container starts, answers its probes and ends on SIGTERM with exit code 0
-images: every image that can be named exists; no registry is asked
+containers: nothing is run: what a container does is said by a scenario or by annotations sim.kctl.dev/...; of which
+containers: nothing is said starts, answers its probes, runs for ever (of a Job for a second) and ends on SIGTERM with 0
+containers: without a probe nobody sees that one is not ready; failed readiness probes are told once, not every period
+images: every image that can be named exists unless a scenario or an annotation says else; no registry is asked
+images: a node has those of its pods and those its status lists; nodes do not list what was pulled, none is removed
 latencies: pull, start, stop, load balancer and volume times are round assumptions, not measurements
 storage: the local cloud has a default StorageClass, standard, as GKE and AKS have one; it comes back when deleted
 storage: open claims are looked at anew at whole multiples of the sync period, and only when something may have changed
 storage: a pod looks whether its volumes are bound at whole seconds, and gives up after 600 s only when time is let pass
-pods: those on a node that does not exist go 40 s after they were made, where upstream waits 40 s from when it misses the node
-nodes: kubelets do not fail, send no heartbeats and evict nothing for want of resources
-nodes: no node gets a NoExecute taint by itself, so there are no eviction rates for zones that fail
-nodes: one goes at once with its machine, where upstream first misses its heartbeats for 50 s
+pods: those on a node that does not exist go 40 s after it is missed, where upstream looks every 20 s besides
+nodes: heartbeats are facts, not writes: there are no Leases, and lastHeartbeatTime is that of the last change
+nodes: one that is not heard of is unknown 50 s later to the second, where upstream looks every 5 s
+nodes: only declared usage makes a node evict pods; no image is removed before, and there are no soft thresholds
+nodes: a machine that goes down does not shut its pods down first
 nodes: when a NoExecute taint came is noted in an annotation of the node, where upstream keeps it in memory
 scheduling: every node is scored, where upstream samples above 100 nodes, unless percentageOfNodesToScore is configured
 scheduling: ties go to the first node, or are drawn by the seed, where upstream draws at random

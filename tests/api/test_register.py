@@ -95,7 +95,7 @@ POD: Obj = {
 def test_an_object_says_which_accepted_fields_it_uses() -> None:
     entries = register.not_simulated(kind_of("pod"), POD)
     assert [entry.path for entry in entries] == [
-        "spec.containers[].lifecycle",
+        "spec.containers[].lifecycle.postStart.exec",
         "spec.volumes[].nfs",
     ]
     assert {entry.state for entry in entries} == {ACCEPTED}
@@ -104,7 +104,7 @@ def test_an_object_says_which_accepted_fields_it_uses() -> None:
 def test_a_template_is_looked_into_as_a_pod_is() -> None:
     deployment = {"spec": {"template": {"spec": {**POD["spec"], "ephemeralContainers": [{}]}}}}
     paths = [entry.path for entry in register.not_simulated(kind_of("deploy"), deployment)]
-    assert "spec.template.spec.containers[].lifecycle" in paths
+    assert "spec.template.spec.containers[].lifecycle.postStart.exec" in paths
     assert "spec.template.spec.ephemeralContainers" in paths
 
 
