@@ -82,7 +82,7 @@ POD: Obj = {
     "spec": {
         "containers": [
             {"name": "a", "lifecycle": {"preStop": {"sleep": {"seconds": 1}}}, "command": ["x"]},
-            {"name": "b", "lifecycle": {"postStart": {"exec": {}}}},
+            {"name": "b", "lifecycle": {"postStart": {"exec": {"command": ["x"]}}}},
         ],
         "volumes": [{"name": "v", "nfs": {"server": "s", "path": "/"}}, {"name": "w", "emptyDir": {}}],
         "schedulerName": "default-scheduler",
