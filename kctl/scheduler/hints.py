@@ -171,10 +171,15 @@ def became_matching(cluster: Cluster, pod: PodInfo, event: Event) -> bool:
     return old is None or not matches(old.name, old.labels)
 
 
+def has_place(pod: PodInfo) -> bool:
+    """Say whether the pod counts on a node: it is there, or nominated to it."""
+    return bool(pod.node_name or pod.nominated)
+
+
 def freed_port(cluster: Cluster, pod: PodInfo, event: Event) -> bool:
     """NodePorts: the pod that is gone held a port this one wants."""
     gone = event.old_pod
-    if gone is None or not (gone.node_name or gone.nominated):
+    if gone is None or not has_place(gone):
         return False
     node = NodeInfo("")
     node.add_pod(gone)
@@ -184,7 +189,7 @@ def freed_port(cluster: Cluster, pod: PodInfo, event: Event) -> bool:
 def freed_resources(cluster: Cluster, pod: PodInfo, event: Event) -> bool:
     """NodeResourcesFit: a pod left a node, or was about to take one."""
     gone = event.old_pod
-    return gone is not None and bool(gone.node_name or gone.nominated)
+    return gone is not None and has_place(gone)
 
 
 def needs_less(cluster: Cluster, pod: PodInfo, event: Event) -> bool:
@@ -250,7 +255,7 @@ def spread_changed(constraints: Sequence[Constraint], pod: PodInfo, event: Event
 
 
 def _is_spread_with(pod: PodInfo, other: PodInfo) -> bool:
-    return bool(other.node_name) and other.namespace == pod.namespace
+    return has_place(other) and other.namespace == pod.namespace
 
 
 def itself_with_honored_taints(constraints: Sequence[Constraint], pod: PodInfo, event: Event) -> bool:
@@ -273,8 +278,10 @@ def topology_changed(constraints: Sequence[Constraint], event: Event) -> bool:
 
 
 def affinity_after_pod(cluster: Cluster, pod: PodInfo, event: Event) -> bool:
-    """InterPodAffinity: a pod to be near came, or one to be far from went."""
-    if any(not other.node_name for other in event.pods):
+    """InterPodAffinity: a pod to be near came, one to be far from went, or the pod itself got other labels."""
+    if event.kind == POD_LABEL and itself(cluster, pod, event):
+        return True
+    if not all(has_place(other) for other in event.pods):
         return False
     old, new = event.old_pod, event.new_pod
     if new is not None:

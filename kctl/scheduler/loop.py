@@ -9,7 +9,7 @@ that happens only while time is asked to pass, and only if anything has changed 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from itertools import chain
 
 from kctl.api.clock import parse_time

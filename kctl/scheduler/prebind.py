@@ -22,6 +22,8 @@ INTERVAL = 1.0
 TIMEOUT = 600.0
 """The default of bindTimeoutSeconds."""
 FAILED = 'running PreBind plugin "VolumeBinding": '
+PREEMPTED = FAILED + "binding volumes: context canceled"
+"""Why a pod gave its node back to one that preempted it."""
 
 
 class Waiting:

@@ -5,7 +5,7 @@ In: outcomes. Out: writes through the client, only where something changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from kctl.api.clock import rfc3339
 from kctl.api.errors import StatusError
@@ -33,8 +33,12 @@ class Reporter:
         ]
         Recorder(self._client, now=now, component=self._component).record_all(events)
 
+    def expect(self, key: Key, node: str, now: float) -> None:
+        """Tell where a pod will be that waits for its volumes (NominatedNodeNameForExpectation)."""
+        self._do([status_patch(key, {"nominatedNodeName": node})], now)
+
     def withdraw(self, key: Key, now: float) -> None:
-        """Clear the nomination of a pod that is placed; the API server of 1.36 does so when it binds."""
+        """Clear the nomination of a pod: when it is bound (the API server of 1.36 does), or gave its node back."""
         self._do([status_patch(key, {"nominatedNodeName": None})], now)
 
     def gated(self, pod: PodInfo, outcome: Outcome, now: float) -> None:
@@ -55,11 +59,18 @@ class Reporter:
         self._do(actions, now)
 
     def preempt(
-        self, pod: PodInfo, node: str, victims: Iterable[PodInfo], outranked: Iterable[PodInfo], now: float
+        self,
+        pod: PodInfo,
+        node: str,
+        victims: Iterable[PodInfo],
+        outranked: Iterable[PodInfo],
+        now: float,
+        unbound: Container[Key] = (),
     ) -> None:
         """Delete the victims and withdraw nominations of lower priority to the same node.
 
-        When all victims are on their way out already, there is nothing to do and nominations stay.
+        When all victims are on their way out already, there is nothing to do and nominations stay. Victims that
+        are ``unbound`` yet are spared: they only lose their place.
         """
         left = [victim for victim in victims if not victim.terminating]
         if not left:
@@ -68,10 +79,13 @@ class Reporter:
             status_patch(other.key, {"nominatedNodeName": None}) for other in outranked if other.key != pod.key
         ]
         for victim in left:
-            actions += self._preempt_one(pod, node, victim, now)
+            actions += self._preempt_one(pod, node, victim, now, in_memory=victim.key in unbound)
         self._do(actions, now)
 
-    def _preempt_one(self, pod: PodInfo, node: str, victim: PodInfo, now: float) -> list[Action]:
+    def _preempt_one(self, pod: PodInfo, node: str, victim: PodInfo, now: float, *, in_memory: bool) -> list[Action]:
+        message = f"Preempted by pod {pod.uid} on node {node}"
+        if in_memory:
+            return [Emit(victim.obj, "Normal", "Preempted", message + " (in kube-scheduler memory).", "Preempting")]
         target = {
             "type": "DisruptionTarget",
             "status": "True",
@@ -79,7 +93,6 @@ class Reporter:
             "message": f"{self._component}: preempting to accommodate a higher priority pod",
         }
         status = {"conditions": updated_conditions(victim.obj, target, now)}
-        message = f"Preempted by pod {pod.uid} on node {node}"
         return [
             status_patch(victim.key, status),
             Delete("pods", victim.key, victim.uid),

@@ -127,11 +127,27 @@ def test_a_spread_pod_that_tolerates_more_may_count_other_nodes(
     assert hints.worth_trying(cluster(), new, frozenset({"PodTopologySpread"}), event) is worth
 
 
-def test_a_pod_that_never_had_a_node_was_not_counted(cluster: Clusters, pod: Make) -> None:
-    gone = Event(hints.POD_DELETE, old_pod=PodInfo(pod("other", labels=WEB, status={"nominatedNodeName": "n"})))
-    wanted = PodInfo(pod(topologySpreadConstraints=[SPREAD]))
-    assert not hints.worth_trying(cluster(), wanted, frozenset({"PodTopologySpread"}), gone)
-    assert hints.worth_trying(cluster(), wanted, frozenset({"NodeResourcesFit"}), gone)
+@pytest.mark.parametrize("nominated", ["n", ""])
+@pytest.mark.parametrize(
+    ("plugin", "of_pod"),
+    [
+        ("PodTopologySpread", {"topologySpreadConstraints": [SPREAD]}),
+        ("InterPodAffinity", near("podAntiAffinity")),
+        ("NodeResourcesFit", {}),
+    ],
+)
+def test_a_pod_that_had_no_node_yet_counted_if_it_was_nominated(
+    cluster: Clusters, pod: Make, plugin: str, of_pod: Obj, nominated: str
+) -> None:
+    other = PodInfo(pod("other", labels=WEB, status={"nominatedNodeName": nominated}))
+    gone = Event(hints.POD_DELETE, old_pod=other)
+    assert hints.worth_trying(cluster(), PodInfo(pod(**of_pod)), frozenset({plugin}), gone) is bool(nominated)
+
+
+def test_other_labels_may_help_the_pod_itself_against_those_who_refused_it(cluster: Clusters, pod: Make) -> None:
+    old, new = PodInfo(pod(labels=WEB)), PodInfo(pod())
+    event = Event(hints.POD_LABEL, old_pod=old, new_pod=new)
+    assert hints.worth_trying(cluster(), new, frozenset({"InterPodAffinity"}), event)
 
 
 def test_a_deleted_pod_frees_only_the_ports_it_had(cluster: Clusters, pod: Make) -> None:
