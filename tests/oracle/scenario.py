@@ -47,6 +47,7 @@ class Scenario(Heartbeats):
         self.done: set[str] = set()
         self.stopped: set[str] = set()
         self.beating = {}
+        self.made_at: dict[str, int] = {}
         self.silent = set()
         self.addresses = 0
         self.hashes: dict[str, str] = {}
@@ -96,6 +97,8 @@ class Scenario(Heartbeats):
         self.uids[meta["uid"]] = (obj["kind"], meta["name"])
         if meta.get("generateName"):
             self.bases.add(meta["generateName"])
+        if event.resource == "pods" and event.type == "ADDED":
+            self.made_at[meta["uid"]] = len(self.made_at)
         if event.resource == "replicasets.apps":
             self._note_replicaset(event, obj)
         if event.resource == "controllerrevisions.apps" and event.type == "ADDED":
@@ -130,7 +133,9 @@ class Scenario(Heartbeats):
         refs = meta.get("ownerReferences") or [{}]
         mark = (meta.get("labels") or {}).get("pod-template-hash", "")
         rank = list(self.hashes).index(mark) if mark in self.hashes else -1
-        return (rank, refs[0].get("kind", ""), meta["name"])
+        kind = refs[0].get("kind", "")
+        # A DaemonSet makes the pods of its nodes one after the other, and gives them names at random.
+        return (rank, kind, self.made_at.get(meta["uid"], 0) if kind == "DaemonSet" else 0, meta["name"])
 
     def pods(self) -> list[Obj]:
         """Return the pods of the case."""
