@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 PLACEHOLDER = "placeholder"
 SIZE = "1Gi"
 MOST_TRIED = 4
+MOST_PODS = 2000
+"""In a cluster of more pods a fork would take longer than anybody waits for an answer."""
 NUMBERS = re.compile(r"(?P<word>requested|used|limited): (?P<list>[^:]+?)(?=, (?:used|limited): |$)")
 
 
@@ -31,6 +33,8 @@ def remedies(plane: ControlPlane, entry: Obj) -> list[Obj]:
     """Return what lifts the blocker, tried; empty when nothing is known that does."""
     from kctl.plane.forks import forked
 
+    if len(plane.client.list("pods").items) > MOST_PODS:
+        return []
     found = []
     for text, cost, step in list(_candidates(plane, entry))[:MOST_TRIED]:
         with forked(plane) as image:

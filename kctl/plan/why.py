@@ -68,10 +68,11 @@ def writes(plane: ControlPlane, resource: str, obj: Obj) -> list[Write]:
 def blockers(plane: ControlPlane, obj: Obj) -> list[Obj]:
     """Return the entries of the third layer whose chain leads through the object."""
     name, namespace = ref_of(obj).text, key_of(obj).namespace
-    found = leaves.with_leaves(plane, [blocker.data() for blocker in residual.blockers(plane.client)])
-    own = [entry for entry in found if name in entry["chain"] and namespace in (entry["namespace"], "")]
+    found = [blocker.data() for blocker in residual.blockers(plane.client)]
+    own = [e for e in found if namespace in (e["namespace"], "") and name in leaves.chain(plane, e)]
     return [
-        {**entry, "remedies": mending.remedies(plane, entry) if n < MOST_MENDED else []} for n, entry in enumerate(own)
+        {**entry, "remedies": mending.remedies(plane, entry) if n < MOST_MENDED else []}
+        for n, entry in enumerate(leaves.with_leaves(plane, own))
     ]
 
 

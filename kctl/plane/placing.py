@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from kctl.api.errors import StatusError
 from kctl.api.objects import Obj, controller_uid, dig, is_deleting, key_of
 from kctl.plane.amendments import Written, amendments, template_owner
-from kctl.plane.replay import decided
 
 if TYPE_CHECKING:
     from kctl.plane.plane import ControlPlane
@@ -42,7 +41,7 @@ class Picture:
         smallest change first.
         """
         plane = self._plane
-        decision = decided(plane, pod) or {**plane.scheduling(*key_of(pod)), "revision": plane.revision}
+        decision = {"revision": plane.revision, **plane.scheduling(*key_of(pod))}
         if pod["spec"].get("nodeName"):
             nodes = {name: {**found, "obstacles": []} for name, found in decision["nodes"].items()}
             return {**decision, "nodes": nodes, "why": "", "remedies": []}

@@ -402,6 +402,8 @@ class ControlPlane:
     def scheduling(self, namespace: str, name: str) -> Obj:
         """Return the scheduler's last decision for a pod, computed anew when none was made here.
 
+        For a pod that another process placed, on what the log says the cluster was then; ``revision`` says when.
+
         The form is that of "The Python door": node, message, nodes, best, nominated, victims.
         Raises NotFound when there is no such pod.
         """
@@ -414,11 +416,12 @@ class ControlPlane:
                 if found is not None:
                     return found
         from kctl.plane.placing import framework_of
+        from kctl.plane.replay import decided
         from kctl.scheduler.explain import explain
 
         manager.pump()
         pod = self.client.get("pods", namespace, name)
-        return explain(manager.caches, pod, framework_of(self, pod))
+        return decided(self, pod) or explain(manager.caches, pod, framework_of(self, pod))
 
     def compact(self) -> None:
         """Compact all history, as if the server had been restarted after a compaction."""
