@@ -84,9 +84,10 @@ class SchedulerLoop:
         if resource == "pods":
             placed, waiting = self._cluster.pods, self._queue.unschedulable
             for change in changes:
+                new = change.new
                 known = placed.get(change.key) if change.parts == STATUS and not waiting else None
-                if known is not None and change.new is not None and known.obj is change.old:
-                    self._cluster.put_pod(change.new)  # how a placed pod fares; nobody waits to hear of it
+                if known is not None and new is not None and known.obj is change.old and new["spec"].get("nodeName"):
+                    self._cluster.put_pod(new)  # how a placed pod fares; nobody waits to hear of it
                 else:
                     self._pod_changed(change.key, change.old, change.new)
         elif resource == "nodes":

@@ -150,24 +150,74 @@ def test_a_pending_pod_does_not_keep_a_run_from_ending_and_is_tried_again_while_
         assert tried(plane) == 2
 
 
+def waits_for_a_volume(plane: ControlPlane, name: str, pod: Make, **more: Any) -> None:
+    size = {"resources": {"requests": {"storage": "1Gi"}}}
+    spec = {**size, "accessModes": ["ReadWriteOnce"], "storageClassName": "wait"}
+    create(plane, "persistentvolumeclaims", {"metadata": {"name": name, "namespace": "default"}, "spec": spec})
+    source = {"name": "v", "persistentVolumeClaim": {"claimName": name}}
+    create(plane, "pods", pod(name, volumes=[source], **more))
+
+
+def nominated(plane: ControlPlane, name: str) -> str | None:
+    found: str | None = plane.client.get("pods", "default", name)["status"].get("nominatedNodeName")
+    return found
+
+
+def with_a_slow_class(plane: ControlPlane) -> None:
+    slow = {"metadata": {"name": "wait"}, "provisioner": "csi.example.com"}
+    plane.client.create("storageclasses.storage.k8s.io", {**slow, "volumeBindingMode": "WaitForFirstConsumer"})
+
+
 def test_a_pod_gives_its_node_back_when_its_volume_is_not_made_in_time(node: Make, pod: Make) -> None:
     volumes = {"name": "VolumeBinding", "args": {"bindTimeoutSeconds": 5}}
     patient = {"schedulerName": "patient"}
     quick = {"schedulerName": "quick", "pluginConfig": [volumes]}
     with opened({**HEAD, "profiles": [patient, quick]}) as plane:
         create(plane, "nodes", node("a"))
-        class_ = {"metadata": {"name": "wait"}, "provisioner": "csi.example.com"}
-        plane.client.create("storageclasses.storage.k8s.io", {**class_, "volumeBindingMode": "WaitForFirstConsumer"})
+        with_a_slow_class(plane)
         for name in ("patient", "quick"):
-            size = {"resources": {"requests": {"storage": "1Gi"}}}
-            spec = {**size, "accessModes": ["ReadWriteOnce"], "storageClassName": "wait"}
-            head = {"metadata": {"name": name, "namespace": "default"}}
-            create(plane, "persistentvolumeclaims", {**head, "spec": spec})
-            source = {"name": "v", "persistentVolumeClaim": {"claimName": name}}
-            create(plane, "pods", pod(name, schedulerName=name, volumes=[source]))
+            waits_for_a_volume(plane, name, pod, schedulerName=name)
         plane.converge()
         assert events(plane, "FailedScheduling") == []
-        plane.advance("6s")
+        assert [nominated(plane, name) for name in ("patient", "quick")] == ["a", "a"]
+        plane.advance("5s")
         told = [(event["involvedObject"]["name"], event["message"]) for event in events(plane, "FailedScheduling")]
         message = 'running PreBind plugin "VolumeBinding": binding volumes: context deadline exceeded'
         assert told == [("quick", message)]
+
+
+def test_the_place_of_a_pod_that_waits_for_its_volume_is_free_when_it_goes(node: Make, pod: Make) -> None:
+    with opened() as plane:
+        create(plane, "nodes", node("a"))
+        with_a_slow_class(plane)
+        waits_for_a_volume(plane, "waits", pod, cpu="3")
+        plane.converge()
+        create(plane, "pods", pod(cpu="3"))
+        plane.converge()
+        assert node_of(plane, "p") is None
+        plane.client.delete("pods", Key("default", "waits"))
+        plane.converge()
+        assert node_of(plane, "p") == "a"
+
+
+def test_a_preempted_pod_that_waits_for_its_volume_is_not_deleted_and_tries_again(node: Make, pod: Make) -> None:
+    with opened() as plane:
+        create(plane, "nodes", node("a"))
+        head = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "high"}}
+        plane.client.create("priorityclasses.scheduling.k8s.io", {**head, "value": 9})
+        with_a_slow_class(plane)
+        waits_for_a_volume(plane, "victim", pod, cpu="3")
+        plane.converge()
+        create(plane, "pods", pod(cpu="3", priorityClassName="high"))
+        plane.converge()
+        assert (node_of(plane, "p"), nominated(plane, "p")) == ("a", None)
+        victim = plane.client.get("pods", "default", "victim")
+        assert "deletionTimestamp" not in victim["metadata"]
+        assert [c["type"] for c in victim["status"]["conditions"]] == ["PodScheduled"]
+        told = [event["message"] for event in events(plane, "Preempted")]
+        uid = plane.client.get("pods", "default", "p")["metadata"]["uid"]
+        assert told == [f"Preempted by pod {uid} on node a (in kube-scheduler memory)."]
+        assert nominated(plane, "victim") is None
+        plane.client.delete("pods", Key("default", "p"), grace=0)
+        plane.converge()
+        assert nominated(plane, "victim") == "a"
