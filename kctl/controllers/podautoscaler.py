@@ -159,7 +159,7 @@ class Draft:
         self.hpa, self.now = hpa, now
         before = hpa.get("status") or {}
         self.conditions: list[Obj] = list(before.get("conditions") or ())
-        self.status: Obj = dict(before)
+        self.status: Obj = {"desiredReplicas": 0, "currentMetrics": None, **before}
         self.told: list[Emit] = []
 
     def set(self, type_: str, status: str, reason: str, message: str) -> None:
