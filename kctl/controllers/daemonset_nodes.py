@@ -121,7 +121,7 @@ def share_of(pod: Obj) -> Share:
     if phase in ("Failed", "Succeeded"):
         flags.append((phase, ""))
     if since is not None:
-        flags.append(("ready", since))
+        flags += [("serving", ""), ("ready", since)]
     if pod["spec"].get("nodeName"):
         flags.append(("bound", ""))
     group = tuple(sorted(pair for pair in labels.items() if pair[0] not in OWN_LABELS))

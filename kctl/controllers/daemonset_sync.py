@@ -104,17 +104,17 @@ class Sync:
 
     def _availability(self) -> tuple[int, int]:
         """Return the nodes whose one pod is ready and those where it is available; note when the next is."""
-        wait = self.spec.get("minReadySeconds") or 0
-        ready = available = 0
+        wait, ready = self.spec.get("minReadySeconds") or 0, self._flagged("serving")
+        if not wait:
+            return ready, ready
+        available = 0
         for (name, since), bits in self.seen.daemons.flags.items():
-            if name == "ready":
-                at = available_at(since, wait)
-                ready |= bits
-                if at is not None and at <= self.now:
-                    available |= bits
-                elif at is not None:
-                    self.wakes.append(at)
-        return ready & self.single, available & self.single
+            at = available_at(since, wait) if name == "ready" else None
+            if at is not None and at <= self.now:
+                available |= bits
+            elif at is not None:
+                self.wakes.append(at)
+        return ready, available & self.single
 
     def is_available(self, pod: Obj) -> bool:
         """Say whether a pod has been ready for minReadySeconds."""

@@ -31,7 +31,7 @@ Signature = tuple[tuple[str, str, str, str, bool], ...]
 class Slots(NamedTuple):
     """The pods of one StatefulSet; every number is a set of ordinals but ``misfits``, a count.
 
-    ``ready`` (Running and Ready) tells since when, ``revisions`` of which revision, ``groups`` by
+    ``serving`` are Running and Ready, ``ready`` tells since when, ``revisions`` of which revision, ``groups`` by
     which other labels, ``volumes`` of which claim templates a pod uses its own claim.
     """
 
@@ -40,6 +40,7 @@ class Slots(NamedTuple):
     pending: int = 0
     ended: int = 0
     named: int = 0
+    serving: int = 0
     ready: dict[str, int] = {}  # noqa: RUF012 - never changed in place
     revisions: dict[str, int] = {}  # noqa: RUF012
     groups: dict[Pairs, int] = {}  # noqa: RUF012
@@ -127,6 +128,7 @@ def _add(slots: Slots, share: Share) -> Slots:
         slots.pending | bit if pending else slots.pending,
         slots.ended | bit if ended else slots.ended,
         slots.named | bit if named else slots.named,
+        slots.serving if share.since is None else slots.serving | bit,
         slots.ready if share.since is None else _with(slots.ready, share.since, bit),
         _with(slots.revisions, share.revision, bit),
         _with(slots.groups, share.group, bit),
@@ -145,6 +147,7 @@ def _remove(slots: Slots, share: Share) -> Slots:
         slots.pending & ~bit,
         slots.ended & ~bit,
         slots.named & ~bit,
+        slots.serving & ~bit,
         slots.ready if share.since is None else _without(slots.ready, share.since, bit),
         _without(slots.revisions, share.revision, bit),
         _without(slots.groups, share.group, bit),

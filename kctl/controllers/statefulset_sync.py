@@ -90,7 +90,7 @@ class Sync:
         self.found = find_revisions(seen)
         self.actions: list[Action] = list(self.found.actions)
         self.removed = 0
-        self.ready = _union(self.slots.ready.values())
+        self.ready = self.slots.serving
         self.available, self.wake_at = self._availability()
 
     def _availability(self) -> tuple[int, float | None]:
