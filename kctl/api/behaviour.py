@@ -193,6 +193,13 @@ class Annotated:
             known = self._known[named] = pod_behaviour(dict(named))
         return known
 
+    def may_size(self, pod: Obj) -> bool:
+        """Say whether anything might be said of the pod or its images."""
+        annotations = pod["metadata"].get("annotations")
+        if not isinstance(self._below, Works):
+            return True
+        return bool(annotations) and any(name.startswith(PREFIX) for name in annotations)
+
     def may_say(self, node: Obj) -> bool:
         """Say whether anything might be said of the node."""
         annotations = node["metadata"].get("annotations") or {}

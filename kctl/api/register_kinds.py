@@ -92,7 +92,7 @@ containers: nothing is run: what a container does is said by a scenario or by an
 containers: nothing is said starts, answers its probes, runs for ever (of a Job for a second) and ends on SIGTERM with 0
 containers: without a probe nobody sees that one is not ready; failed readiness probes are told once, not every period
 images: every image that can be named exists unless a scenario or an annotation says else; no registry is asked
-images: a node has those of its pods and those its status lists; nodes do not list what was pulled, none is removed
+images: nodes list those whose size is declared, and keep them; others are there as long as one of their pods is
 latencies: pull, start, stop, load balancer and volume times are round assumptions, not measurements
 storage: the local cloud has a default StorageClass, standard, as GKE and AKS have one; it comes back when deleted
 storage: open claims are looked at anew at whole multiples of the sync period, and only when something may have changed

@@ -1,7 +1,7 @@
 """Whether a kubelet takes a pod that was put on its node without the scheduler.
 
 In: a new pod, its node, the node's other pods. Out: reason and message of a refusal, as kubelet's
-predicate admission: resources, node selector and affinity, host ports, NoExecute taints, the first
+predicate admission: memory pressure, resources, node selector and affinity, host ports, NoExecute taints, the first
 that fails. The scheduler has checked all that for the pods it binds. Critical pods preempt nobody
 here, and resources managed by devices, topology or CPU sets are not looked at.
 """
@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from kctl.api import quantity
-from kctl.api.objects import Obj, condition, dig
+from kctl.api.objects import Obj, condition, dig, is_condition_true
 from kctl.kubelet.phase import TERMINAL, is_sidecar
 
 Refusal = tuple[str, str]
@@ -31,6 +31,8 @@ def is_by_hand(pod: Obj) -> bool:
 def refusal(pod: Obj, node: Obj, on_node: Iterable[Obj]) -> Refusal | None:
     """Return why the kubelet does not take the pod, None when it does, as predicateAdmitHandler.Admit."""
     meta = pod["metadata"]
+    if is_condition_true(node, "MemoryPressure") and pod.get("status", {}).get("qosClass") == "BestEffort":
+        return "Evicted", "The node had condition: [MemoryPressure]. "
     others = [other for other in on_node if other["metadata"].get("uid") != meta.get("uid") and _is_taken(other)]
     short = _insufficient(pod, node, others)
     if short:

@@ -391,6 +391,9 @@ class Going(Stopping):
             code = KILLED if stop is not None and stop > 30.0 else self.does(sidecar).stop_code
             self.statuses[sidecar["name"]] = c.terminated(status, self.now, exit_code=code)
 
+    def _is_probed(self, container: Obj, status: Obj) -> bool:
+        return bool(container.get("readinessProbe")) and c.state_of(status) == "running"
+
     def _refresh_flags(self) -> None:
         generation = self.pod["metadata"].get("generation")
         is_resized = bool(self.old) and generation != self.old.get("observedGeneration")
@@ -399,9 +402,11 @@ class Going(Stopping):
                 status, does = self.statuses[container["name"]], self.does(container)
                 if is_resized and c.state_of(status) == "running":
                     status = c.with_resources(container, status)
-                self.statuses[container["name"]] = c.with_flags(
-                    container, status, self.now, is_init=is_init, behaviour=does
-                )
+                made = c.with_flags(container, status, self.now, is_init=is_init, behaviour=does)
+                self.statuses[container["name"]] = made
+                was_ready = (self.before(container) or {}).get("ready")
+                if was_ready and not made["ready"] and self._is_probed(container, made):
+                    self.warn("Unhealthy", refusal(container["readinessProbe"], "Readiness"), container)
                 if c.state_of(status) == "running":
                     following = c.next_flag(container, status, self.now, does)
                     if following is not None:

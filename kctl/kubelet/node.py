@@ -24,7 +24,7 @@ from kctl.kubelet.behaviour import Annotated, NodeBehaviour
 from kctl.kubelet.facts import NONE_USED, release, take
 from kctl.kubelet.facts import Used as Addresses
 from kctl.kubelet.pod import node_ip
-from kctl.kubelet.usage import Used, shortages, usage_fold, used_by
+from kctl.kubelet.usage import Used, images_fold, listed_images, shortages, sized_images, usage_fold, used_by
 from kctl.runtime.actions import Action, Emit, Patch, update_status
 from kctl.runtime.controller import Controller, Decision, Watch
 from kctl.runtime.profile import Profile
@@ -58,12 +58,16 @@ REBOOTING = "rebooting"
 
 
 class Seen(NamedTuple):
-    """A node, the address it gets when it has none, what its pods use too much of; whether its machine is off."""
+    """A node, the address it gets when it has none, what its pods use too much of; whether its machine is off.
+
+    ``images`` are those of known size that its pods have brought.
+    """
 
     node: Obj
     address: str
     short: tuple[str, ...] = ()
     is_off: bool = False
+    images: tuple[tuple[tuple[str, int], ...], ...] = ()
 
 
 class NodeStatus(Controller):
@@ -87,6 +91,7 @@ class NodeStatus(Controller):
         """Register the folds of node addresses and of what pods use."""
         node_addresses(caches["nodes"])
         usage_fold(caches["pods"], self.world)
+        images_fold(caches["pods"], self.world)
         by_node_name(caches[INSTANCES])
 
     def observe(self, caches: Caches, key: Key) -> Seen | None:
@@ -97,7 +102,9 @@ class NodeStatus(Controller):
         address = "" if node_ip(node) else node_address(node_addresses(caches["nodes"]).get("")[0])
         used = usage_fold(caches["pods"], self.world).get(key.name)
         machines = by_node_name(caches[INSTANCES]).get(key.name) if PROVIDED_IP in _annotations_of(node) else None
-        return Seen(node, address, tuple(one.signal for one in shortages(node, used)), _is_off(machines))
+        short = tuple(one.signal for one in shortages(node, used))
+        images = tuple(images_fold(caches["pods"], self.world).get(key.name))
+        return Seen(node, address, short, _is_off(machines), images)
 
     def decide(self, seen: Seen, now: float) -> Decision:
         """Post what the node is, fall silent, or come up again."""
@@ -123,7 +130,13 @@ class NodeStatus(Controller):
             if self.profile.node_boot > 0:
                 return Decision(tuple(_fall_silent(node, REBOOTING, now)), now + self.profile.node_boot)
             return Decision(tuple(_come_up(seen, is_at.boot, now, is_boot=True)))
-        return _press(node, {*is_at.pressure, *seen.short}, now)
+        pressed = _press(node, {*is_at.pressure, *seen.short}, now)
+        if pressed.actions or not seen.images:
+            return pressed
+        images = listed_images(node, seen.images)
+        if images == dig(node, "status", "images", default=[]):
+            return pressed
+        return pressed._replace(actions=(update_status("nodes", node, {**node["status"], "images": images}),))
 
     def act(self, client: Client, decision: Decision, now: float) -> None:
         """Carry the decision out; events come from ``kubelet``."""
@@ -152,13 +165,14 @@ class NodeStatus(Controller):
         )
 
     def _keys_of_pod(self, old: Obj | None, new: Obj | None, caches: Caches) -> tuple[Key, ...]:
-        """Wake the node of a pod that uses more or less than before."""
+        """Wake the node of a pod that uses more or less than before, or has brought an image."""
         obj = new or old
         name = obj["spec"].get("nodeName") if obj else None
-        if obj is None or not name or self.world.pod(obj) is None:
+        if obj is None or not name or not self.world.may_size(obj):
             return ()
         used = [Used() if one is None else used_by(one, self.world) for one in (old, new)]
-        return (Key("", name),) if used[0] != used[1] else ()
+        images = [{} if one is None else sized_images(one, self.world) for one in (old, new)]
+        return (Key("", name),) if used[0] != used[1] or images[0] != images[1] else ()
 
 
 def _is_off(machines: list[Obj] | None) -> bool:

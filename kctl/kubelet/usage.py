@@ -1,25 +1,31 @@
-"""What the pods of a node use of its memory and disk, as far as anybody said.
+"""What the pods of a node use of its memory and disk, as far as anybody said, and the images they brought.
 
 In: pods and what their containers do. Out: the sum for each node, kept as pods change, and which
 signals are below kubelet's default hard thresholds: memory.available<100Mi, nodefs.available<10%.
-Containers of which nothing is said use nothing: there is no model behind it but that.
+Containers of which nothing is said use nothing: there is no model behind it but that. Of images those
+are told whose size is known: what a node lists moves pods (ImageLocality), and by how much is their size.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from kctl.api import quantity
-from kctl.api.behaviour import Behaviours
+from kctl.api.behaviour import Annotated, Behaviours
 from kctl.api.objects import Obj, dig
 from kctl.client.cache import META, SPEC, STATUS, Cache, Fold
 from kctl.kubelet.containers import state_of
+from kctl.kubelet.images import parse
 from kctl.kubelet.phase import TERMINAL, by_name
+from kctl.kubelet.pulls import pulling_of
 
 MEMORY, DISK = "memory", "ephemeral-storage"
 MEMORY_THRESHOLD = 100 << 20
 DISK_SHARE = 10
 """One part in so many of a disk is to be free."""
+MOST_IMAGES = 50
+"""So many images a node lists (nodeStatusMaxImages)."""
 CAPACITY = {"memory": MEMORY, "disk": DISK}
 
 
@@ -71,6 +77,54 @@ def usage_fold(pods: Cache, world: Behaviours) -> Fold[Used]:
         return Used(one.memory - other.memory, one.disk - other.disk)
 
     return pods.tally("kubelet usage", shares, Used(), add, remove, on=META | SPEC | STATUS)
+
+
+def sized_images(pod: Obj, world: Behaviours) -> dict[str, int]:
+    """Return the images of known size that a pod has brought to its node, by full name."""
+    found: dict[str, int] = {}
+    status = pod.get("status") or {}
+    statuses = by_name(status.get("initContainerStatuses"), status.get("containerStatuses"))
+    behaviour = world.pod(pod)
+    for container in (*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]):
+        if (statuses.get(container["name"]) or {}).get("imageID"):
+            size = pulling_of(pod, container, world, behaviour).size
+            if size:
+                found[parse(container["image"]).name] = size
+    return found
+
+
+Brought = dict[tuple[tuple[str, int], ...], int]
+"""Sets of images of known size, each with how many pods of the node have brought it."""
+
+
+def images_fold(pods: Cache, world: Annotated) -> Fold[Brought]:
+    """Return the fold of images of known size by node."""
+
+    def shares(pod: Obj) -> tuple[tuple[str, tuple[tuple[str, int], ...]], ...]:
+        node = pod["spec"].get("nodeName")
+        images = sized_images(pod, world) if node and world.may_size(pod) else None
+        return ((node, tuple(sorted(images.items()))),) if images else ()
+
+    def add(known: Brought, images: tuple[tuple[str, int], ...]) -> Brought:
+        return {**known, images: known.get(images, 0) + 1}
+
+    def remove(known: Brought, images: tuple[tuple[str, int], ...]) -> Brought:
+        left = {**known, images: known[images] - 1}
+        return {one: count for one, count in left.items() if count}
+
+    return pods.tally("kubelet sized images", shares, {}, add, remove, on=META | SPEC | STATUS)
+
+
+def listed_images(node: Obj, brought: Iterable[tuple[tuple[str, int], ...]]) -> list[Obj]:
+    """Return what the node's status lists with the images that were brought, the largest first."""
+    known = {name: image for image in dig(node, "status", "images", default=()) for name in image.get("names") or ()}
+    listed: list[Obj] = list(dig(node, "status", "images", default=()))
+    for images in sorted(brought):
+        for name, size in images:
+            if name not in known:
+                known[name] = {"names": [parse(name).id, name], "sizeBytes": size}
+                listed.append(known[name])
+    return sorted(listed, key=lambda image: -int(image.get("sizeBytes") or 0))[:MOST_IMAGES]
 
 
 def shortages(node: Obj, used: Used) -> list[Shortage]:

@@ -335,7 +335,7 @@ def test_a_silent_node_runs_nothing(world):
     world.create(a_pod())
     world.settle()
     assert "startTime" not in world.pod()["status"]
-    conditions = [{**c, "status": "True"} for c in conditions]
+    conditions = [{**c, "status": "True" if c["type"] == "Ready" else "False"} for c in conditions]
     world.client.update("nodes", {**node, "status": {**node["status"], "conditions": conditions}}, subresource="status")
     world.settle()
     assert is_ready(world.pod())

@@ -7,7 +7,7 @@ import pytest
 from kctl import ControlPlane
 from kctl.api.behaviour import PREFIX
 from kctl.api.objects import Key, condition
-from tests.kubelet.test_failures import a_pod, status_of
+from tests.kubelet.test_failures import HTTP, a_pod, status_of
 
 TAINTS = ("node.kubernetes.io/unreachable", "node.kubernetes.io/not-ready")
 
@@ -217,3 +217,35 @@ def test_one_pod_goes_at_a_time(world):
     world.settle()
     evicted = [pod for pod in world.pods() if pod["status"].get("reason") == "Evicted"]
     assert len(evicted) == 1  # 15 Gi of 16 are left in use
+
+
+def test_images_of_known_size_are_listed_and_stay(world):
+    world.create(a_pod("a", size_="300Mi"))
+    world.create(a_pod("b", {"image": "redis:1"}))
+    world.settle()
+    world.delete("a")
+    world.settle()
+    (image,) = world.client.get("nodes", "", "n1")["status"]["images"]
+    assert (image["sizeBytes"], image["names"][1]) == (300 << 20, "docker.io/library/nginx:1")
+    world.create(a_pod("c", {"imagePullPolicy": "Never"}))
+    begun = world.now
+    world.settle()
+    assert (world.now, status_of(world, "c")["ready"]) == (begun + 1, True)
+    assert world.undecided() == []
+
+
+def test_a_node_short_of_memory_takes_no_pods_that_ask_for_nothing(world):
+    say(world.client, "n1", pressure="memory")
+    world.settle()
+    world.create(a_pod())
+    world.settle()
+    status = world.pod()["status"]
+    assert (status["phase"], status["reason"]) == ("Failed", "Evicted")
+
+
+def test_who_hangs_is_not_ready_before_anybody_kills_it(world):
+    world.create(a_pod(container={"readinessProbe": HTTP}, hangs_after_="30s"))
+    world.settle()
+    assert world.now == 43
+    assert status_of(world)["ready"] is False
+    assert ("Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503") in world.events()
