@@ -204,7 +204,7 @@ CONVERGED = (
     Step("  converged again, by the mark", ("converge",), 1.0),
     Step("  converged again, --full", ("converge", "--full"), 15.0),
 )
-ZONE = ("plan", "--what-if", "zone=z0=die@30s", "--timeout", "30m", "--no-diff")
+ZONE = ("plan", "--what-if", "zone:z0=die@30s", "--timeout", "30m", "--no-diff")
 SCENARIOS = {
     "mixed": Scenario(
         "1,000 mixed manifests, empty state",
