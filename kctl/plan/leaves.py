@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from kctl.api import volumes as vol
 from kctl.api.errors import StatusError
 from kctl.api.objects import Obj, controller_of, key_of, printed_name
 
@@ -116,7 +117,8 @@ def with_leaves(plane: ControlPlane, entries: Sequence[Obj]) -> list[Obj]:
             explained += 1
             picture = picture or _picture(plane)
             told = _placing(plane, picture, entry, most=1 if nodes <= MANY_NODES else 0)
-        out.append({**entry, **told, "leaf": leaf_of(entry, told.get("leaf")), "chain": chain(plane, entry)})
+        leaf = leaf_of(entry, told.get("leaf"))
+        out.append({**entry, **told, "leaf": leaf, "chain": chain(plane, entry, leaf)})
     return sorted(
         out, key=lambda entry: [entry[field] for field in ("namespace", "object", "owner", "reason", "message")]
     )
@@ -154,18 +156,31 @@ def _placing(plane: ControlPlane, picture: Picture, entry: Obj, *, most: int) ->
             kinds[kind] = kinds.get(kind, 0) + 1
     told: Obj = {"why": found["why"], "fix": found["remedies"][0]["text"] if found["remedies"] else ""}
     if kinds:
-        told["leaf"] = {"kind": min(kinds, key=lambda kind: (-kinds[kind], kind)), "object": ""}
+        kind = min(kinds, key=lambda kind: (-kinds[kind], kind))
+        told["leaf"] = {"kind": kind, "object": _unbound(plane, pod) if kind == "volume" else ""}
     return {field: value for field, value in told.items() if value}
 
 
-def chain(plane: ControlPlane, entry: Obj) -> list[str]:
+def _unbound(plane: ControlPlane, pod: Obj) -> str:
+    """Return the first claim of the pod that is not bound, "" when all are."""
+    for name in vol.claims_of(pod):
+        try:
+            claim = plane.client.get("persistentvolumeclaims", key_of(pod).namespace, name)
+        except StatusError:
+            continue
+        if not claim["spec"].get("volumeName"):
+            return f"persistentvolumeclaim/{name}"
+    return ""
+
+
+def chain(plane: ControlPlane, entry: Obj, leaf: Obj | None = None) -> list[str]:
     """Return the objects from the owner a person wrote down to the one that is blocked, and what it lacks."""
     found = [entry["object"]]
     if entry["object"].startswith("pod/"):
         found = _owners(plane, entry["namespace"], entry["object"].removeprefix("pod/"))
     if entry["owner"] not in found:
         found = [entry["owner"], *found]
-    leaf = leaf_of(entry)
+    leaf = leaf or leaf_of(entry)
     return [*found, leaf["object"]] if "/" in leaf["object"] and leaf["object"] not in found else found
 
 

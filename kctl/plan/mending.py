@@ -109,6 +109,8 @@ def _candidates(plane: ControlPlane, entry: Obj) -> Iterator[tuple[str, float, O
             yield from _volume(plane, namespace, name)
         case "quota":
             yield from _quota(plane, entry, name)
+        case "finalizer":
+            yield from _finalizers(plane, entry)
 
 
 def _made(api_version: str, kind: str, name: str, namespace: str, fields: Mapping[str, object]) -> Obj:
@@ -190,6 +192,36 @@ def _quota(plane: ControlPlane, entry: Obj, name: str) -> Iterator[tuple[str, fl
         "recreate": False,
     }
     yield f"{printed_name('ResourceQuota', '', name)} allows {listed}", 4, step
+
+
+def _finalizers(plane: ControlPlane, entry: Obj) -> Iterator[tuple[str, float, Obj]]:
+    """Yield the taking off of finalizers that no part of Kubernetes would take off itself."""
+    word, _, name = entry["object"].partition("/")
+    kind = plane.server.registry.find(word)
+    if kind is None:
+        return
+    try:
+        obj = plane.client.get(kind.resource, entry["namespace"] if kind.namespaced else "", name)
+    except StatusError:
+        return
+    found = obj["metadata"].get("finalizers") or []
+    kept = [finalizer for finalizer in found if finalizer.startswith(OURS) or "/" not in finalizer]
+    foreign = [finalizer for finalizer in found if finalizer not in kept]
+    if not foreign:
+        return
+    step = {
+        "resource": kind.resource,
+        "namespace": entry["namespace"] if kind.namespaced else "",
+        "name": name,
+        "subresource": "",
+        "patch": [{"op": "replace", "path": "/metadata/finalizers", "value": kept}],
+        "recreate": False,
+    }
+    yield f"{entry['object']} has not the finalizer {', '.join(foreign)}, which nobody here takes off", 4, step
+
+
+OURS = ("kubernetes.io/", "batch.kubernetes.io/", "service.kubernetes.io/", "external-attacher/")
+"""Finalizers that controllers take off when it is time."""
 
 
 def _amounts(text: str) -> dict[str, str]:

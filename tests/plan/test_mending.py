@@ -42,6 +42,16 @@ def claim(storage_class: str) -> Obj:
     }
 
 
+def by_hand() -> Obj:
+    return {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {"name": "by-hand"},
+        "provisioner": "kubernetes.io/no-provisioner",
+        "volumeBindingMode": "WaitForFirstConsumer",
+    }
+
+
 def quota(**hard: str) -> Obj:
     meta = {"name": "few", "namespace": "default"}
     return {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": meta, "spec": {"hard": hard}}
@@ -71,6 +81,11 @@ CASES = {
     ),
     "a claim that wants no class": (
         [("persistentvolumeclaims", claim(""))],
+        claiming("data"),
+        "goes on if there is a PersistentVolume of 2Gi for claim data",
+    ),
+    "a claim whose class makes no volumes": (
+        [("storageclasses.storage.k8s.io", by_hand()), ("persistentvolumeclaims", claim("by-hand"))],
         claiming("data"),
         "goes on if there is a PersistentVolume of 2Gi for claim data",
     ),
@@ -111,3 +126,21 @@ def test_what_is_told_lifts_the_blocker(before: list[tuple[str, Obj]], own: Obj,
         cp.refresh()  # as the next command would: queues and their back-off do not outlive a process
         report = cp.converge()
         assert report["verdict"] == "Converged", report["residual"]
+
+
+def test_a_finalizer_that_nobody_takes_off_is_told_with_its_object() -> None:
+    with ControlPlane.open(None, nodes=1) as cp:
+        cp.converge()
+        held = {"name": "held", "namespace": "default", "finalizers": ["example.com/hold"]}
+        spec = {"containers": [{"name": "c", "image": "example/c:1"}]}
+        cp.client.create("pods", {"apiVersion": "v1", "kind": "Pod", "metadata": held, "spec": spec})
+        cp.converge()
+        cp.client.delete("pods", Key("default", "held"))
+        cp.converge()
+        [entry] = why.explain(cp, "pods", cp.client.get("pods", "default", "held"))["blockers"]
+        assert entry["leaf"] == {"kind": "finalizer", "object": "example.com/hold"}
+        [remedy] = entry["remedies"]
+        [step] = remedy["apply"]
+        cp.client.patch("pods", Key("default", "held"), step["patch"], type="json")
+        cp.converge()
+        assert cp.client.list("pods").items == []
