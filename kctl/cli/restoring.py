@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from kctl.api import volumes as vol
 from kctl.api.errors import Refused, StatusError
 from kctl.api.objects import REMOVED, Key, Obj, annotations_of, controller_uid, dig, evolve, labels_of
 from kctl.cli.revision_diff import Difference, schema_of
@@ -24,7 +25,12 @@ if TYPE_CHECKING:
 INVENTORIES = inventory.RESOURCE
 BOOKS = (RENDERED_SETS, INVENTORIES, INTENTS)
 """kctl's own records of what was applied, in the order they are written."""
-MADE = ("instances.cloud.kctl.dev", "loadbalancers.cloud.kctl.dev", "volumes.cloud.kctl.dev", "controllerrevisions.apps")
+MADE = (
+    "instances.cloud.kctl.dev",
+    "loadbalancers.cloud.kctl.dev",
+    "volumes.cloud.kctl.dev",
+    "controllerrevisions.apps",
+)
 """Kinds that only controllers write."""
 MADE_FROM_SERVICES = ("endpoints.kubernetes.io/managed-by", "endpointslice.kubernetes.io/managed-by")
 """Labels of what controllers make of a Service; what people make of the same kinds has none."""
@@ -32,6 +38,17 @@ FIRST = ("namespaces", "customresourcedefinitions.apiextensions.k8s.io", "servic
 SERVER = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink")
 GONE = ("deletionTimestamp", "deletionGracePeriodSeconds")
 NODE_SPEC = ("unschedulable", "taints")
+BOUND = {"PersistentVolumeClaim": "volumeName", "PersistentVolume": "claimRef"}
+"""The field that names the other side of a binding."""
+BINDERS_OWN = frozenset(
+    (
+        vol.BIND_COMPLETED,
+        vol.BOUND_BY_CONTROLLER,
+        vol.SELECTED_NODE,
+        vol.STORAGE_PROVISIONER,
+        vol.BETA_STORAGE_PROVISIONER,
+    )
+)
 CONTROLLERS_OWN = "deployment.kubernetes.io/"
 NAME = "kctl-rollback"
 
@@ -124,12 +141,14 @@ def _put(client: Client, difference: Difference, then: Obj, applied: Applied | N
 
 def _bring(client: Client, difference: Difference, then: Obj, live: Obj | None, applied: Applied | None) -> Obj:
     """Write the part that its set brought by an apply, the rest by an update."""
-    resource = difference.resource
+    resource, is_new = difference.resource, live is None
     if applied is not None:
         live = client.apply(resource, applied.object, field_manager=applied.field_manager, force=True)
     if live is None:
         return client.create(resource, fresh(then))
     target = node_as_then(then, live) if resource == "nodes" else as_then(then, live)
+    if is_new and resource == "pods":
+        target = {**target, "spec": live["spec"]}  # made anew, it gets a node and a token of its own
     if fielddiff.comparable(target) == fielddiff.comparable(live):
         return live
     return client.update(resource, target)
@@ -141,7 +160,7 @@ def fresh(then: Obj) -> Obj:
     out = {**{name: value for name, value in then.items() if name != "status"}, "metadata": meta}
     if then["kind"] == "Pod" and "nodeName" in then["spec"]:
         out["spec"] = {name: value for name, value in then["spec"].items() if name != "nodeName"}
-    return without_generated(out, then["metadata"].get("uid", ""))
+    return without_generated(unbound(out), then["metadata"].get("uid", ""))
 
 
 def without_generated(obj: Obj, uid: str) -> Obj:
@@ -155,8 +174,34 @@ def without_generated(obj: Obj, uid: str) -> Obj:
     return evolve(obj, {"metadata": {"labels": REMOVED if is_defaulted else own}, "spec": spec})
 
 
+def unbound(obj: Obj) -> Obj:
+    """Return a claim or volume without what binding it wrote."""
+    if obj["kind"] not in BOUND or obj["apiVersion"] != "v1":
+        return obj
+    field, by = BOUND[obj["kind"]], annotations_of(obj)
+    left = {name: value for name, value in by.items() if name not in BINDERS_OWN}
+    meta = {name: value for name, value in obj["metadata"].items() if name != "annotations"}
+    out = {**obj, "metadata": {**meta, **({"annotations": left} if left else {})}}
+    if vol.BOUND_BY_CONTROLLER in by:
+        return evolve(out, {"spec": {field: REMOVED}})
+    if field == "claimRef" and field in obj["spec"]:  # people named the claim, or the volume
+        return evolve(out, {"spec": {field: {"uid": REMOVED, "resourceVersion": REMOVED}}})
+    return out
+
+
+def bound_as_now(then: Obj, live: Obj) -> Obj:
+    """Return a claim or volume as it was, bound as it is now."""
+    if then["kind"] not in BOUND or then["apiVersion"] != "v1":
+        return then
+    field = BOUND[then["kind"]]
+    kept = {name: value for name, value in annotations_of(live).items() if name in BINDERS_OWN}
+    out = evolve(unbound(then), {"metadata": {"annotations": kept}} if kept else {})
+    return evolve(out, {"spec": {field: live["spec"].get(field, REMOVED)}})
+
+
 def as_then(then: Obj, live: Obj) -> Obj:
     """Return the live object with everything that people write as it was."""
+    then = bound_as_now(then, live)
     own = {name: live["metadata"][name] for name in (*SERVER, *GONE) if name in live["metadata"]}
     then = as_generated(then, live)
     meta = {name: value for name, value in then["metadata"].items() if name not in (*SERVER, *GONE)}

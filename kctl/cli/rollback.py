@@ -75,7 +75,8 @@ def rolled_back(plane: ControlPlane, revision: int, *, confirmed: bool) -> list[
         entries = restoring.restore(client, wanted, applied_at(plane, revision))
         restoring.books(client, found)
     except Exception:  # whatever it was: it goes on to the caller
-        plane.refresh()  # drops what was written: all of it or nothing
+        if not plane.server.storage.is_forked:  # which drops what was written by itself
+            plane.refresh()  # drops what was written: all of it or nothing
         raise
     return entries
 

@@ -263,6 +263,38 @@ def test_a_cordon_is_rolled_back(web: Any) -> None:
     assert "unschedulable" not in web.get("node", "node-1")["spec"]
 
 
+STORED = """\
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data, labels: {a: "1"}}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+"""
+USER = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  containers: [{name: c, image: nginx}]
+  volumes: [{name: d, persistentVolumeClaim: {claimName: data}}]
+"""
+
+
+def test_a_rollback_leaves_a_claim_bound_and_brings_its_pod_back(kctl: Any) -> None:
+    kctl.write("a.yaml", STORED)
+    kctl.write("b.yaml", USER)
+    before = kctl("apply", "-f", "a.yaml", "-o", "json").json()["revision"]
+    after = kctl("apply", "-f", "b.yaml", "-o", "json").json()["revision"]
+    volume = kctl("get", "pvc", "data", "-o", "jsonpath={.spec.volumeName}").out
+    assert volume.startswith("pvc-")
+    kctl("label", "pvc", "data", "a=2", "--overwrite")
+    assert "pod/p pruned (dry run)" in kctl("rollback", str(before), "--dry-run").out
+    kctl("rollback", str(before), "--prune-confirm")
+    seen = "jsonpath={.metadata.labels.a} {.spec.volumeName} {.status.phase}"
+    assert kctl("get", "pvc", "data", "-o", seen).out == f"1 {volume} Bound"
+    kctl("rollback", str(after))
+    assert kctl("get", "pod", "p", "-o", "jsonpath={.status.phase}").out == "Running"
+
+
 def test_a_pod_comes_back_without_its_node() -> None:
     then = {
         "apiVersion": "v1",
