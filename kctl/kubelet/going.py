@@ -13,7 +13,7 @@ from __future__ import annotations
 from math import inf
 from typing import NamedTuple
 
-from kctl.api.behaviour import booted_at
+from kctl.api.behaviour import booted_at, problems
 from kctl.api.clock import parse_time
 from kctl.api.objects import Obj
 from kctl.kubelet import containers as c
@@ -170,6 +170,9 @@ class Going(Stopping):
         missing = references.missing_pull_secrets(self.spec, self.known.objects)
         if missing:
             self.warn("FailedToRetrieveImagePullSecret", missing)
+        if self.known.behaviour is not None:
+            for text in problems(self.pod["metadata"].get("annotations") or {}):
+                self.warn("InvalidSimulation", text)
 
     def _run_init(self, begun: float) -> float | None:
         """Run init containers in order; return when the regular ones may begin, None for not yet."""

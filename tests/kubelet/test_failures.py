@@ -241,6 +241,14 @@ def test_a_sidecar_is_run_again_while_the_others_go_on(world):
     assert (status_of(world)["restartCount"], status_of(world)["ready"]) == (0, True)
 
 
+def test_an_annotation_that_cannot_be_read_is_told_of(world):
+    world.create(a_pod(run_="soon"))
+    world.settle()
+    message = "sim.kctl.dev/run: 'soon' cannot be read: time: invalid duration \"soon\""
+    assert ("InvalidSimulation", message) in world.events()
+    assert status_of(world)["ready"] is True
+
+
 def test_rules_of_a_container_come_before_its_policy(world):
     rules = [{"action": "Restart", "exitCodes": {"operator": "In", "values": [42]}}]
     container = {"restartPolicy": "Never", "restartPolicyRules": rules}
