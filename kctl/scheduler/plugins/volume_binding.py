@@ -197,6 +197,7 @@ class Binding:
     """What the pod's volumes still need before the pod can be bound: Reserve, PreBind and Unreserve of it."""
 
     def __init__(self, cluster: Cluster, node: NodeInfo, choice: Choice) -> None:
+        self._cluster = cluster
         self._volumes = cluster.volumes
         self._node = node
         self._written: dict[tuple[str, Key], int] = {}
@@ -228,6 +229,8 @@ class Binding:
 
     def is_done(self) -> bool:
         """Say whether all claims are bound; PreBindError when they will not be, as checkBindings."""
+        if self._cluster.node(self._node.name) is None:
+            raise PreBindError(f'failed to get node "{self._node.name}": node "{self._node.name}" not found')
         for volume_key, claim_key in self._pairs:
             volume = self._read(VOLUMES, volume_key)
             claim = self._read(CLAIMS, claim_key)
