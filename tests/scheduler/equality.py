@@ -24,7 +24,7 @@ from kctl.scheduler.profile import default_profile
 from tests.scheduler import worlds
 
 Obj = dict[str, Any]
-ARRAYS = {"worth_arrays": 0, "long": 3}
+ARRAYS = {"worth_arrays": 0, "long": 2}
 """What makes the kernel use arrays in small clusters, and change between them and heaps all the time."""
 LATE = "2026-01-01T00:00:00Z"
 

@@ -32,6 +32,8 @@ from kctl.scheduler.shape import SPREAD, TERMS
 
 HEAPS = 128
 """So many classes are kept in heaps, which are large; the one not used for longest goes first."""
+FEW_HEAPS = 16
+"""So many where arrays serve the others."""
 CLASSES = 5120
 """So many classes are kept in all."""
 WORTH_ARRAYS = 1_000_000
@@ -208,8 +210,6 @@ class Kernel:
 
     def _decide(self, cluster: Cluster, pod: PodInfo) -> str:
         """Return the node for a pod, "" to leave it to the plain way."""
-        if cluster.changed:
-            cluster.snapshot()
         traits = pod.traits
         if traits.home is not cluster.templates:
             traits = pod.traits = cluster.templates.traits(pod.obj)
@@ -325,14 +325,13 @@ class Kernel:
         if landscape is None:
             raise Declined
         cells = Cells(self._recipe, landscape, state.cycle, state.static, state.rules)
-        has_images = bool(cluster.images)
         if self._vector and state.streak < self._long:
             if self._columns is None:
                 self._columns = self._vector.Columns(cluster, landscape)
             key = ("array", *state.view_key)
             view = self._views.get(key)
             if view is None:
-                made = self._vector.VectorView(self._columns, landscape, state.cycle, state.static, has_images)
+                made = self._vector.VectorView(self._columns, landscape, state.cycle, state.static, self._long)
                 view = self._views[key] = made
             state.row = self._vector.VectorRow(cluster, view, cells)
             self._heaps.pop(traits, None)
@@ -342,7 +341,7 @@ class Kernel:
                 view = self._views[state.view_key] = View(cluster, landscape, state.cycle, state.static)
             state.row = Row(cluster, view, cells)
             self._heaps[traits] = None
-            if len(self._heaps) > HEAPS:
+            if len(self._heaps) > (FEW_HEAPS if self._vector else HEAPS):
                 self._drop(cluster, next(iter(self._heaps)))
         if len(self._views) > CLASSES:
             del self._views[next(iter(self._views))]

@@ -87,9 +87,11 @@ class Columns:
 class VectorView:
     """One number per node, for pods with the same requests."""
 
-    def __init__(self, columns: Columns, landscape: Landscape, cycle: Cycle, static: Static, has_images: bool) -> None:
+    def __init__(self, columns: Columns, landscape: Landscape, cycle: Cycle, static: Static, few: int = FEW) -> None:
         recipe = landscape.recipe
+        has_images = bool(cycle.cluster.images)
         self.nodes = landscape.nodes
+        self._few = min(FEW, few)
         self.columns = columns
         self.judge = judge(recipe, cycle, has_images=has_images)
         self.is_plain = (
@@ -113,7 +115,7 @@ class VectorView:
         if before == end:
             return 0
         base = self.base
-        if before >= 0 and end - before <= FEW:
+        if before >= 0 and end - before <= self._few:
             dirty = cluster.dirty
             places = set(dirty.lines[before - dirty.first :])
             for place in places:
