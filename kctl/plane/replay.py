@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from kctl.api import volumes as vol
 from kctl.api.errors import StatusError
-from kctl.api.objects import Key, Obj, key_of
+from kctl.api.objects import Key, Obj, annotations_of, key_of
 from kctl.store.errors import Compacted
 
 if TYPE_CHECKING:
@@ -93,18 +94,44 @@ def _again(plane: ControlPlane, own: Bound, before_it: Iterable[Bound], entry: E
     from kctl.plane.placing import framework_of
     from kctl.scheduler.explain import explain
 
-    return explain(_caches(plane, entry, before_it), own.obj, framework_of(plane, own.obj))
+    return explain(_caches(plane, own, before_it, entry), own.obj, framework_of(plane, own.obj))
 
 
-def _caches(plane: ControlPlane, entry: Entry, placed: Iterable[Bound]) -> Caches:
-    """Return caches of the cluster at the end of an entry, but of pods those before it and some placed in it."""
+def _caches(plane: ControlPlane, own: Bound, placed: Iterable[Bound], entry: Entry) -> Caches:
+    """Return caches of the cluster at the end of an entry, but of pods those before it and some placed in it.
+
+    The pod's claims are as they were before the scheduler chose: a pod is bound when its volumes are.
+    """
     from kctl.client.cache import Caches
 
     since = {bound.key: bound.obj for bound in placed}
+    claims = {Key(own.key.namespace, name) for name in vol.claims_of(own.obj)}
 
     def fill(cache: Cache) -> None:
         is_pods = cache.resource == "pods"
         objects = plane.server.storage.at(cache.resource, entry.first - 1 if is_pods else entry.last)
-        cache.replace((objects | since).values() if is_pods else objects.values(), entry.last)
+        if is_pods:
+            objects = {**objects, **since}
+        elif cache.resource == "persistentvolumeclaims":
+            objects = {key: _undecided(obj) if key in claims else obj for key, obj in objects.items()}
+        elif cache.resource == "persistentvolumes":
+            objects = {key: obj for key, obj in objects.items() if not _is_made_for(obj, claims)}
+        cache.replace(objects.values(), entry.last)
 
     return Caches(fill)
+
+
+def _undecided(claim: Obj) -> Obj:
+    """Return a claim for which a node was chosen as it was before that; any other as it is."""
+    notes = annotations_of(claim)
+    if vol.SELECTED_NODE not in notes:
+        return claim
+    kept = {name: text for name, text in notes.items() if name not in (vol.SELECTED_NODE, vol.BIND_COMPLETED)}
+    spec = {name: value for name, value in claim["spec"].items() if name != "volumeName"}
+    meta = {**claim["metadata"], "annotations": kept}
+    return {**claim, "metadata": meta, "spec": spec, "status": {"phase": "Pending"}}
+
+
+def _is_made_for(volume: Obj, claims: set[Key]) -> bool:
+    """Say whether a volume was made for one of the claims."""
+    return vol.PROVISIONED_BY in annotations_of(volume) and vol.claim_key(volume) in claims
