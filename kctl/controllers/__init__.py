@@ -49,6 +49,13 @@ CONTROLLERS = {
 
 ALL = tuple(CONTROLLERS)
 
+ABOUT = {
+    "statefulset-controller": "statefulsets.apps",
+    "daemonset-controller": "daemonsets.apps",
+    "horizontal-pod-autoscaler-controller": "horizontalpodautoscalers.autoscaling",
+}
+"""Controllers that have nothing to do while no object of one kind exists, and that kind."""
+
 
 def build(names: Iterable[str] | None = None, flags: Flags = DEFAULT_FLAGS) -> list[Controller]:
     """Return the controllers of those names (None: all), in the order of :data:`ALL`, set by ``flags``.

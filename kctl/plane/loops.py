@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kctl.api.errors import UsageError
 from kctl.client.local import LocalClient
+from kctl.controllers import ABOUT
 from kctl.plane.playing import Playing
+from kctl.runtime import dormant
 from kctl.runtime.controller import Controller, Loop
 from kctl.runtime.flags import DEFAULT_FLAGS, Flags
 from kctl.runtime.loop import ControllerLoop
@@ -60,14 +63,29 @@ def build(
     playing = Playing(behaviours)
     if SCENARIO in wanted:
         profile = _play(manager, server, playing, profile)
-    for program, controller in _controllers(wanted, cloud, profile, playing, flags):
+
+    def loop_of(program: str, controller: Controller) -> Loop:
+        if controller.name == AUTOSCALER:
+            _measure(controller, playing, manager)
+        client = LocalClient(server, user=controller.user, field_manager=program)
+        return ControllerLoop(controller, client, manager.caches)
+
+    waiting = wanted & ABOUT.keys()
+    for program, controller in _controllers(wanted - waiting, cloud, profile, playing, flags):
         if controller.name in wanted:
-            if controller.name == AUTOSCALER:
-                _measure(controller, playing, manager)
-            client = LocalClient(server, user=controller.user, field_manager=program)
-            manager.add(ControllerLoop(controller, client, manager.caches))
+            manager.add(loop_of(program, controller))
+    for name in sorted(waiting):
+        dormant.add(manager, name, ABOUT[name], partial(_late, loop_of, name, flags))
     if SCHEDULER in wanted:
         manager.add(_scheduler(manager, server, seed, scheduler))
+
+
+def _late(loop_of: Callable[[str, Controller], Loop], name: str, flags: Flags) -> Loop:
+    """Return the loop of a controller whose first object has come."""
+    from kctl.controllers import build as controllers_of
+
+    (controller,) = controllers_of((name,), flags)
+    return loop_of("kube-controller-manager", controller)
 
 
 def _measure(controller: Controller, playing: Playing, manager: Manager) -> None:
