@@ -228,6 +228,9 @@ WRONG: list[tuple[str, Any]] = [
     ("spec: {", "spec: 3, x: {"),
     ("labels: {", "labels: 3, x: {"),
     ("data: {", "data: 1, x: {"),
+    ("selector: {app", "clusterIP: {}, type: {}, x: {app"),
+    ("matchLabels: {app: web}", "matchLabels: {app: {}}"),
+    ("{app: web}", "{app: []}"),
     ("rules:", "rules: 1\n  x:"),
 ]
 

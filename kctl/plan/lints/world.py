@@ -174,7 +174,7 @@ class World:
         found = self.templates(namespace)
         for requirement in selector.requirements:
             value = selector.exact(requirement.key)
-            if value is not None:
+            if isinstance(value, str):
                 alike = self._by_label.get((namespace, requirement.key, value), [])
                 found = alike if len(alike) < len(found) else found
         return [template for template in found if selector.matches(template.labels)]
