@@ -24,6 +24,7 @@ class Attacher(Controller):
     user = "system:serviceaccount:kube-system:csi-attacher"
     component = f"{vol.LOCAL_DRIVER}_csi-attacher"
     level = 27
+    batch = 256
     writes = (ATTACHMENTS,)
 
     def __init__(self, attach_seconds: float, detach_seconds: float) -> None:

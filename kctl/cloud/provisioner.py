@@ -54,6 +54,7 @@ class Provisioner(Controller):
     user = "system:serviceaccount:kube-system:csi-provisioner"
     component = f"{vol.LOCAL_DRIVER}_csi-provisioner"
     level = 26
+    batch = 256
     reads = (CLASSES, "nodes", ATTACHMENTS)
     writes = (VOLUMES, CLAIMS, DISKS, "events")
 

@@ -46,6 +46,7 @@ class AttachDetachController(Controller):
     user = "system:serviceaccount:kube-system:attachdetach-controller"
     component = "attachdetach-controller"
     level = 36
+    batch = 256
     reads = (CLAIMS,)
     writes = (ATTACHMENTS, "nodes", "events")
 

@@ -51,6 +51,7 @@ class NodeVolumes(Controller):
     user = USER
     component = COMPONENT
     level = 19
+    batch = 256
     reads = (VOLUMES,)
     writes = ("nodes", CSI_NODES, CLAIMS, "events")
 
