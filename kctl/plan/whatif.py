@@ -16,6 +16,7 @@ from kctl.api.scenario.steps import is_in_zone
 from kctl.client.client import Client
 from kctl.plan.witness import Witness, place_of
 from kctl.plane.plane import ControlPlane
+from kctl.plane.playing import unused
 
 
 def compose(manifest: Obj | None, what_ifs: Sequence[str] = (), expect: Sequence[str] = ()) -> Scenario:
@@ -133,6 +134,7 @@ def added(plane: ControlPlane, scenario: Scenario, witness: Witness, report: Obj
     missed = len(scenario.events) and not log
     if missed:
         failed.append(f"scenario {scenario.name}: none of its events happened: the run ended before its clock started")
+    failed += [f"scenario {scenario.name}: {text}" for text in unused(plane.converger.manager, scenario.name)]
     judgements = witness.judge(report)
     return {
         **report,

@@ -21,8 +21,9 @@ from kctl.runtime.faults import Fault
 if TYPE_CHECKING:
     from kctl.api.behaviour import ContainerBehaviour, NodeBehaviour
     from kctl.api.scenario.formulas import Formula
-    from kctl.api.scenario.model import CloudFault, Scenario, WorkloadRule
+    from kctl.api.scenario.model import CloudFault, Match, Scenario, WorkloadRule
     from kctl.api.scenario.steps import Step
+    from kctl.runtime.manager import Manager
 
 RESOURCE = "scenarios.sim.kctl.dev"
 LIMIT = 4096
@@ -52,6 +53,7 @@ class Playing:
         self._played: dict[str, Played] = {}
         self._pods: dict[str, PodBehaviour | None] = {}
         self._refused: dict[tuple[str, int], int] = {}
+        self._used: set[tuple[str, str, int]] = set()
 
     def take(self, obj: Obj | None, name: str) -> None:
         """Take notice of a scenario as it is now, None when it is gone. One that cannot be read says nothing."""
@@ -89,12 +91,12 @@ class Playing:
             return self._below.image(image, node)
         from kctl.api.scenario import matching
 
-        rules = [
-            rule
-            for played in self._played.values()
-            for rule in played.scenario.images
-            if matching.image_matches(rule.match, image)
-        ]
+        rules = []
+        for name, played in self._played.items():
+            for rule in played.scenario.images:
+                if matching.image_matches(rule.match, image):
+                    self._used.add((name, "images", rule.place))
+                    rules.append(rule)
         if not rules:
             return self._below.image(image, node)
         size = next((rule.size for rule in rules if rule.size is not None), 0)
@@ -120,12 +122,12 @@ class Playing:
     def _pod(self, pod: Obj) -> PodBehaviour | None:
         from kctl.api.scenario import matching
 
-        rules = [
-            rule
-            for played in self._played.values()
-            for rule in played.scenario.workloads
-            if matching.matches(rule.match, pod)
-        ]
+        rules = []
+        for name, played in self._played.items():
+            for rule in played.scenario.workloads:
+                if matching.matches(rule.match, pod):
+                    self._used.add((name, "workloads", rule.place))
+                    rules.append(rule)
         if not rules:
             return None
         every = _behaviour([rule for rule in rules if not rule.match.container])
@@ -169,6 +171,7 @@ class Playing:
         for played in self._played.values():
             for rule in played.scenario.cloud:
                 if rule.op == op and _names(rule, about) and self._is_on(played, rule, about, now):
+                    self._used.add((played.obj["metadata"]["name"], "events", rule.place))
                     text = rule.message or f"{rule.error}: as the scenario {played.scenario.name} has it"
                     is_over = rule.times is not None or rule.lasts is not None or rule.probability < 1
                     return Fault(rule.error, text, transient=is_over)
@@ -186,6 +189,17 @@ class Playing:
         if rule.times is not None and tries >= rule.times:
             return False
         return rule.probability >= 1 or _chance(played.scenario.seed or 0, *count, tries) < rule.probability
+
+    def unused(self, name: str) -> list[str]:
+        """Return which rules of a scenario spoke of nothing there was, in words."""
+        played = self._played.get(name)
+        if played is None:
+            return []
+        scenario = played.scenario
+        rules = [("images", r.place, f"no image {r.match} was pulled") for r in scenario.images]
+        rules += [("workloads", r.place, f"there was no pod of {_matched(r.match)}") for r in scenario.workloads]
+        rules += [("events", r.place, f"there was no {r.op} to refuse") for r in scenario.cloud]
+        return [f"{kind}[{n}]: {text}" for kind, n, text in rules if (name, kind, n) not in self._used]
 
     # Loads
 
@@ -220,6 +234,21 @@ def _behaviour(rules: Sequence[WorkloadRule]) -> ContainerBehaviour:
         if rule.memory is not None and not rule.memory.names:
             made = made._replace(memory=round(rule.memory.value({})))
     return made
+
+
+def _matched(match: Match) -> str:
+    """Return in words what a rule asks for."""
+    parts = (match.namespace, match.kind, match.name, ",".join(f"{k}={v}" for k, v in sorted(match.labels.items())))
+    return "/".join(part for part in parts if part) or "any workload"
+
+
+def unused(manager: Manager, name: str) -> list[str]:
+    """Return which rules of a scenario spoke of nothing there was, as the loops of a manager found out."""
+    for loop in manager.loops:
+        playing = getattr(getattr(loop, "controller", None), "playing", None)
+        if isinstance(playing, Playing):
+            return playing.unused(name)
+    return []
 
 
 def _names(rule: CloudFault, about: Obj) -> bool:

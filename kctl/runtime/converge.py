@@ -92,13 +92,13 @@ def converge(
             manager.observe(fingerprint.see)
         elif fingerprint is not None and (cycle := fingerprint.repeats(now)):
             return outcome("Oscillating", cycle)
+        if manager.next_wake(periodic=False) is None and manager.quiet(now):
+            continue
         following = _next(manager, now, periodic_until)
         if following is None and periodic_until is not None:
             timeline.set(periodic_until)
             return outcome("Quiet")
         if following is None:
-            if manager.quiet(now):
-                continue
             return outcome("Quiet")
         if late := out_of_time() if out_of_time is not None else "":
             return outcome("Horizon", late)

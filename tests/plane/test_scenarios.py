@@ -288,3 +288,21 @@ def test_the_python_door_plays_what_ifs_and_tells_what_was_expected() -> None:
             cp.play("node:nosuch=die")
         with pytest.raises(UsageError, match="bogus: Invalid value"):
             cp.play(scenario={"apiVersion": "sim.kctl.dev/v1", "kind": "Scenario", "bogus": 1})
+
+
+def test_rules_that_speak_of_nothing_are_told() -> None:
+    with ControlPlane.open(None, nodes=1, cloud="local") as cp:
+        cp.client.create(DEPLOYMENTS, deployment())
+        what = ("image:wob:v1=fail", "image:web:v1=5s", "crash:deploy/wob=1", "cloud:ensure_lb=QuotaExceeded")
+        assert cp.play(*what)["warnings"] == [
+            "scenario what-if: events[0]: there was no ensure_lb to refuse",
+            "scenario what-if: images[0]: no image wob:v1 was pulled",
+            "scenario what-if: workloads[0]: there was no pod of deploy/wob",
+        ]
+
+
+def test_a_scenario_starts_while_time_is_asked_to_pass() -> None:
+    with ControlPlane.open(None, nodes=1) as cp:
+        cp.client.create(SCENARIOS, {**oneliners.manifest_of(["node:node-1=cordon@10s"]), "metadata": {"name": "s"}})
+        cp.advance("30s")
+        assert log(cp) == [(10, "node/node-1 cordoned")]
