@@ -57,7 +57,7 @@ def twins(world: World) -> Iterator[Finding]:
         if selector is None or not isinstance(spec, dict):
             continue
         ports = [(p.get("port"), p.get("targetPort"), p.get("protocol", "TCP")) for _, p in ports_of(item)]
-        kind, address = str(spec.get("type", "ClusterIP")), str(spec.get("clusterIP"))
+        kind, address = repr(spec.get("type", "ClusterIP")), repr(spec.get("clusterIP"))
         identity = (item.key.namespace, str(selector), kind, address, str(ports))
         other = found.setdefault(identity, item)
         if other is not item:

@@ -174,7 +174,7 @@ class World:
         found = self.templates(namespace)
         for requirement in selector.requirements:
             value = selector.exact(requirement.key)
-            if isinstance(value, str):
+            if value is not None:
                 alike = self._by_label.get((namespace, requirement.key, value), [])
                 found = alike if len(alike) < len(found) else found
         return [template for template in found if selector.matches(template.labels)]
@@ -231,9 +231,11 @@ def selector_of(value: Any) -> selectors.Selector | None:
     if not isinstance(value, dict):
         return None
     try:
-        return selectors.from_label_selector(value)
+        found = selectors.from_label_selector(value)
     except (StatusError, ValueError, TypeError, KeyError, AttributeError):
         return None
+    words = [word for requirement in found.requirements for word in (requirement.key, *requirement.values)]
+    return found if all(isinstance(word, str) for word in words) else None
 
 
 def labels_selector(value: Any) -> selectors.Selector | None:
