@@ -110,6 +110,8 @@ scheduling: nodes are looked at one after another, as upstream's with parallelis
 scheduling: a pod that does not fit is tried again after 5 minutes only when time is let pass and something happened
 names: generated suffixes derive from owner and number, where upstream draws at random
 time: the clock is virtual and jumps from one event to the next
+drains: of a scenario try a refused eviction again every 5 s only after a budget has changed
+size: a run stops when there are 20,000 pods more than four times what the nodes have room for, and says so
 time: nothing waits for the schedule of a CronJob or for the time to live of a Job; they come when time is let pass
 events: are not removed after an hour
 authorization: commands act as kubernetes-admin of system:masters, who may do everything

@@ -278,8 +278,9 @@ class Witness(Tale):
 
     @property
     def start(self) -> float:
-        """When the scenario's clock started: at the run's beginning when it never did."""
-        return self._first if self.began is None else self.began
+        """When the scenario's clock started: at the run's beginning when it never did, or has nothing to time."""
+        is_timed = self._scenario.events or self._scenario.duration
+        return self.began if is_timed and self.began is not None else self._first
 
     def judge(self, report: Obj) -> list[Judgement]:
         """Return what became of each expectation, once the report of the run is known."""

@@ -231,3 +231,10 @@ def test_a_what_if_begins_with_the_apply_when_it_is_to(web: Any) -> None:
     for words, begins in ((("--what-if", "start:apply"), 0), ((), 7)):
         told = web("plan", "-f", "k8s", "--what-if", "scale:deploy/web=6@1s", *words, "-o", "json").json()
         assert told["scenario"]["virtualSeconds"] == begins
+
+
+def test_where_nothing_happens_at_a_time_expectations_are_about_the_whole_rollout(web: Any) -> None:
+    web("apply", "-f", "k8s/web.yaml")
+    web.write("k8s/web.yaml", WEB.replace("web:v1", "web:v2"))
+    words = ("--what-if", "image:web:v2=fail", "--expect", "max(pods(deploy/web)) >= 5", "--expect", "seconds > 1m")
+    assert web("plan", "-f", "k8s", *words, "-o", "json").json()["scenario"]["virtualSeconds"] == 0
