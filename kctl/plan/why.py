@@ -21,6 +21,7 @@ from kctl.plane.plane import ControlPlane
 if TYPE_CHECKING:
     from kctl.plan.ledger import Write
 
+MOST_HELPED = 20
 MOST_MENDED = 3
 """So many blockers are tried to be lifted, each in a fork."""
 
@@ -182,12 +183,17 @@ def unschedulable(family: Family, resource: str, obj: Obj) -> list[Obj]:
 
 
 def scheduling(plane: ControlPlane, *pods: Obj) -> list[Obj]:
-    """Return the scheduler's decision for pods, with their names, every obstacle of every node, and what would help."""
-    from kctl.plane.placing import Picture
+    """Return the scheduler's decision for pods, with their names, every obstacle of every node, and what would help.
+
+    Of many pods the first ones are told what would help.
+    """
+    from kctl.plane.placing import MOST_REMEDIES, Picture
 
     if not pods:
         return []
     picture = Picture(plane)
-    return [
-        {"pod": pod["metadata"]["name"], "namespace": key_of(pod).namespace, **picture.explain(pod)} for pod in pods
-    ]
+    out = []
+    for n, pod in enumerate(pods):
+        decision = picture.explain(pod, most=MOST_REMEDIES if n < MOST_HELPED else 0)
+        out.append({"pod": pod["metadata"]["name"], "namespace": key_of(pod).namespace, **decision})
+    return out
