@@ -19,27 +19,27 @@ from kctl.runtime.manager import Manager
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 SCENARIOS = "scenarios.sim.kctl.dev"
-CASES = {
-    "web-shop": ("web-shop", None),
-    "too-small": ("too-small", None),
-    "stuck-rollout": ("stuck-rollout/v2", None),
-    "git-repository": ("git-repository/deploy", None),
-    "what-if": ("what-if/database", None),
-    "zone-loss": ("what-if/database", "what-if/zone-loss.yaml"),
-}
-MOVING = ("resourceVersion", "managedFields", "uid")
+NO_MANIFESTS = ("Cluster", "Scenario", "KubeSchedulerConfiguration")
 
 
 def documents(folder: Path) -> list[Obj]:
-    """Return the manifests of a sample."""
+    """Return the manifests of a sample, Namespaces first."""
     found = [
         document
         for path in sorted(folder.glob("*.yaml"))
-        if path.name != "kctl.yaml"
         for document in yaml.safe_load_all(path.read_text())
-        if document
+        if document and document.get("kind") not in NO_MANIFESTS
     ]
     return sorted(found, key=lambda document: document["kind"] != "Namespace")
+
+
+FOLDERS = sorted({path.parent.relative_to(SAMPLES).as_posix() for path in SAMPLES.rglob("*.yaml")})
+CASES: dict[str, tuple[str, str | None]] = {
+    **{folder: (folder, None) for folder in FOLDERS if documents(SAMPLES / folder)},
+    "zone-loss": ("what-if/database", "what-if/zone-loss.yaml"),
+    "zone-back": ("what-if/database", "what-if/zone-back.yaml"),
+}
+MOVING = ("resourceVersion", "managedFields", "uid")
 
 
 def run(case: str, *, shuffle_loops: int = 0) -> tuple[ControlPlane, Obj]:

@@ -1,0 +1,119 @@
+"""Random faults on a small cluster: nothing crashes, every run ends, and at its end nothing is left to write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kctl import ControlPlane
+from kctl.api.objects import Obj
+
+NODES = ("node-1", "node-2", "node-3", "node-*")
+WORKLOADS = ("deploy/web", "sts/db")
+
+
+def objects() -> list[tuple[str, Obj]]:
+    """Return a Deployment, a StatefulSet with volumes, a Job and a budget."""
+
+    def template(name: str, **spec: Any) -> Obj:
+        container = {"name": "c", "image": f"example/{name}:v1", "resources": {"requests": {"cpu": "500m"}}}
+        return {"metadata": {"labels": {"app": name}}, "spec": {"containers": [container], **spec}}
+
+    def made(version: str, kind: str, name: str, spec: Obj) -> Obj:
+        return {"apiVersion": version, "kind": kind, "metadata": {"name": name, "namespace": "default"}, "spec": spec}
+
+    def matching(name: str) -> Obj:
+        return {"selector": {"matchLabels": {"app": name}}}
+
+    claims = [
+        {
+            "metadata": {"name": "data"},
+            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+        }
+    ]
+    web = {"replicas": 3, **matching("web"), "template": template("web")}
+    db = {
+        "replicas": 2,
+        "serviceName": "db",
+        **matching("db"),
+        "template": template("db"),
+        "volumeClaimTemplates": claims,
+    }
+    job = {"backoffLimit": 2, "template": template("job", restartPolicy="Never")}
+    return [
+        ("deployments.apps", made("apps/v1", "Deployment", "web", web)),
+        ("statefulsets.apps", made("apps/v1", "StatefulSet", "db", db)),
+        ("jobs.batch", made("batch/v1", "Job", "job", job)),
+        (
+            "poddisruptionbudgets.policy",
+            made("policy/v1", "PodDisruptionBudget", "web", {"minAvailable": 2, **matching("web")}),
+        ),
+    ]
+
+
+seconds = st.integers(0, 600).map(lambda n: f"{n}s")
+lasting = st.none() | st.integers(1, 900).map(lambda n: f"{n}s")
+
+
+def when(text: str, at: str, lasts: str | None) -> str:
+    return f"{text}@{at}+{lasts}" if lasts else f"{text}@{at}"
+
+
+what_ifs = st.one_of(
+    st.builds(
+        when,
+        st.builds(
+            "node:{}={}".format, st.sampled_from(NODES), st.sampled_from(["die", "cordon", "drain", "pressure memory"])
+        ),
+        seconds,
+        lasting,
+    ),
+    st.builds(
+        when,
+        st.builds(
+            "node:{}={}".format, st.sampled_from(NODES), st.sampled_from(["reboot", "terminate", "recover", "uncordon"])
+        ),
+        seconds,
+        st.none(),
+    ),
+    st.builds(when, st.builds("zone:{}=die".format, st.sampled_from("abc")), seconds, lasting),
+    st.builds(when, st.builds("scale:{}={}".format, st.sampled_from(WORKLOADS), st.integers(0, 6)), seconds, st.none()),
+    st.builds(when, st.builds("restart:{}".format, st.sampled_from(WORKLOADS)), seconds, st.none()),
+    st.builds("image:{}:v1={}".format, st.sampled_from(["web", "db", "job"]), st.sampled_from(["fail", "30s"])),
+    st.builds("ready:{}={}".format, st.sampled_from(WORKLOADS), st.sampled_from(["never", "20s"])),
+    st.builds("crash:{}={}@{}s".format, st.sampled_from(WORKLOADS), st.integers(0, 3), st.integers(0, 30)),
+    st.builds("exit:job/job={}".format, st.integers(0, 2)),
+    st.builds("cloud:{}=Internal".format, st.sampled_from(["create_volume", "attach", "detach"])),
+)
+
+
+def play(texts: list[str]) -> None:
+    with ControlPlane.open(None, nodes=3, cloud="local") as cp:
+        for resource, obj in objects():
+            cp.client.create(resource, obj)
+        report = cp.play(*texts, timeout="6h")
+        assert not cp.converger.manager.crashes, cp.converger.manager.crashes[0].trace
+        assert report["verdict"] in ("Converged", "Settled"), report["why"]
+        assert all(row["virtualSeconds"] == int(row["virtualSeconds"]) for row in report["timeline"])
+        for is_fresh in (False, True):
+            if is_fresh:
+                cp.converger.drop()
+            cp.use_mark(False)
+            again = cp.converge()
+            assert (again["revision"], again["residual"]) == (report["revision"], report["residual"]), again["timeline"]
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(what_ifs, min_size=1, max_size=4))
+def test_a_few_random_faults_end_at_rest(texts: list[str]) -> None:
+    play(texts)
+
+
+@pytest.mark.slow
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(what_ifs, min_size=1, max_size=6))
+def test_many_random_faults_end_at_rest(texts: list[str]) -> None:
+    play(texts)
