@@ -150,7 +150,7 @@ def _text(found: Obj, *, wide: bool) -> str:
     if rows:
         table = [[*cells[: len(headers) - 1], _shortened(names)] for cells, names in rows.items()]
         text += "\n" + tables.plain(headers, sorted(table, key=str))
-    return text + _limit_text(found["limit"])
+    return text + _limit_text(found["limit"], wide=wide)
 
 
 def _shortened(names: Sequence[str]) -> str:
@@ -161,7 +161,7 @@ def _shortened(names: Sequence[str]) -> str:
     return text if len(text) <= LINE else f"{len(names)} nodes: {text[:LINE].rpartition(',')[0]},..."
 
 
-def _limit_text(limit: Obj) -> str:
+def _limit_text(limit: Obj, *, wide: bool) -> str:
     from kctl.cli import trees
 
     if limit["by"] == "asked":
@@ -175,4 +175,4 @@ def _limit_text(limit: Obj) -> str:
     text = f"\n{lead.get(limit['by'], 'What stops the next')}: {limit['message']}\n"
     if limit["why"]:
         text += f"  {limit['why']}\n"
-    return text + trees.remedies_text(limit["remedies"])
+    return text + trees.remedies_text(limit["remedies"], wide=wide)

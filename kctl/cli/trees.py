@@ -52,7 +52,7 @@ def scheduling_text(decisions: Iterable[Obj], *, wide: bool = False) -> str:
         table = sorted([folded(names), *cells[: len(plugins) + 2]] for cells, names in rows.items())
         headers = ["NODE", "WHY NOT", *plugins, *(["TOTAL"] if table else [])]
         text = f"pod/{pod}: {decision['message'] or chosen(decision)}\n{tables.grid(headers, table)}"
-        parts.append(text + remedies_text(decision.get("remedies") or ()))
+        parts.append(text + remedies_text(decision.get("remedies") or (), wide=wide))
     return "\n".join(parts)
 
 
@@ -73,14 +73,29 @@ def _cells(found: Obj, plugins: Iterable[str]) -> tuple[str, ...]:
     return (why or found["reason"] or "fits", *scores, "" if total is None else str(total))
 
 
-def remedies_text(remedies: Iterable[Obj]) -> str:
-    """Return what would help, the smallest change first."""
-    lines = [f"  {remedy['text']}\n" for remedy in remedies]
-    return (
-        "".join([click.style("Would help", bold=True), " (smallest change first, each tried)\n", *lines])
-        if lines
-        else ""
-    )
+def remedies_text(remedies: Iterable[Obj], *, wide: bool = False) -> str:
+    """Return what would help, the smallest change first; ``wide`` has the commands that do it."""
+    lines = []
+    for remedy in remedies:
+        lines.append(f"  {remedy['text']}\n")
+        lines += [f"      {command}\n" for step in remedy["apply"] for command in commands(step)] if wide else []
+    title = click.style("Would help", bold=True)
+    return "".join([title, " (smallest change first, each tried)\n", *lines]) if lines else ""
+
+
+def commands(step: Obj) -> list[str]:
+    """Return the command lines that do one step of a remedy; none for what has to be made anew."""
+    import json
+    import shlex
+
+    if "create" in step:
+        return [f"echo {shlex.quote(json.dumps(step['create'], sort_keys=True))} | kctl create -f -"]
+    if step["recreate"]:
+        return []
+    namespace = f" -n {step['namespace']}" if step["namespace"] not in ("", "default") else ""
+    part = f" --subresource {step['subresource']}" if step["subresource"] else ""
+    patch = shlex.quote(json.dumps(step["patch"]))
+    return [f"kctl patch {step['resource']}/{step['name']}{namespace}{part} --type json -p {patch}"]
 
 
 def folded(names: Iterable[str]) -> str:

@@ -20,7 +20,7 @@ def command(settings: Settings, resources: tuple[str, ...], namespace: str | Non
     """Say how an object is and why: who wrote it, what it made, what blocks it.
 
     For a pod that has no node, and for what owns one, the scheduler's view of every node follows, and the
-    smallest changes with which the pod would be placed. -o wide has a row for every node.
+    smallest changes with which the pod would be placed. -o wide has a row for every node and the commands that make the changes.
     """
     from kctl.api.errors import UsageError
     from kctl.cli import select
@@ -52,7 +52,7 @@ def _text(found: Obj, *, wide: bool) -> str:
         lines.append(f"written by {entry['manager']}{part}{when}")
     if found["blockers"]:
         lines += ["", click.style("Blocked by", bold=True)]
-        lines += [f"  {line}" for entry in found["blockers"] for line in _blocker(entry)]
+        lines += [f"  {line}" for entry in found["blockers"] for line in _blocker(entry, wide=wide)]
     lines += _history(found["history"], wide=wide)
     if found["events"]:
         lines.append("")
@@ -67,14 +67,17 @@ def _text(found: Obj, *, wide: bool) -> str:
     return text
 
 
-def _blocker(entry: Obj) -> list[str]:
-    """Return a blocker with the chain that leads to it."""
-    from kctl.cli import layers
+def _blocker(entry: Obj, *, wide: bool) -> list[str]:
+    """Return a blocker with the chain that leads to it, and what would lift it."""
+    from kctl.cli import layers, trees
 
     line, *more = layers.blocker_lines(entry)
     if len(entry["chain"]) > 1:
         more.append(layers.INDENT + " -> ".join(entry["chain"]))
-    return [line, *more, *(f"{layers.INDENT}{remedy['text']}" for remedy in entry["remedies"])]
+    for remedy in entry["remedies"]:
+        more.append(f"{layers.INDENT}{remedy['text']}")
+        more += [f"{layers.INDENT}    {c}" for step in remedy["apply"] for c in trees.commands(step)] if wide else []
+    return [line, *more]
 
 
 def _history(writes: list[Obj], *, wide: bool) -> list[str]:

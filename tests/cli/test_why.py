@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,16 @@ def test_the_first_fix_applied_as_it_is_printed_places_the_pods(kctl: Kctl) -> N
     kctl("patch", f"{step['resource']}/{step['name']}", "--type", "json", "-p", json.dumps(step["patch"]))
     kctl("converge")
     kctl("status")
+
+
+def test_wide_has_the_commands_that_make_the_changes(kctl: Kctl) -> None:
+    stuck(kctl)
+    lines = [line.strip() for line in kctl("why", "deploy/web", "-o", "wide").out.splitlines()]
+    command = next(line for line in lines if line.startswith("kctl patch deployments.apps/web"))
+    kctl(*shlex.split(command)[1:])
+    kctl("converge")
+    created = next(line for line in lines if line.endswith("| kctl create -f -"))
+    kctl("create", "-f", "-", stdin=shlex.split(created)[1])
 
 
 def test_a_machine_that_would_help_can_be_created(kctl: Kctl) -> None:
