@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kctl import ControlPlane
 from kctl.api.behaviour import PREFIX
@@ -249,3 +251,43 @@ def test_who_hangs_is_not_ready_before_anybody_kills_it(world):
     assert world.now == 43
     assert status_of(world)["ready"] is False
     assert ("Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503") in world.events()
+
+
+MOVES = st.lists(
+    st.tuples(
+        st.sampled_from(["node-1", "node-2", "node-3"]),
+        st.sampled_from(
+            [{"state": "dead"}, {"state": "kubelet-stopped"}, {"state": None}, {"boot": "1"}, {"boot": "2"}]
+        ),
+        st.sampled_from([0, 3, 52, 400]),
+    ),
+    max_size=6,
+)
+
+
+@given(MOVES)
+@settings(max_examples=8, deadline=None)
+def test_whatever_befalls_nodes_the_cluster_comes_to_rest(moves):
+    with ControlPlane.open(None, nodes=3, cloud="local") as plane:
+        plane.client.create("deployments.apps", web(4, seconds=20))
+        plane.run()
+        for name, texts, seconds in moves:
+            say(plane.client, name, **texts)
+            plane.run(advance=seconds)
+        assert plane.run().end == "Quiet"
+        revision = plane.revision
+        plane.use_mark(False)
+        plane.run()
+        assert plane.revision == revision
+        nodes = {node["metadata"]["name"]: node for node in plane.client.list("nodes").items}
+        ready = {name for name, node in nodes.items() if condition(node, "Ready")["status"] == "True"}
+        for name, node in nodes.items():
+            is_up = PREFIX + "state" not in node["metadata"]["annotations"]
+            assert (name in ready) == is_up == (effects(plane, name) == [])
+            assert ("NoExecute" in effects(plane, name)) == (name not in ready and bool(ready))
+        for pod in plane.client.list("pods").items:
+            if pod["spec"].get("nodeName") in ready:
+                assert condition(pod, "Ready")["status"] == "True"
+            elif pod["spec"].get("nodeName"):
+                assert (condition(pod, "Ready") or {}).get("status") != "True"
+                assert leaving(pod) or not ready
