@@ -6,7 +6,10 @@ made of the one makes of the other. Who does much to many objects alike thinks o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from kctl.api.objects import Obj
@@ -28,6 +31,20 @@ OF_STATUSES: Free = {
 }
 """What differs between specs and statuses of pods alike: the volume of the token is named anew for each."""
 NOTHING: Free = {}
+MOMENT: Free = {"": None}
+"""In the place of None: a time as it is always written, any other."""
+SINCE: Free = {"startedAt": MOMENT}
+RUN: Free = {"running": SINCE, "terminated": {"containerID": None, "startedAt": MOMENT, "finishedAt": MOMENT}}
+TIMED: Free = {"containerID": None, "volumeMounts": VOLUMES, "state": RUN}
+OF_STATUSES_AT_ANY_TIME: Free = {
+    **OF_STATUSES,
+    "startTime": MOMENT,
+    "conditions": {"lastTransitionTime": MOMENT},
+    "containerStatuses": TIMED,
+    "initContainerStatuses": TIMED,
+}
+"""What differs besides between statuses written at different times."""
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 SCALARS = frozenset((str, int, bool, float))
 
 
@@ -74,8 +91,10 @@ def _fitted_struct(body: Obj, made: Any, other: Any, free: Free) -> Any:
             continue
         was = made.get(name, UNLIKE)
         below = free.get(name, NOTHING)
-        if below is None:
+        if below is None or below is MOMENT:
             if not left or not right or left.__class__ is not str or right.__class__ is not str or was != left:
+                return UNLIKE
+            if below is MOMENT and not is_moment(right):
                 return UNLIKE
             new = right
         else:
@@ -87,6 +106,18 @@ def _fitted_struct(body: Obj, made: Any, other: Any, free: Free) -> Any:
                 out = dict(made)
             out[name] = new
     return made if out is None else out
+
+
+@lru_cache(maxsize=4096)
+def is_moment(text: str) -> bool:
+    """Say whether a text is a time in the one form that is stored as it comes."""
+    if not _MOMENT.fullmatch(text):
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def same(one: Any, other: Any) -> bool:
@@ -106,7 +137,7 @@ def is_like(one: Any, other: Any, free: Free) -> bool:
             if left is right or left == right:
                 continue
             below = free.get(name, NOTHING)
-            if below is None:
+            if below is None or below is MOMENT:
                 if not left or not right or right is UNLIKE:
                     return False
             elif not below or not is_like(left, right, below):

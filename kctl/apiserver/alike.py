@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kctl.api import names, schema
-from kctl.api.likeness import OF_STATUSES, UNLIKE, Free, fitted, is_like
+from kctl.api.likeness import OF_SPECS, OF_STATUSES, OF_STATUSES_AT_ANY_TIME, UNLIKE, Free, fitted, is_like
 from kctl.api.objects import Key, Obj
 from kctl.api.patch import shape
 from kctl.api.patch.outline import Drawn, outline
@@ -23,6 +23,7 @@ from kctl.apiserver.request import Request
 
 if TYPE_CHECKING:
     from kctl.apiserver.server import APIServer
+    from kctl.apiserver.steps import Event
 
 ABOUT: Free = dict.fromkeys(("name", "uid", "resourceVersion", "fieldPath"))
 OF_EVENTS: Free = {
@@ -37,6 +38,8 @@ WRITTEN = frozenset(("resourceVersion", "managedFields"))
 """Metadata that every write changes."""
 VARIANTS = 4
 """So many models are kept of what is keyed alike; the last one that served is tried first."""
+LASTING = 4096
+"""So many places have models that hold at any time, before all are forgotten."""
 
 
 class New(NamedTuple):
@@ -56,11 +59,12 @@ class Change(NamedTuple):
 
 
 class Models:
-    """The writes of one instant that others may be like."""
+    """The writes that others may be like: of one instant, or, where times may differ, of any."""
 
     def __init__(self) -> None:
         self._now = -1.0
         self._known: dict[tuple[Any, ...], list[Any]] = {}
+        self._lasting: dict[tuple[Any, ...], list[Any]] = {}
         self._follows = False
 
     def at(self, now: float, key: tuple[Any, ...]) -> list[Any]:
@@ -73,6 +77,15 @@ class Models:
             found = self._known[key] = []
         return found
 
+    def lasting(self, key: tuple[Any, ...]) -> list[Any]:
+        """Return the models under a key that hold at any time."""
+        found = self._lasting.get(key)
+        if found is None:
+            if len(self._lasting) >= LASTING:
+                self._lasting.clear()
+            found = self._lasting[key] = []
+        return found
+
     def may_learn(self, server: APIServer) -> bool:
         """Say whether writes alike are judged alike; what was learned is forgotten when that is so no more."""
         if server.admission.is_particular:
@@ -81,9 +94,13 @@ class Models:
             from kctl.apiserver.admission import PARTICULAR
 
             for resource in PARTICULAR:
-                server.storage.subscribe(resource, lambda _: self._known.clear())
+                server.storage.subscribe(resource, self._forget)
             self._follows = True
         return True
+
+    def _forget(self, _: Event) -> None:
+        self._known.clear()
+        self._lasting.clear()
 
 
 def keep(models: list[Any], model: Any) -> None:
@@ -155,12 +172,11 @@ def changed(server: APIServer, request: Request, old: Obj) -> Obj | None:
     if found is None or not _is_status_alone(body, old):
         return None
     of_template, of_owner = found
-    for model in of_template or of_owner:
-        status = _fitting(model, body, old)
-        if status is not UNLIKE:
-            break
-    else:
+    models = of_template or [model for model in of_owner if is_like(model.old["spec"], old["spec"], OF_SPECS)]
+    fitting = _first_fitting(models, body, old)
+    if fitting is None:
         return None
+    model, status = fitting
     if not of_template:
         of_template.append(model._replace(old=old, sent=body["status"], status=status))
     drawn = model.drawn
@@ -192,14 +208,48 @@ def _is_status_alone(body: Obj, old: Obj) -> bool:
     return status.get("podIPs") == ([{"ip": address}] if address else None) and bool(status != before)
 
 
-def _fitting(model: Change, body: Obj, old: Obj) -> Any:
+def _first_fitting(models: list[Change], body: Obj, old: Obj) -> tuple[Change, Obj] | None:
+    """Return the first model that tells what the pipeline would make of the body's status, and what that is.
+
+    First one of the same moment; of another it must have moved the same times.
+    """
+    for model in models:
+        status = _fitting(model, body, old, OF_STATUSES)
+        if status is not UNLIKE:
+            return model, status
+    moved: tuple[bool, ...] | None = None
+    for model in models:
+        status = _fitting(model, body, old, OF_STATUSES_AT_ANY_TIME)
+        if status is UNLIKE:
+            continue
+        moved = moved or _moved(old["status"], body["status"])
+        if moved == _moved(model.old["status"], model.sent):
+            return model, status
+    return None
+
+
+def _fitting(model: Change, body: Obj, old: Obj, free: Free) -> Any:
     """Return what the pipeline would make of the body's status, UNLIKE when the model does not tell.
 
     Of the pod as it is only the status matters: the rest stays, and was found valid when it was written.
     """
-    if not is_like(model.old["status"], old["status"], OF_STATUSES):
+    if not is_like(model.old["status"], old["status"], free):
         return UNLIKE
-    return fitted(model.sent, model.status, body["status"], OF_STATUSES)
+    return fitted(model.sent, model.status, body["status"], free)
+
+
+def _moved(before: Obj, after: Obj) -> tuple[bool, ...]:
+    """Say of each time in a status whether it is another than it was: who owns what depends on that."""
+    since = {one.get("type"): one.get("lastTransitionTime") for one in before.get("conditions") or ()}
+    out = [before.get("startTime") == after.get("startTime")]
+    out += [since.get(one.get("type")) == one.get("lastTransitionTime") for one in after.get("conditions") or ()]
+    for name in ("containerStatuses", "initContainerStatuses"):
+        was = {one.get("name"): one.get("state") or {} for one in before.get(name) or ()}
+        for one in after.get(name) or ():
+            for kind, state in (one.get("state") or {}).items():
+                old = was.get(one.get("name"), {}).get(kind) or {}
+                out += [state.get(field) == old.get(field) for field in ("startedAt", "finishedAt")]
+    return tuple(out)
 
 
 def _element(status: Obj) -> str:
@@ -243,6 +293,6 @@ def _changes(server: APIServer, request: Request, old: Obj) -> tuple[list[Change
     owners = meta.get("ownerReferences")
     owner = owners[0]["uid"] if owners else ""
     kind = request.kind
-    key = (kind.resource, kind.api_version, request.namespace, request.manager, options.field_validation, end)
-    at, now, phase = server.models.at, server.clock.now(), old["status"].get("phase")
-    return at(now, (id(old["spec"]["containers"]), phase, *key)), at(now, (owner, phase, *key))
+    key = (kind.resource, kind.api_version, request.namespace, request.manager, options.field_validation, bool(end))
+    lasting, phase = server.models.lasting, old["status"].get("phase")
+    return lasting((id(old["spec"]["containers"]), phase, *key)), lasting((owner, phase, *key))

@@ -13,6 +13,8 @@ from typing import Any
 from kctl.api.objects import Key, Obj
 
 PACKED = frozenset({"events"})
+READ = 4096
+"""So many objects that were asked for one at a time are kept as they were made."""
 
 
 class PackedObjects(MutableMapping[Key, Obj]):
@@ -22,6 +24,8 @@ class PackedObjects(MutableMapping[Key, Obj]):
         self._decode = decode
         self._held: dict[Key, Obj | bytes] = {}
         self._listed = 0
+        self._read: dict[Key, tuple[bytes, Obj]] = {}
+        """What was last asked for, as it was made: a recorder reads the Events about an object again and again."""
 
     def __getitem__(self, key: Key) -> Obj:
         """Return the object, as one of a listing; what is listed again and again is held as it is."""
@@ -37,7 +41,16 @@ class PackedObjects(MutableMapping[Key, Obj]):
     def get(self, key: Key, default: Any = None) -> Any:
         """Return the object, ``default`` when there is none; this is how they are asked for one at a time."""
         found = self._held.get(key, default)
-        return self._decode(found) if isinstance(found, bytes) else found
+        if not isinstance(found, bytes):
+            return found
+        known = self._read.get(key)
+        if known is not None and known[0] is found:
+            return known[1]
+        obj = self._decode(found)
+        if len(self._read) >= READ:
+            self._read.clear()
+        self._read[key] = found, obj
+        return obj
 
     def __setitem__(self, key: Key, obj: Obj) -> None:
         """Hold an object as it is."""

@@ -27,6 +27,7 @@ def cluster(*, models: bool) -> tuple[APIServer, LocalClient]:
     server = APIServer(MemoryStore(), clock=FixedClock(), frozen=True)
     if not models:
         server.models.at = lambda *_: []  # type: ignore[method-assign]
+        server.models.lasting = lambda *_: []  # type: ignore[method-assign]
     client = LocalClient(server, user="system:kube-controller-manager", field_manager="kubelet")
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": "default"}}
     client.create("serviceaccounts", account)
@@ -314,3 +315,48 @@ def test_events_created_together_are_what_each_would_have_become(bodies: list[Ob
         listed = client.list("events").items
         outcomes.append((json.dumps([said, listed], sort_keys=True), server.revision))
     assert outcomes[0] == outcomes[1]
+
+
+def timed(n: int, at: int, *, since: int) -> Obj:
+    """Return the status of a pod that runs since then, written at a second."""
+    first, last = f"2026-01-01T00:00:{since:02}Z", f"2026-01-01T00:00:{at:02}Z"
+    state = {"running": {"startedAt": last}}
+    container = {**running(n)["containerStatuses"][0], "state": state}
+    ready = {"type": "Ready", "status": "True", "lastProbeTime": None, "lastTransitionTime": last}
+    return running(n, startTime=first, conditions=[ready], containerStatuses=[container])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.booleans()), min_size=2, max_size=8))
+def test_statuses_of_different_times_are_the_same_with_and_without_models(steps: list[tuple[int, int, bool]]) -> None:
+    outcomes = []
+    for models in (True, False):
+        server, client = cluster(models=models)
+        found = pods(client, len(steps))
+        start = server.clock.now()
+        written = []
+        for n, (pod, (later, _, _)) in enumerate(zip(found, steps, strict=True)):
+            server.clock.set(start + n + later)
+            written.append(write(client, pod, timed(n, n + later, since=0)))
+        for n, (pod, (later, again, is_new)) in enumerate(zip(written, steps, strict=True)):
+            server.clock.set(start + 20 + n)
+            status = timed(n, 20 + n if is_new else n + later, since=again)
+            written[n] = write(client, pod, status)
+        outcomes.append(written)
+    assert json.dumps(outcomes[0], sort_keys=True) == json.dumps(outcomes[1], sort_keys=True)
+
+
+@pytest.mark.parametrize(
+    "time", ["2026-02-30T00:00:00Z", "2026-01-01T00:00:00.5Z", "yesterday", "2026-01-01 00:00:00Z"]
+)
+def test_a_time_that_is_none_is_not_like_one(time: str) -> None:
+    said = []
+    for models in (True, False):
+        _, client = cluster(models=models)
+        one, other = pods(client, 2)
+        write(client, one, timed(0, 5, since=1))
+        try:
+            said.append(json.dumps(write(client, other, {**timed(1, 5, since=1), "startTime": time}), sort_keys=True))
+        except StatusError as error:
+            said.append(error.message)
+    assert said[0] == said[1]

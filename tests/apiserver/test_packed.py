@@ -53,11 +53,22 @@ def test_a_listing_that_is_asked_for_again_is_made_once_more_and_then_held(
     assert counting.times == 10
 
 
-def test_what_is_asked_for_by_key_is_not_held(packed: PackedObjects, counting: Counting) -> None:
+@pytest.mark.parametrize(("remembered", "made"), [(5, 5), (4, 25)])
+def test_of_what_is_asked_for_by_key_only_so_much_is_kept(
+    packed: PackedObjects, counting: Counting, monkeypatch: pytest.MonkeyPatch, remembered: int, made: int
+) -> None:
+    monkeypatch.setattr("kctl.apiserver.packed.READ", remembered)
     for _ in range(5):
         for key in packed:
             packed.get(key)
-    assert counting.times == 25
+    assert counting.times == made
+
+
+def test_what_was_packed_anew_is_made_anew(packed: PackedObjects) -> None:
+    key = Key("ns", "e-3")
+    assert packed.get(key) == {"n": 3}
+    packed.pack(key, b'{"n":7}')
+    assert packed.get(key) == {"n": 7}
 
 
 def test_an_object_that_is_put_is_held_until_it_is_packed(packed: PackedObjects, counting: Counting) -> None:
