@@ -91,7 +91,7 @@ class DaemonSetController(Controller):
             ds,
             found,
             self._judge(ds).all(caches["nodes"], self._numbers),
-            self._numbers.names,
+            self._numbers,
             lambda node: by_daemon_and_node(pods).get((uid, node)),
             tuple(one for one in by_controller(known).get(uid) if selector.matches(labels_of(one))),
             {one["metadata"]["name"]: one for one in known.in_namespace(key.namespace)}

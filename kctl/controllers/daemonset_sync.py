@@ -16,7 +16,7 @@ from kctl.api import names
 from kctl.api.objects import Obj, annotations_of, is_deleting, key_of, labels_of
 from kctl.controllers import revisions
 from kctl.controllers.bits import each
-from kctl.controllers.daemonset_nodes import GENERATION, Daemons, Fits, tolerations_of
+from kctl.controllers.daemonset_nodes import GENERATION, Daemons, Fits, Numbers, tolerations_of
 from kctl.controllers.intorpercent import scaled
 from kctl.controllers.ownership import adopt, release
 from kctl.controllers.pods import available_at, from_template, is_ready, phase_of, ready_since
@@ -45,7 +45,7 @@ class Seen(NamedTuple):
     ds: Obj
     daemons: Daemons
     fits: Fits
-    node_names: Sequence[str]
+    numbers: Numbers
     on: Callable[[str], Sequence[Obj]]
     revisions: tuple[Obj, ...]
     others: Mapping[str, Obj] = {}
@@ -338,10 +338,10 @@ class Sync:
 
     def _named(self, nodes: int) -> list[str]:
         """Return the nodes by name, in order."""
-        return sorted(self.seen.node_names[number] for number in each(nodes))
+        return sorted(self.seen.numbers.names[number] for number in each(nodes))
 
     def _is_in(self, nodes: int, name: str) -> bool:
-        return bool(nodes >> self.seen.node_names.index(name) & 1)
+        return bool(nodes >> self.seen.numbers.of(name) & 1)
 
     def _emit(self, type_: str, reason: str, message: str) -> None:
         self.actions.append(Emit(self.ds, type_, reason, message))

@@ -20,11 +20,11 @@ from kctl.api import quantity
 from kctl.api.clock import rfc3339
 from kctl.api.errors import StatusError
 from kctl.api.metrics import Metrics, NoMetrics
-from kctl.api.objects import Key, Obj, dig, key_of, labels_of
+from kctl.api.objects import Key, Obj, condition, dig, key_of, labels_of
 from kctl.client.cache import SPEC, STATUS, Caches
 from kctl.client.client import Client
 from kctl.controllers.disruption_scale import CRDS
-from kctl.controllers.podautoscaler_limits import Memory, normalize, with_scaling
+from kctl.controllers.podautoscaler_limits import READY, Memory, normalize, with_scaling
 from kctl.controllers.podautoscaler_metrics import Answer, Asked, MetricFailure, ask
 from kctl.controllers.podautoscaler_replicas import Tolerance
 from kctl.controllers.podautoscaler_target import SCALABLE, Scale, TargetError, find
@@ -258,7 +258,7 @@ def _scaled(seen: Seen, scale: Scale, draft: Draft, memory: Memory, now: float) 
     draft.set(
         "AbleToScale", "True", "SucceededGetScale", "the HPA controller was able to get the target's current scale"
     )
-    if not memory.recommended:
+    if not memory.recommended and not _was_settled(seen.hpa):
         memory = memory._replace(recommended=((now, current),))
     choice, memory = _choose(seen, scale, draft, memory)
     if choice.replicas < 0:
@@ -277,6 +277,14 @@ def _scaled(seen: Seen, scale: Scale, draft: Draft, memory: Memory, now: float) 
         waits = True
     draft.size(current, desired, choice.shown, rescaled=desired != current)
     return Decision((*actions, *draft.actions()), now + seen.period, periodic=not waits), memory
+
+
+def _was_settled(hpa: Obj) -> bool:
+    """Say whether the size was not held back when it was last looked at, by a process that is gone.
+
+    Upstream's would still be there: what it remembers has then held nothing back.
+    """
+    return (condition(hpa, "AbleToScale") or {}).get("reason") == READY[0]
 
 
 def _choose(seen: Seen, scale: Scale, draft: Draft, memory: Memory) -> tuple[Choice, Memory]:
@@ -300,7 +308,7 @@ def _choose(seen: Seen, scale: Scale, draft: Draft, memory: Memory) -> tuple[Cho
     draft.set("AbleToScale", "True", *normal.held)
     draft.set("ScalingLimited", "True" if normal.is_limited else "False", *normal.limited)
     why = f"{found.name} above target" if asked > current else "All metrics below target" if asked < current else ""
-    waits = normal.replicas not in (asked, least, most) or normal.held[0] != "ReadyForNewScale"
+    waits = normal.replicas not in (asked, least, most) or normal.held != READY
     return Choice(normal.replicas, why, waits, found.shown), normal.memory
 
 

@@ -142,6 +142,38 @@ def test_caches_that_lag_in_many_ways_come_to_the_same_end(policy, changes, seed
     assert play(policy, changes, SeededLag(seed, most)) == play(policy, changes, None)
 
 
+def autoscaled() -> list[tuple[str, Obj]]:
+    web = workload("Deployment", "web", replicas=2)
+    web["spec"]["template"]["metadata"]["annotations"] = {"sim.kctl.dev/cpu": "10m"}
+    web["spec"]["template"]["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "100m"}}
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    hpa = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 9},
+    }
+    return [("deployments.apps", web), ("horizontalpodautoscalers.autoscaling", hpa)]
+
+
+def test_another_process_has_nothing_to_write_about_an_idle_autoscaler(tmp_path):
+    with ControlPlane.open(tmp_path / "c", nodes=1) as cp:
+        for resource, obj in autoscaled():
+            cp.client.create(resource, obj)
+        run(cp)
+        cp.commit()
+        conditions = cp.client.get("horizontalpodautoscalers.autoscaling", "default", "web")["status"]["conditions"]
+        assert {found["type"]: found["reason"] for found in conditions} == {
+            "AbleToScale": "ReadyForNewScale",
+            "ScalingActive": "ValidMetricFound",
+            "ScalingLimited": "TooFewReplicas",
+        }
+    with ControlPlane.open(tmp_path / "c") as cp:
+        cp.use_mark(False)
+        run(cp)
+        assert [event for event in cp.converger.trace if event.resource != LEASES] == []
+
+
 @pytest.mark.parametrize("policy", ["OrderedReady", "Parallel"])
 def test_the_order_of_application_does_not_matter(policy):
     assert play(policy, [("image", 1)], None) == play(policy, [("image", 1)], None, backwards=True)
