@@ -101,7 +101,7 @@ class NodeStatus(Controller):
             return None
         address = "" if node_ip(node) else node_address(node_addresses(caches["nodes"]).get("")[0])
         used = usage_fold(caches["pods"], self.world).get(key.name)
-        machines = by_node_name(caches[INSTANCES]).get(key.name) if PROVIDED_IP in _annotations_of(node) else None
+        machines = _machines(node, caches)
         short = tuple(one.signal for one in shortages(node, used))
         images = tuple(images_fold(caches["pods"], self.world).get(key.name))
         return Seen(node, address, short, _is_off(machines), images)
@@ -146,7 +146,7 @@ class NodeStatus(Controller):
 
     def _keys(self, old: Obj | None, new: Obj | None, caches: Caches) -> tuple[Key, ...]:
         """Wake a node that comes, or of which something else is said."""
-        if new is None or (old is None and self._is_plain(new)):
+        if new is None or (old is None and self._is_plain(new, caches)):
             return ()
         if old is not None and _annotations(old) == _annotations(new) and condition(new, "Ready") is not None:
             before, after = dig(old, "status", "conditions"), dig(new, "status", "conditions")
@@ -154,14 +154,14 @@ class NodeStatus(Controller):
                 return ()
         return (Key("", new["metadata"]["name"]),)
 
-    def _is_plain(self, node: Obj) -> bool:
-        """Say whether the node has posted its status and nothing is said of it."""
+    def _is_plain(self, node: Obj, caches: Caches) -> bool:
+        """Say whether the node has posted its status, its machine is on, and nothing is said of it."""
         conditions = dig(node, "status", "conditions", default=())
         return (
             any(found["type"] == "Ready" for found in conditions)
             and not any(found["type"].endswith("Pressure") and found["status"] == "True" for found in conditions)
             and not self.world.may_say(node)
-            and PROVIDED_IP not in _annotations_of(node)
+            and not _is_off(_machines(node, caches))
         )
 
     def _keys_of_pod(self, old: Obj | None, new: Obj | None, caches: Caches) -> tuple[Key, ...]:
@@ -173,6 +173,13 @@ class NodeStatus(Controller):
         used = [Used() if one is None else used_by(one, self.world) for one in (old, new)]
         images = [{} if one is None else sized_images(one, self.world) for one in (old, new)]
         return (Key("", name),) if used[0] != used[1] or images[0] != images[1] else ()
+
+
+def _machines(node: Obj, caches: Caches) -> list[Obj] | None:
+    """Return the machine of a node, None for a node that is not of a cloud."""
+    if PROVIDED_IP not in (node["metadata"].get("annotations") or {}):
+        return None
+    return by_node_name(caches[INSTANCES]).get(node["metadata"]["name"])
 
 
 def _is_off(machines: list[Obj] | None) -> bool:
@@ -197,10 +204,6 @@ def node_name(instance: Obj) -> str:
 def by_node_name(instances: Cache) -> Index:
     """Return the index of machines by the name of their node."""
     return instances.index("kubelet node name", lambda instance: (node_name(instance),))
-
-
-def _annotations_of(node: Obj) -> Obj:
-    return node["metadata"].get("annotations") or {}
 
 
 def _annotations(node: Obj) -> Obj:
