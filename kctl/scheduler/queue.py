@@ -13,6 +13,7 @@ Nothing looks at a clock: ``now`` comes with each call.
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -26,12 +27,15 @@ LEFTOVER = 300.0
 class Queued:
     """A pod and how it has fared so far."""
 
-    __slots__ = ("attempts", "backoff_until", "changes", "place", "plugins", "pod", "since")
+    __slots__ = ("attempts", "backoff_until", "changes", "errors", "place", "plugins", "pod", "refusals", "since")
 
     def __init__(self, pod: PodInfo, since: float) -> None:
         self.pod = pod
         self.since = since
         self.attempts = 0
+        self.refusals = 0
+        self.errors = 0
+        """How many errors there have been since it was refused last."""
         self.plugins: frozenset[str] = frozenset()
         """The plugins that refused the pod last; none for an error or a cluster without nodes."""
         self.backoff_until = 0.0
@@ -106,16 +110,19 @@ class SchedulingQueue:
 
     def requeue(self, queued: Queued, now: float) -> None:
         """Bring an unschedulable pod back: to the active ones, or behind them while it backs off."""
-        if queued.backoff_until <= now:
+        until = math.floor(queued.backoff_until)
+        if until < math.floor(now):
             self.activate(queued)
-        else:
+        else:  # those of a second come in the order of the active ones
             self._leave(queued)
-            order = (queued.backoff_until, *self._sort_key(queued.pod, queued.since))
+            order = (until, *self._sort_key(queued.pod, queued.since))
             self._push(self._backoff, "backoff", queued, order)
 
     def refused(self, queued: Queued, plugins: frozenset[str], now: float) -> None:
         """Put a pod that does not fit among the unschedulable ones."""
-        self._note_attempt(queued, now)
+        queued.refusals += 1
+        queued.errors = 0
+        self._note_attempt(queued, now, queued.refusals)
         self._leave(queued)
         queued.plugins = plugins
         queued.changes = self.changes
@@ -126,7 +133,8 @@ class SchedulingQueue:
 
     def failed(self, queued: Queued, now: float) -> None:
         """Let a pod wait after an error of the API server."""
-        self._note_attempt(queued, now)
+        queued.errors += 1
+        self._note_attempt(queued, now, queued.errors)
         self._leave(queued)
         self._push(self._errors, "error", queued, (queued.backoff_until,))
 
@@ -173,11 +181,11 @@ class SchedulingQueue:
         while (at := self.next_leftover()) is not None and at <= now:
             self.requeue(next(iter(self.unschedulable.values())), now)
 
-    def _note_attempt(self, queued: Queued, now: float) -> None:
+    def _note_attempt(self, queued: Queued, now: float, count: int) -> None:
         queued.attempts += 1
         queued.since = now
         initial, most = self._backoffs
-        queued.backoff_until = now + min(initial * 2 ** min(queued.attempts - 1, 60), most)
+        queued.backoff_until = now + min(initial * 2 ** min(count - 1, 60), most)
 
     def _push(self, heap: list[tuple[Any, ...]], place: str, queued: Queued, order: tuple[Any, ...]) -> None:
         self._ticket += 1

@@ -51,9 +51,34 @@ def test_after_its_backoff_a_requeued_pod_is_active_again(pod: Pods) -> None:
     queued = queue.add(PodInfo(pod("tried", priority=100)), 0)
     queue.pop()
     queue.refused(queued, FIT, 10)
-    queue.requeue(queued, 11)
-    queue.add(PodInfo(pod("new")), 11)
+    queue.requeue(queued, 12)
+    queue.add(PodInfo(pod("new")), 12)
     assert names(queue) == ["tried", "new"]
+
+
+def test_pods_whose_backoff_ends_in_one_second_come_by_priority(pod: Pods) -> None:
+    queue = fresh()
+    for name, priority, at in (("low", 0, 10.1), ("high", 9, 10.7), ("later", 99, 11.2)):
+        queued = queue.add(PodInfo(pod(name, priority=priority)), 0)
+        queue.pop()
+        queue.refused(queued, FIT, at)
+        queue.requeue(queued, at)
+    assert names(queue) == ["high", "low", "later"]
+
+
+def test_refusals_and_errors_are_counted_apart(pod: Pods) -> None:
+    queue = fresh()
+    queued = queue.add(PodInfo(pod()), 0)
+    ends = []
+    for fails in (False, False, True, True, False, True):
+        queue.pop()
+        if fails:
+            queue.failed(queued, 0)
+        else:
+            queue.refused(queued, FIT, 0)
+        ends.append(queued.backoff_until)
+        queue.activate(queued)
+    assert ends == [1, 2, 1, 2, 4, 1]
 
 
 def test_errors_wait_one_second_doubling_up_to_ten(pod: Pods) -> None:
