@@ -2,12 +2,13 @@
 
 In: pods with claims, the volumes behind them, nodes. Out: ``status.volumesInUse`` of nodes (which keeps a volume attached),
 the names of volumes that a pod has to wait for, a CSINode for each node of the local cloud, and the end of a file system's
-growth. Mounting itself takes no time. Volumes of drivers that are not simulated are taken to be there once bound.
+growth. CSINodes come with the first claim or volume: a large cluster without any is spared thousands of objects that say
+nothing. Mounting itself takes no time. Volumes of drivers that are not simulated are taken to be there once bound.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from kctl.api import volumes as vol
@@ -52,7 +53,7 @@ class NodeVolumes(Controller):
     component = COMPONENT
     level = 19
     batch = 256
-    reads = (VOLUMES,)
+    reads = (CSI_NODES,)
     writes = ("nodes", CSI_NODES, CLAIMS, "events")
 
     def __init__(self) -> None:
@@ -61,6 +62,7 @@ class NodeVolumes(Controller):
             Watch(DRIVERS, _keys_of_driver),
             Watch("pods", _keys_of_pod, META | SPEC | STATUS),
             Watch(CLAIMS, _keys_of_claim),
+            Watch(VOLUMES, _keys_of_first),
         )
 
     def prepare(self, caches: Caches) -> None:
@@ -75,7 +77,7 @@ class NodeVolumes(Controller):
             return None
         has_driver = caches[DRIVERS].get(Key("", vol.LOCAL_DRIVER)) is not None
         is_local = str(dig(node, "spec", "providerID", default="")).startswith(PROVIDER)
-        lacks_driver = has_driver and is_local and caches[CSI_NODES].get(key) is None
+        lacks_driver = has_driver and is_local and has_storage(caches) and caches[CSI_NODES].get(key) is None
         return Seen(node, tuple(uses_on(caches, key.name)), lacks_driver)
 
     def decide(self, seen: Seen, now: float) -> Decision:
@@ -188,8 +190,20 @@ def _keys_of_node(old: Obj | None, new: Obj | None, caches: Caches) -> Iterable[
     return (key_of(new),)
 
 
+def has_storage(caches: Caches) -> bool:
+    """Say whether there is any claim or volume."""
+    return len(caches[CLAIMS]) > 0 or len(caches[VOLUMES]) > 0
+
+
 def _keys_of_driver(old: Obj | None, new: Obj | None, caches: Caches) -> Iterable[Key]:
-    return [key_of(node) for node in caches["nodes"]] if old is None else ()
+    return [key_of(node) for node in caches["nodes"]] if old is None and has_storage(caches) else ()
+
+
+def _keys_of_first(old: Obj | None, new: Obj | None, caches: Caches) -> Sequence[Key]:
+    """Wake all nodes for the first claim or volume: their drivers register."""
+    if old is not None or len(caches[CSI_NODES]) or caches[DRIVERS].get(Key("", vol.LOCAL_DRIVER)) is None:
+        return ()
+    return [key_of(node) for node in caches["nodes"]]
 
 
 def _keys_of_pod(old: Obj | None, new: Obj | None, caches: Caches) -> Iterable[Key]:
@@ -207,7 +221,9 @@ def _place(pod: Obj) -> tuple[object, object]:
 
 
 def _keys_of_claim(old: Obj | None, new: Obj | None, caches: Caches) -> Iterable[Key]:
-    """Wake the nodes whose pods use the claim."""
+    """Wake the nodes whose pods use the claim; all of them for the first one."""
     claim = new or old
+    if first := _keys_of_first(old, new, caches):
+        return first
     pods = by_claim(caches["pods"]).get(key_of(claim)) if claim is not None else ()
     return dict.fromkeys(Key("", pod["spec"]["nodeName"]) for pod in pods if pod["spec"].get("nodeName"))

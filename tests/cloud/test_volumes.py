@@ -64,6 +64,8 @@ def finish(plane: Any, name: str = "p") -> None:
 def test_such_a_cluster_has_a_driver_and_a_default_class(cluster) -> None:
     (found,) = cluster.client.list("storageclasses.storage.k8s.io").items
     assert found["metadata"]["annotations"] == {"storageclass.kubernetes.io/is-default-class": "true"}
+    assert cluster.client.list("csinodes.storage.k8s.io").items == [], "nobody asks for storage"
+    run(cluster, claim())
     drivers = [d["name"] for n in cluster.client.list("csinodes.storage.k8s.io").items for d in n["spec"]["drivers"]]
     assert drivers == [found["provisioner"]] * 3
 
