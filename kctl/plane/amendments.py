@@ -76,7 +76,10 @@ def amendments(plane: ControlPlane, owner: Written, changes: Sequence[Change]) -
         except KeyError:
             new = None  # the pod was not made from this template: it lacks what is to be changed
         if new is not None:
-            out.append(_amendment(owner.kind.resource, owner.obj, between(owner.obj, new), _is_immutable(owner)))
+            if takes_all_at_once(owner, changes):
+                new = {**new, "spec": {**new["spec"], "strategy": {"type": "Recreate"}}}
+            recreate = _is_immutable(owner, changes)
+            out.append(_amendment(owner.kind.resource, owner.obj, between(owner.obj, new), recreate))
     by_node: dict[str, list[Change]] = {}
     for change in changes:
         if change.target == "node" and not change.is_event:
@@ -103,9 +106,17 @@ def _edited(spec: Obj, change: Change) -> Obj:
     return {name: value for name, value in new.items() if name not in ("priority", "preemptionPolicy")}
 
 
-def _is_immutable(owner: Written) -> bool:
-    """Say whether the API server would refuse most changes of the template: the object has to be made anew."""
-    return owner.kind.resource in ("pods", "jobs.batch")
+def takes_all_at_once(owner: Written, changes: Sequence[Change]) -> bool:
+    """Say whether a rolling update would not get there: the old pods, while they run, keep the new ones off."""
+    return owner.kind.resource == "deployments.apps" and any(change.siblings for change in changes)
+
+
+def _is_immutable(owner: Written, changes: Sequence[Change]) -> bool:
+    """Say whether the object has to be made anew: the API server would refuse the change, or no pod would follow it."""
+    resource = owner.kind.resource
+    if resource in ("statefulsets.apps", "daemonsets.apps"):
+        return any(change.siblings for change in changes)
+    return resource in ("pods", "jobs.batch", "replicasets.apps", "replicationcontrollers")
 
 
 def _amendment(resource: str, obj: Obj, patch: Sequence[Obj], recreate: bool = False, subresource: str = "") -> Obj:

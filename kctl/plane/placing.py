@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kctl.api.errors import StatusError
 from kctl.api.objects import Obj, controller_uid, dig, is_deleting, key_of
-from kctl.plane.amendments import Written, amendments, template_owner
+from kctl.plane.amendments import Written, amendments, takes_all_at_once, template_owner
 
 if TYPE_CHECKING:
     from kctl.plane.plane import ControlPlane
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kctl.scheduler.trial import Remedy, Trial, View
 
 MOST_REMEDIES = 5
+ALL_AT_ONCE = " (and its strategy is Recreate: old pods keep new ones off)"
 FEWER = 8.0
 """What running fewer pods costs beside other changes: it is hardly ever what was meant."""
 
@@ -138,18 +139,19 @@ def summary(view: View) -> str:
 
 def _remedies(plane: ControlPlane, pod: Obj, trial: Trial, most: int) -> list[Obj]:
     owner = template_owner(plane, pod)
-    found = [(remedy.cost[0], remedy_data(plane, owner, remedy)) for remedy in trial.remedies(most=most)]
+    found = [remedy_data(plane, owner, remedy) for remedy in trial.remedies(most=most)]
     fewer = _fewer(plane, owner)
     if fewer is not None:
-        found.append((fewer["cost"], fewer))
-    return [remedy for _, remedy in sorted(found, key=lambda row: row[0])][:most]
+        found.append(fewer)
+    return sorted(found, key=lambda remedy: float(remedy["cost"]))[:most]
 
 
 def remedy_data(plane: ControlPlane, owner: Written, remedy: Remedy) -> Obj:
     """Return a remedy with what to apply; ``owner`` has the template of the pod."""
+    all_at_once = takes_all_at_once(owner, remedy.changes)
     return {
-        "text": remedy.text,
-        "cost": round(remedy.cost[0], 2),
+        "text": remedy.text + (ALL_AT_ONCE if all_at_once else ""),
+        "cost": round(remedy.cost[0] + 2 * all_at_once, 2),
         "nodes": list(remedy.nodes),
         "evicts": list(remedy.evicts),
         "object": owner.text,

@@ -63,6 +63,20 @@ def test_the_log_tells_what_a_person_wrote_and_what_the_controllers_made_of_it(s
     assert "kube-controller-manager (deployment-controller)" in grown["by"]
 
 
+def test_each_write_answers_the_one_before_it(scaled: ControlPlane) -> None:
+    scaled.client.patch("deployments.apps", Key("default", "web"), {"spec": {"replicas": 4}})
+    scaled.converge()
+    [rs] = scaled.client.list("replicasets.apps").items
+    grown = [
+        (change["to"], write["because"])
+        for write in history(scaled, "replicasets.apps", rs)
+        for change in write["changes"]
+        if change["path"] == "spec.replicas"
+    ]
+    assert [to for to, _ in grown] == [3, 4]
+    assert len({because for _, because in grown}) == 2
+
+
 def test_revisions_times_and_objects_of_the_ledger_are_those_of_the_log(scaled: ControlPlane) -> None:
     for pod in scaled.client.list("pods").items:
         found = history(scaled, "pods", pod)

@@ -67,6 +67,12 @@ def port(number: int) -> Obj:
 
 CASES = {
     "a cordoned node": ([node("n1", unschedulable=True)], [], pod("x"), "fits if node n1 is uncordoned"),
+    "a cordoned node with the taint that goes with it": (
+        [node("n1", unschedulable=True, taints=[{"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}])],
+        [],
+        pod("x"),
+        "fits if node n1 is uncordoned",
+    ),
     "a taint": ([node("n1", taints=[GPU])], [], pod("x"), "1 node passes if the pod tolerates gpu=true:NoSchedule"),
     "taints on several nodes": (
         [node("n1", taints=[GPU]), node("n2", taints=[GPU])],
@@ -301,3 +307,41 @@ def test_a_decision_of_another_process_is_taken_again_on_what_the_cluster_was_th
         name: found["scores"] for name, found in told["nodes"].items()
     }
     assert again["node"] == told["node"]
+
+
+def test_a_constraint_that_just_holds_is_no_obstacle() -> None:
+    hosts = [{**spread(2)[0], "topologyKey": HOST}, spread()[0]]
+    cp, told = blocked(
+        [node("n1"), node("n2", "500m", zone="b")], [pod("a")], pod("x", topologySpreadConstraints=hosts)
+    )
+    with cp:
+        assert [o["text"] for o in told["nodes"]["n1"]["obstacles"]] == [f"spread over {ZONE} would be 2"]
+
+
+def test_nobody_is_told_to_request_nothing() -> None:
+    cp, told = blocked([node("n1", "1")], [pod("a")], pod("x"))
+    with cp:
+        assert not any("less cpu" in remedy["text"] for remedy in told["remedies"])
+
+
+def test_what_is_enough_on_one_node_is_not_told_with_more_on_another() -> None:
+    cp, told = blocked([node("n1", unschedulable=True), node("n2", unschedulable=True, taints=[GPU])], [], pod("x"))
+    with cp:
+        assert not any(" and if " in remedy["text"] for remedy in told["remedies"])
+
+
+def test_pods_of_one_template_soften_together() -> None:
+    with ControlPlane.open(None, nodes=2) as cp:
+        template = {"metadata": {"labels": {"app": "web"}}, "spec": pod("x", affinity=apart())["spec"]}
+        spec = {"replicas": 3, "selector": APP, "template": template}
+        web = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "default"}}
+        cp.client.create("deployments.apps", {**web, "spec": spec})
+        cp.converge()
+        [first] = why.explain(cp, "deployments.apps", cp.client.get("deployments.apps", "default", "web"))["scheduling"]
+        text = f"2 nodes pass if its pod anti-affinity over {HOST} is preferred, not required"
+        text += " (and its strategy is Recreate: old pods keep new ones off)"
+        [remedy] = [remedy for remedy in first["remedies"] if remedy["text"] == text]
+        pending = [p for p in cp.client.list("pods").items if not p["spec"].get("nodeName")]
+        assert [told["remedies"] for told in why.scheduling(cp, *pending, *pending)] == [first["remedies"]] * 2
+        carry_out(cp, remedy)
+        assert cp.converge()["verdict"] == "Converged"
