@@ -155,7 +155,8 @@ def takes_traffic(node: Obj) -> bool:
 def _refused(service: Obj, error: CloudError, now: float) -> Decision:
     """Say what the cloud said; look again when time is asked to pass, or soon when it is known to pass."""
     at = now + (error.retry_after or RETRY)
-    return Decision((_failed_event(service, error.message),), at, periodic=not error.transient)
+    event = _failed_event(service, error.message)
+    return Decision((event._replace(once=not error.transient),), at, periodic=not error.transient)
 
 
 def _failed_event(service: Obj, message: str) -> Emit:

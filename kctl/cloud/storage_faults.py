@@ -2,7 +2,7 @@
 
 In: a source of faults. Out: the same controllers, which meet errors in making, attaching, detaching, deleting and growing
 volumes, and say so as the real sidecars do: in Events of claims, in the status of attachments. They try again
-after a while; that is waited for when the fault is known to pass.
+after a while; that is waited for when the fault is known to pass. One that stays is told once.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ class FaultyProvisioner(Provisioner):
             return decision
         if isinstance(seen, ClaimSeen):
             text = f'failed to provision volume with StorageClass "{vol.class_name(about)}": {_said(fault)}'
-            event = Emit(about, "Warning", "ProvisioningFailed", text)
+            event = Emit(about, "Warning", "ProvisioningFailed", text, once=not fault.transient)
         else:
-            event = Emit(about, "Warning", "VolumeFailedDelete", _said(fault))
+            event = Emit(about, "Warning", "VolumeFailedDelete", _said(fault), once=not fault.transient)
         return Decision((event,), now + RETRY, periodic=not fault.transient)
 
 
@@ -98,5 +98,7 @@ class FaultyResizer(Resizer):
         name = seen.volume["metadata"]["name"]
         text = f'resize volume "{name}" by resizer "{vol.LOCAL_DRIVER}" failed: {_said(fault)}'
         return Decision(
-            (Emit(seen.claim, "Warning", "VolumeResizeFailed", text),), now + RETRY, periodic=not fault.transient
+            (Emit(seen.claim, "Warning", "VolumeResizeFailed", text, once=not fault.transient),),
+            now + RETRY,
+            periodic=not fault.transient,
         )

@@ -16,7 +16,7 @@ WORKLOADS = ("deploy/web", "sts/db")
 
 
 def objects() -> list[tuple[str, Obj]]:
-    """Return a Deployment, a StatefulSet with volumes, a Job and a budget."""
+    """Return a Deployment with a load balancer and a budget, a StatefulSet with volumes, a Job."""
 
     def template(name: str, **spec: Any) -> Obj:
         container = {"name": "c", "image": f"example/{name}:v1", "resources": {"requests": {"cpu": "500m"}}}
@@ -46,6 +46,10 @@ def objects() -> list[tuple[str, Obj]]:
     return [
         ("deployments.apps", made("apps/v1", "Deployment", "web", web)),
         ("statefulsets.apps", made("apps/v1", "StatefulSet", "db", db)),
+        (
+            "services",
+            made("v1", "Service", "web", {"type": "LoadBalancer", "ports": [{"port": 80}], "selector": {"app": "web"}}),
+        ),
         ("jobs.batch", made("batch/v1", "Job", "job", job)),
         (
             "poddisruptionbudgets.policy",
@@ -86,7 +90,7 @@ what_ifs = st.one_of(
     st.builds("ready:{}={}".format, st.sampled_from(WORKLOADS), st.sampled_from(["never", "20s"])),
     st.builds("crash:{}={}@{}s".format, st.sampled_from(WORKLOADS), st.integers(0, 3), st.integers(0, 30)),
     st.builds("exit:job/job={}".format, st.integers(0, 2)),
-    st.builds("cloud:{}=Internal".format, st.sampled_from(["create_volume", "attach", "detach"])),
+    st.builds("cloud:{}=Internal".format, st.sampled_from(["ensure_lb", "create_volume", "attach", "detach"])),
 )
 
 
