@@ -22,7 +22,7 @@ from kctl.api.clock import parse_time, rfc3339
 from kctl.api.objects import Key, Obj, annotations_of, condition, dig, is_deleting, key_of, with_condition
 from kctl.client.cache import SPEC, Caches, by_node
 from kctl.controllers import nodelifecycle_zones as zones
-from kctl.controllers.nodelifecycle_zones import NOT_READY, UNREACHABLE, Count, no_execute_keys, readiness, zone_of
+from kctl.controllers.nodelifecycle_zones import NOT_READY, UNREACHABLE, no_execute_keys, readiness, zone_of
 from kctl.controllers.ttl import TTL
 from kctl.runtime.actions import Action, Emit, Patch, update_status
 from kctl.runtime.controller import Controller, Decision, Watch
@@ -391,6 +391,3 @@ def _is_lost(caches: Caches, pod: Obj) -> bool:
     name = pod["spec"].get("nodeName")
     node = caches["nodes"].get(Key("", name)) if name else None
     return node is not None and readiness(node) in ("False", "Unknown")
-
-
-__all__ = ["Count", "NodeLifecycleController", "wanted_taints"]

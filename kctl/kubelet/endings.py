@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from kctl.api import quantity
 from kctl.api.behaviour import ContainerBehaviour
-from kctl.api.clock import parse_time
 from kctl.api.objects import Obj, dig
 from kctl.kubelet.containers import started_at
 from kctl.kubelet.phase import is_restarted, is_sidecar, restart_policy
@@ -120,8 +119,3 @@ def _by_itself(
 def _memory_limit(container: Obj) -> float:
     limit = dig(container, "resources", "limits", "memory")
     return float(quantity.value(limit)) if limit else inf
-
-
-def is_before(text: str | None, instant: float) -> bool:
-    """Say whether a time is before an instant; one that is not there is not."""
-    return bool(text) and parse_time(str(text)) < instant

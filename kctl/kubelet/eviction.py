@@ -23,7 +23,7 @@ from kctl.kubelet.admission import requests
 from kctl.kubelet.agent import COMPONENT, USER
 from kctl.kubelet.phase import TERMINAL
 from kctl.kubelet.pod import evict, is_silent
-from kctl.kubelet.usage import CAPACITY, DISK, MEMORY, Shortage, shortages, usage_fold, used_by
+from kctl.kubelet.usage import CAPACITY, MEMORY, Shortage, shortages, usage_fold, used_by
 from kctl.runtime.actions import Action, Emit, update_status
 from kctl.runtime.controller import Controller, Decision, Watch
 from kctl.runtime.profile import Profile
@@ -203,6 +203,3 @@ def _evicted_at(pod: Obj) -> float:
 def _amount(number: int) -> str:
     """Write an amount of bytes as a quantity, in Ki as kubelet measures."""
     return f"{number >> 10}Ki" if number % (1 << 20) else f"{number >> 20}Mi"
-
-
-__all__ = ["DISK", "Eviction"]

@@ -20,7 +20,7 @@ from kctl.kubelet import containers as c
 from kctl.kubelet import references
 from kctl.kubelet.endings import KILLED, LOST, end_of
 from kctl.kubelet.images import duration, invalid_message, parse
-from kctl.kubelet.life import Known, Life, Step
+from kctl.kubelet.life import Known, Step
 from kctl.kubelet.phase import is_restarted, is_sidecar, phase_of
 from kctl.kubelet.probes import refusal
 from kctl.kubelet.pulls import Pull, pulling_of, request, serve
@@ -423,6 +423,3 @@ def _not_found(image: str) -> str:
         f'rpc error: code = NotFound desc = failed to pull and unpack image "{name}": '
         f'failed to resolve reference "{name}": {name}: not found'
     )
-
-
-__all__ = ["Going", "Life", "ask"]

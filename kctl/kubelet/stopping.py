@@ -12,7 +12,7 @@ from typing import NamedTuple
 from kctl.api.clock import parse_time, rfc3339
 from kctl.api.objects import Obj
 from kctl.kubelet import containers as c
-from kctl.kubelet.endings import KILLED, Stop, grace_of, stop_of
+from kctl.kubelet.endings import KILLED, LEAST_GRACE, Stop, grace_of, stop_of
 from kctl.kubelet.life import Life, Step
 from kctl.kubelet.phase import TERMINAL, any_regular_started, is_sidecar, phase_of
 
@@ -86,7 +86,7 @@ class Stopping(Life):
             if not is_sidecar(container):
                 continue
             if self.is_running(container):
-                left = max(asked + grace - turn, 2.0) if grace > 0 else 0.0
+                left = max(asked + grace - turn, LEAST_GRACE) if grace > 0 else 0.0
                 stop = stop_of(container, self.does(container), self.profile, left)
                 turn += stop.seconds
                 plan.append(_Planned(container, turn, stop))

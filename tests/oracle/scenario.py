@@ -19,6 +19,7 @@ from kctl.api.errors import StatusError
 from kctl.api.objects import Key
 from kctl.api.registry import builtin
 from tests.oracle.heartbeats import NEVER_LOST, NODE_FLAGS, Heartbeats
+from tests.oracle.merging import merged
 
 Obj = dict[str, Any]
 NS = "oracle-ns"
@@ -508,21 +509,3 @@ class Scenario(Heartbeats):
     def made(self) -> set[tuple[str, str]]:
         """Return the cluster-scoped objects the case created."""
         return set(self._made)
-
-
-def merged(old: Any, patch: Any) -> Any:
-    """Return what a strategic merge patch makes of a value, for lists keyed by name."""
-    if isinstance(patch, dict):
-        out = dict(old) if isinstance(old, dict) else {}
-        for key, value in patch.items():
-            if value is None:
-                out.pop(key, None)
-            else:
-                out[key] = merged(out.get(key), value)
-        return out
-    if isinstance(patch, list) and patch and all(isinstance(item, dict) and "name" in item for item in patch):
-        items = {item["name"]: item for item in old or ()}
-        for item in patch:
-            items[item["name"]] = merged(items.get(item["name"]), item)
-        return list(items.values())
-    return patch
