@@ -97,3 +97,17 @@ def test_trying_changes_leaves_the_picture_as_it_was() -> None:
     assert trial.remedies()
     assert {info.name: (info.aggregates(), info.node) for info in trial.cluster.order()} == before
     assert PodInfo(trial.pod).spec == pod("x")["spec"]
+
+
+def test_pods_of_the_same_owner_are_as_they_were_after_a_trial() -> None:
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web", "uid": "o", "controller": True}
+
+    def owned(made: Obj) -> Obj:
+        return {**made, "metadata": {**made["metadata"], "ownerReferences": [owner]}}
+
+    one = node("n0")
+    one["metadata"]["resourceVersion"] = "1"
+    sibling = owned(placed("p", "250m", "n0", {"affinity": apart()}))
+    trial = Trial(world([one], [sibling]), owned(pod("x", affinity=apart())))
+    assert any(change.siblings for remedy in trial.remedies() for change in remedy.changes)
+    assert [info.obj for info in trial.cluster.pods.values()] == [sibling]
