@@ -130,7 +130,7 @@ class Provisioner(Controller):
             return Decision()
         if seen.is_attached:
             return Decision()
-        since = parse_time(dig(volume, "status", DELETION_TIMED_BY))
+        since = parse_time(dig(volume, "status", DELETION_TIMED_BY) or volume["metadata"]["creationTimestamp"])
         if now < since + self._delete_seconds:
             return Decision(wake_at=since + self._delete_seconds)
         actions: list[Action] = []

@@ -67,7 +67,7 @@ class AttachDetachController(Controller):
 
     def observe(self, caches: Caches, key: Key) -> Seen | None:
         """Read a volume that is attached to nodes, and who wants it where."""
-        volume = caches[VOLUMES].get(key)
+        volume = caches[VOLUMES].get(key) or _former(key.name, of_volume(caches[ATTACHMENTS]).get(key.name))
         if volume is None or not vol.is_attachable(volume):
             return None
         pods: dict[str, list[Obj]] = {}
@@ -97,6 +97,14 @@ class AttachDetachController(Controller):
             if node not in seen.attachments and node in seen.nodes:
                 actions += _attach(seen, node)
         return Decision(tuple(actions), min(wakes, default=None))
+
+
+def _former(name: str, attachments: list[Obj]) -> Obj | None:
+    """Return what is left of a volume that is gone and still attached: enough to detach it."""
+    if not attachments:
+        return None
+    source = {"driver": attachments[0]["spec"].get("attacher"), "volumeHandle": name}
+    return {"metadata": {"name": name}, "spec": {"csi": source}}
 
 
 def uses_volumes(pod: Obj) -> bool:
@@ -216,7 +224,8 @@ def of_node(attachments: Cache) -> Index:
 
 
 def _keys_of_volume(old: Obj | None, new: Obj | None, caches: Caches) -> Iterable[Key]:
-    return (key_of(new),) if new is not None and vol.is_attachable(new) else ()
+    volume = new or old
+    return (key_of(volume),) if volume is not None and vol.is_attachable(volume) else ()
 
 
 def _keys_of_claim(old: Obj | None, new: Obj | None, caches: Caches) -> Iterable[Key]:

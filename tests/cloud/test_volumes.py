@@ -163,6 +163,19 @@ def test_a_node_that_is_not_heard_of_keeps_its_volumes_for_a_while(cluster, tain
     assert cluster.client.list(ATTACHMENTS).items == []
 
 
+def test_a_volume_that_is_taken_away_by_force_is_detached(cluster) -> None:
+    run(cluster, claim(), pod())
+    name = volume_of(cluster)["metadata"]["name"]
+    cluster.client.delete("pods", Key("default", "p"), grace=0)
+    cluster.client.delete(VOLUMES, Key("", name))
+    cluster.client.patch(VOLUMES, Key("", name), {"metadata": {"finalizers": None}})
+    cluster.commit()
+    cluster.converge()
+    assert get(cluster, CLAIMS, "c")["status"]["phase"] == "Lost"
+    assert cluster.client.list(ATTACHMENTS).items == []
+    assert not any(dig(n, "status", "volumesAttached") for n in cluster.client.list("nodes").items)
+
+
 def test_a_claim_for_many_nodes_is_refused_by_a_driver_of_disks(cluster) -> None:
     run(cluster, claim(accessModes=["ReadWriteMany"]), pod())
     assert get(cluster, CLAIMS, "c")["status"]["phase"] == "Pending"
