@@ -170,9 +170,15 @@ class NodeStatus(Controller):
         name = obj["spec"].get("nodeName") if obj else None
         if obj is None or not name or not self.world.may_size(obj):
             return ()
+        if old is not None and new is not None and _containers(old) is _containers(new):
+            return ()  # nothing has started or ended
         used = [Used() if one is None else used_by(one, self.world) for one in (old, new)]
         images = [{} if one is None else sized_images(one, self.world) for one in (old, new)]
         return (Key("", name),) if used[0] != used[1] or images[0] != images[1] else ()
+
+
+def _containers(pod: Obj) -> object:
+    return (pod.get("status") or {}).get("containerStatuses")
 
 
 def _machines(node: Obj, caches: Caches) -> list[Obj] | None:
