@@ -18,6 +18,12 @@ Free = Mapping[str, "Free | None"]
 """Fields that may differ: with None a string, else the one struct or list below which others may."""
 VOLUMES: Free = {"name": None}
 OF_SPECS: Free = {"nodeName": None, "volumes": VOLUMES, "containers": {"volumeMounts": VOLUMES}}
+OF_ORDERED_SPECS: Free = {
+    **OF_SPECS,
+    "hostname": None,
+    "volumes": {"name": None, "persistentVolumeClaim": {"claimName": None}},
+}
+"""What differs besides between the pods of a StatefulSet."""
 ADDRESS: Free = {"ip": None}
 ENDED: Free = {"terminated": {"containerID": None}}
 CONTAINER: Free = {"containerID": None, "volumeMounts": VOLUMES, "state": ENDED}

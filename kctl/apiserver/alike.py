@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kctl.api import names, schema
-from kctl.api.likeness import OF_SPECS, OF_STATUSES, OF_STATUSES_AT_ANY_TIME, UNLIKE, Free, fitted, is_like
+from kctl.api.likeness import OF_ORDERED_SPECS, OF_STATUSES, OF_STATUSES_AT_ANY_TIME, UNLIKE, Free, fitted, is_like
 from kctl.api.objects import Key, Obj
 from kctl.api.patch import shape
 from kctl.api.patch.outline import Drawn, outline
@@ -172,13 +172,16 @@ def changed(server: APIServer, request: Request, old: Obj) -> Obj | None:
     if found is None or not _is_status_alone(body, old):
         return None
     of_template, of_owner = found
-    models = of_template or [model for model in of_owner if is_like(model.old["spec"], old["spec"], OF_SPECS)]
-    fitting = _first_fitting(models, body, old)
+    fitting = _first_fitting(of_template, body, old)
+    is_known = fitting is not None
+    if fitting is None:
+        others = [model for model in of_owner if is_like(model.old["spec"], old["spec"], OF_ORDERED_SPECS)]
+        fitting = _first_fitting(others, body, old)
     if fitting is None:
         return None
     model, status = fitting
-    if not of_template:
-        of_template.append(model._replace(old=old, sent=body["status"], status=status))
+    if not is_known:
+        keep(of_template, model._replace(old=old, sent=body["status"], status=status))
     drawn = model.drawn
     if drawn.addresses:
         address = _element(status)
