@@ -66,7 +66,13 @@ class Provisioner(Controller):
             Watch(VOLUMES, _keys_of_volume),
             Watch(DISKS, _keys_of_disk),
             Watch(ATTACHMENTS, _keys_of_attachment),
+            Watch("nodes", _keys_of_node, 0),
         )
+
+    def prepare(self, caches: Caches) -> None:
+        """Register the indexes of claims by node and of attachments by volume."""
+        by_selected(caches[CLAIMS])
+        by_volume(caches[ATTACHMENTS])
 
     def observe(self, caches: Caches, key: Key) -> Any | None:
         """Read a claim that waits for this driver, or a volume of it that is released."""
@@ -100,7 +106,7 @@ class Provisioner(Controller):
     def _provision(self, seen: ClaimSeen, now: float) -> Decision:
         claim, node = seen.claim, seen.node
         selected = annotations_of(claim).get(vol.SELECTED_NODE)
-        if selected and node is None:
+        if selected and node is None and seen.disk is None:
             return _reschedule(claim, f'error getting selected node "{selected}": node "{selected}" not found')
         why = refusal(claim)
         if why:
@@ -241,9 +247,26 @@ def new_volume(claim: Obj, storage_class: Obj, disk: Obj) -> Obj:
     }
 
 
+def by_selected(claims: Cache) -> Index:
+    """Return the index of claims that wait for this driver by the node chosen for them."""
+    return claims.index("awaited on node", _selected)
+
+
+def _selected(claim: Obj) -> tuple[str, ...]:
+    selected = annotations_of(claim).get(vol.SELECTED_NODE) if is_asked(claim) else None
+    return (selected,) if selected else ()
+
+
 def by_volume(attachments: Cache) -> Index:
     """Return the index of attachments by volume."""
     return attachments.index("volume", lambda found: (dig(found, "spec", "source", "persistentVolumeName"),))
+
+
+def _keys_of_node(old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
+    """Wake the claims whose chosen node is gone."""
+    if new is not None or old is None:
+        return []
+    return [key_of(claim) for claim in by_selected(caches[CLAIMS]).get(old["metadata"]["name"])]
 
 
 def _keys_of_claim(old: Obj | None, new: Obj | None, caches: Caches) -> tuple[Key, ...]:

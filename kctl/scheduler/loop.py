@@ -369,6 +369,7 @@ class SchedulerLoop:
             self._cluster.put_node(new)
         elif old is not None:
             self._cluster.remove_node(old["metadata"]["name"])
+            self._prebinding.node_gone(old["metadata"]["name"])
         if not self._queue.unschedulable:
             return
         before, after = bare(old), bare(new)

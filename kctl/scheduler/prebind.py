@@ -99,6 +99,11 @@ class PreBinding:
             if not waiting.is_stale:
                 waiting.is_stale = any(r.concerns(resource, key) for r in waiting.reservations for key in keys)
 
+    def node_gone(self, name: str) -> None:
+        """Take notice of a node that is not there any more."""
+        for waiting in self._waiting.values():
+            waiting.is_stale = waiting.is_stale or waiting.node == name
+
     def has_work(self) -> bool:
         """Say whether a pod is to look now, or has failed."""
         return bool(self._due or self._failed)

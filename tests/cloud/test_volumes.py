@@ -9,6 +9,7 @@ import pytest
 
 from kctl import ControlPlane
 from kctl.api.objects import Key, Obj, dig
+from kctl.runtime.controller import Decision
 
 CLAIMS, VOLUMES, DISKS = "persistentvolumeclaims", "persistentvolumes", "volumes.cloud.kctl.dev"
 ATTACHMENTS = "volumeattachments.storage.k8s.io"
@@ -161,6 +162,26 @@ def test_a_node_that_is_not_heard_of_keeps_its_volumes_for_a_while(cluster, tain
         assert len(cluster.client.list(ATTACHMENTS).items) == 1
     cluster.run(advance=30)
     assert cluster.client.list(ATTACHMENTS).items == []
+
+
+def test_a_claim_whose_chosen_node_goes_is_given_another(cluster) -> None:
+    cluster.client.create(CLAIMS, claim())
+    cluster.client.create("pods", pod())
+    cluster.commit()
+    for loop in cluster.converger.manager.loops:
+        if loop.name == "csi-provisioner":
+            loop.controller.decide = lambda *_: Decision()  # it has not got round to it yet
+    cluster.run(advance=0)
+    chosen = get(cluster, CLAIMS, "c")["metadata"]["annotations"]["volume.kubernetes.io/selected-node"]
+    for loop in cluster.converger.manager.loops:
+        if loop.name == "csi-provisioner":
+            del loop.controller.decide
+    cluster.client.delete("nodes", Key("", chosen))
+    cluster.commit()
+    cluster.converge()
+    assert get(cluster, "pods", "p")["status"]["phase"] == "Running"
+    assert get(cluster, "pods", "p")["spec"]["nodeName"] != chosen
+    assert "ProvisioningFailed" in reasons(cluster, "c")
 
 
 def test_a_volume_that_is_taken_away_by_force_is_detached(cluster) -> None:
