@@ -74,7 +74,8 @@ def run(scenario: Scenario, options: argparse.Namespace) -> dict[str, Any]:
     if scenario.filled is not None:
         return preempted(scenario, cluster, kernel, made)
     begin = time.process_time()
-    with_arrays()  # the library's own memory is not the pods'; its time is in the sum
+    if not options.without_numpy and options.memory:
+        with_arrays()  # the memory of the library is not that of the pods
     if options.memory:
         tracemalloc.start()
     before = held()

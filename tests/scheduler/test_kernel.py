@@ -151,3 +151,11 @@ def test_a_pod_that_gets_the_node_kept_for_it_gives_its_nomination_up(cluster: A
     assert kernel.schedule_many(world, others[2:]) == []  # what is left of b is kept
     assert kernel.schedule_many(world, [kept]) == ["b"]
     assert not world.nominated
+
+
+def test_pods_of_a_stateful_set_share_what_is_known_of_their_class(cluster: Any, node: Any, pod: Any) -> None:
+    world = cluster([node(f"n{n}") for n in range(4)])
+    kernel = Kernel(default_profile())
+    pods = [PodInfo(pod(f"db-{n}", cpu="1", labels={"app": "db", "pod": f"db-{n}"})) for n in range(8)]
+    assert len(kernel.schedule_many(world, pods)) == 8
+    assert len({id(state) for state in kernel.states()}) == 1

@@ -79,9 +79,11 @@ class Template:
 
     def pod(self, name: str, **status: Any) -> Obj:
         """Return a pod."""
-        meta = {"name": name, "namespace": self.namespace, "uid": f"uid-{name}", "labels": self.labels}
+        meta: Obj = {"name": name, "namespace": self.namespace, "uid": f"uid-{name}", "labels": self.labels}
         if self.owner is not None:
             meta["ownerReferences"] = [self.owner]
+            if self.owner["kind"] == "StatefulSet":
+                meta["labels"] = {**self.labels, "statefulset.kubernetes.io/pod-name": name}
         return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": self.spec, "status": status}
 
 

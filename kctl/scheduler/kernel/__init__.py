@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from kctl.scheduler.kernel.engine import Kernel, Placed
+from kctl.scheduler.kernel.engine import Kernel
+from kctl.scheduler.kernel.past import Placed
 
 __all__ = ["Kernel", "Placed"]

@@ -21,12 +21,12 @@ from kctl.scheduler.kernel.cells import Cells
 from kctl.scheduler.kernel.counters import Counter
 from kctl.scheduler.kernel.failing import BUDGETS, Failing
 from kctl.scheduler.kernel.landscape import Declined, Landscape, Static
-from kctl.scheduler.kernel.past import rewound
+from kctl.scheduler.kernel.past import Placed
 from kctl.scheduler.kernel.recipe import Recipe
 from kctl.scheduler.kernel.row import Row
 from kctl.scheduler.kernel.rules import Constraints, Maker, Rules, speaks_of
 from kctl.scheduler.kernel.view import View, identity, steps_in
-from kctl.scheduler.plugins.spread_constraints import OWNERS
+from kctl.scheduler.plugins.spread_constraints import OWNERS, default_selector
 from kctl.scheduler.podinfo import PodInfo, Traits
 from kctl.scheduler.shape import SPREAD, TERMS
 
@@ -37,9 +37,11 @@ FEW_HEAPS = 16
 CLASSES = 5120
 """So many classes are kept in all."""
 WORTH_ARRAYS = 1_000_000
-"""With so many pods times nodes to come, NumPy is worth its import."""
+"""With so many pods times nodes to come, NumPy may be worth its import."""
 MANY = 12
 """With so many nodes changed since the last pod, arrays are quicker than heaps."""
+TURNS = 24
+"""After so many classes or turns for which arrays would have been quicker, NumPy is imported."""
 LONG = 48
 """After so many pods in a row, heaps are quicker than arrays."""
 UNCOVERED = 5000
@@ -50,41 +52,21 @@ LOOKED_AT = (BUDGETS, "namespaces", "services", "replicationcontrollers", "repli
 """What a refusal depends on beside nodes and pods."""
 
 
-class Placed(NamedTuple):
-    """A decision made the fast way; :meth:`recall` writes it as the plain way would have."""
-
-    pod: PodInfo
-    node: str
-    obj: Obj
-    """The pod as it was when it was decided about."""
-    at: int
-    """The end of the journal then."""
-    nominated: dict[str, dict[Key, PodInfo]]
-    cluster: Cluster
-    framework: Framework
-    epoch: int
-
-    def recall(self) -> Outcome | None:
-        """Return the decision with all that explains it; None when the cluster has moved on too far."""
-        past = rewound(self.cluster, self.at, self.epoch, self.nominated)
-        return None if past is None else self.framework.schedule(past, PodInfo(self.obj))
-
-
 class State:
     """A class of pods: its row, and what it was made from."""
 
     __slots__ = (
-        "checked",
         "counters",
         "cycle",
         "failing",
-        "made_from",
+        "key",
         "refused",
         "row",
         "rules",
         "static",
         "streak",
         "terms_seen",
+        "users",
         "view_key",
     )
 
@@ -96,15 +78,25 @@ class State:
         self.view_key = view_key
         self.row: Any = None
         """The nodes as its pods see them, in heaps or in arrays."""
-        self.made_from: tuple[Any, ...] = ()
         self.terms_seen = -1
-        self.checked = -1
+        self.key: tuple[Any, ...] | None = None
+        """What the classes that share it have in common."""
+        self.users = 0
         self.failing: Failing | Literal[False] | None = None
         """What keeps its refusals; False when nothing can, None until somebody asks."""
         self.refused: tuple[Any, Outcome] | None = None
         """The last outcome of a pod that fits nowhere, and the state of the cluster for which it holds."""
         self.streak = 0
         """How many pods it had in a row; below zero, how often its turn came after another's."""
+
+
+class Known(NamedTuple):
+    """The state of a class, and what it was made from; None for pods that are not the kernel's."""
+
+    state: State | None
+    made_from: tuple[Any, ...]
+    parts: list[Obj]
+    """The selectors of default constraints."""
 
 
 class Kernel:
@@ -120,18 +112,23 @@ class Kernel:
         self._cluster: Cluster | None = None
         self._landscape: Landscape | None = None
         self._namespaces = -1
-        self._states: dict[Traits, State | None] = {}
+        self._states: dict[Traits, Known] = {}
+        self._fresh: dict[Traits, State | None] = {}
+        """The classes that have been found to be up to date since the pods began."""
+        self._shared: dict[tuple[Any, ...], State] = {}
         self._views: dict[tuple[Any, ...], Any] = {}
         self._vector: Any = None
         """The module with NumPy, once it is worth it; False where there is none."""
+        self._may_load = False
+        self._turns = 0
         self._columns: Any = None
         self._last: State | None = None
         self._nominated: dict[str, dict[Key, PodInfo]] = {}
         """The nominations when the last pods were decided about."""
-        self._heaps: dict[Traits, None] = {}
+        self._heaps: dict[State, None] = {}
         """The classes in heaps, the one not used for longest first."""
         self._counters: dict[Any, Counter] = {}
-        self._batch = 0
+        self._terms = -1
 
     # -- deciding
 
@@ -152,8 +149,7 @@ class Kernel:
         """
         if not self._begin(cluster):
             return []
-        if self._vector is None and pending * len(cluster.tree) >= self._worth_arrays:
-            self._vector = with_arrays() or False
+        self._may_load = self._vector is None and pending * len(cluster.tree) >= self._worth_arrays
         found: list[str] = []
         place, decide = cluster.place, self._decide
         self._nominated = {name: dict(pods) for name, pods in cluster.nominated.items()} if cluster.nominated else {}
@@ -179,12 +175,16 @@ class Kernel:
         is_current = self._landscape is not None and self._landscape.epoch == cluster.epoch
         return [counter for counter in self._counters.values() if counter.users] if is_current else []
 
+    def states(self) -> list[State]:
+        """Return the state of each class that is known, for tests."""
+        return [known.state for known in self._states.values() if known.state is not None]
+
     def _begin(self, cluster: Cluster) -> bool:
         """Get ready for pods; what they depend on beside pods and nodes does not change among them."""
         if not self.is_covering:
             return False
         cluster.snapshot()
-        self._batch += 1
+        self._fresh.clear()
         namespaces = cluster.caches["namespaces"].changes
         landscape = self._landscape
         if (
@@ -201,6 +201,7 @@ class Kernel:
 
     def _forget(self, cluster: Cluster) -> None:
         self._states.clear()
+        self._shared.clear()
         self._views.clear()
         self._heaps.clear()
         self._columns = None
@@ -215,17 +216,24 @@ class Kernel:
             traits = pod.traits = cluster.templates.traits(pod.obj)
         if traits.home is None:
             return ""
-        state = self._states.get(traits)
-        if state is None or state.checked != self._batch or state.terms_seen != cluster.kinds.terms_version:
-            state = self._state(cluster, pod, traits)
+        if self._terms != cluster.kinds.terms_version:
+            self._terms = cluster.kinds.terms_version
+            self._fresh.clear()
+        state = self._fresh.get(traits)
+        if state is None:
+            if traits in self._fresh:
+                return ""
+            state = self._fresh[traits] = self._state(cluster, pod, traits)
             if state is None:
                 return ""
         row = state.row
-        changed = row.catch_up(cluster)
+        changed = -1 if row is None else row.catch_up(cluster)
+        if changed >= MANY and self._may_load:
+            self._turn()
         if changed < 0 or (self._vector and self._wants_other(state, changed)):
-            row = self._lay_out(cluster, traits, state)
+            row = self._lay_out(cluster, state)
         if cluster.nominated or pod.nominated:
-            chosen = self._among_guests(cluster, pod, traits, state)
+            chosen = self._among_guests(cluster, pod, state)
             if chosen is not None:
                 return chosen
             row = state.row
@@ -241,7 +249,7 @@ class Kernel:
         name: str = nodes[place].name
         return name
 
-    def _among_guests(self, cluster: Cluster, pod: PodInfo, traits: Traits, state: State) -> str | None:
+    def _among_guests(self, cluster: Cluster, pod: PodInfo, state: State) -> str | None:
         """Return the node kept for the pod, "" to leave it to the plain way; None when nodes kept for others are out."""
         if not pod.nominated and not any(
             guest.priority >= pod.priority for guests in cluster.nominated.values() for guest in guests.values()
@@ -256,7 +264,7 @@ class Kernel:
             return node.name
         if not isinstance(state.row, Row):
             state.streak = self._long
-            self._lay_out(cluster, traits, state)
+            self._lay_out(cluster, state)
         state.row.block(failing.blocked(cluster, pod))
         return None
 
@@ -270,8 +278,8 @@ class Kernel:
 
     def explain(self, cluster: Cluster, pod: PodInfo) -> Outcome:
         """Decide about a pod that :meth:`schedule_many` has left, as the plain way does."""
-        state = self._states.get(pod.traits)
-        if state is None or state.checked != self._batch or not self.is_covering:
+        state = self._fresh.get(pod.traits)
+        if state is None or state.row is None or not self.is_covering:
             return self._framework.schedule(cluster, pod)
         at = (cluster.version, *(cluster.caches[resource].changes for resource in LOOKED_AT))
         is_guest = bool(pod.nominated) or any(pod.key in guests for guests in cluster.nominated.values())
@@ -292,23 +300,30 @@ class Kernel:
 
     def _state(self, cluster: Cluster, pod: PodInfo, traits: Traits) -> State | None:
         """Return the class of a pod made from what is true now, None when its pods are not the kernel's."""
-        if traits in self._states:
-            state = self._states[traits]
-            if state is None:
-                return None
-            made_from = state.made_from if state.checked == self._batch else self._made_from(cluster, pod)
-            if made_from == state.made_from and self._has_all_terms(cluster, state):
-                state.checked = self._batch
-                return state
-            self._drop(cluster, traits)
+        known = self._states.pop(traits, None)
+        made_from = self._made_from(cluster, pod)
+        if known is not None and known.made_from != made_from and known.parts == self._parts(cluster, pod):
+            known = known._replace(made_from=made_from)
+        if known is not None and known.made_from == made_from and self._has_all_terms(cluster, known.state):
+            self._states[traits] = known  # the last one used
+            return known.state
+        if known is not None:
+            self._drop(cluster, known.state)
         try:
             state = self._build(cluster, pod, traits)
         except Declined:
             state = None
-        self._states[traits] = state
+        self._states[traits] = Known(state, made_from, self._parts(cluster, pod))
         if len(self._states) > CLASSES:
-            self._drop(cluster, next(iter(self._states)))
+            self._drop(cluster, self._states.pop(next(iter(self._states))).state)
         return state
+
+    def _turn(self) -> None:
+        """Note that arrays would have been quicker; load NumPy once that has been so for a while."""
+        self._turns += 1
+        if self._turns >= min(TURNS, self._long):
+            self._may_load = False
+            self._vector = with_arrays() or False
 
     def _wants_other(self, state: State, changed: int) -> bool:
         """Say whether arrays would now be quicker than the heaps of a class, or heaps than its arrays."""
@@ -319,11 +334,13 @@ class Kernel:
         state.streak = min(state.streak, 0) - 1
         return state.streak <= -2 and changed >= min(MANY, self._long) and isinstance(state.row, Row)
 
-    def _lay_out(self, cluster: Cluster, traits: Traits, state: State) -> Any:
+    def _lay_out(self, cluster: Cluster, state: State) -> Any:
         """Lay the nodes out for a class: in arrays while classes take turns, in heaps for long rows of one."""
         landscape = self._landscape
         if landscape is None:
             raise Declined
+        if self._may_load:
+            self._turn()
         cells = Cells(self._recipe, landscape, state.cycle, state.static, state.rules)
         if self._vector and state.streak < self._long:
             if self._columns is None:
@@ -334,33 +351,44 @@ class Kernel:
                 made = self._vector.VectorView(self._columns, landscape, state.cycle, state.static, self._long)
                 view = self._views[key] = made
             state.row = self._vector.VectorRow(cluster, view, cells)
-            self._heaps.pop(traits, None)
+            self._heaps.pop(state, None)
         else:
             view = self._views.get(state.view_key)
             if view is None:
                 view = self._views[state.view_key] = View(cluster, landscape, state.cycle, state.static)
             state.row = Row(cluster, view, cells)
-            self._heaps[traits] = None
+            self._heaps[state] = None
             if len(self._heaps) > (FEW_HEAPS if self._vector else HEAPS):
-                self._drop(cluster, next(iter(self._heaps)))
+                oldest = next(iter(self._heaps))
+                del self._heaps[oldest]
+                oldest.row = None
         if len(self._views) > CLASSES:
             del self._views[next(iter(self._views))]
         return state.row
 
-    def _drop(self, cluster: Cluster, traits: Traits) -> None:
-        state = self._states.pop(traits, None)
-        self._heaps.pop(traits, None)
-        for counter in state.counters if state is not None else ():
+    def _drop(self, cluster: Cluster, state: State | None) -> None:
+        """Let go of a class; with the last one that shares it, of the state."""
+        if state is None:
+            return
+        state.users -= 1
+        if state.users:
+            return
+        self._heaps.pop(state, None)
+        if state.key is not None and self._shared.get(state.key) is state:
+            del self._shared[state.key]
+        for counter in state.counters:
             counter.users -= 1
             if not counter.users:
                 cluster.kinds.unwatch(counter)
                 del self._counters[counter.key]
 
-    def _has_all_terms(self, cluster: Cluster, state: State) -> bool:
+    def _has_all_terms(self, cluster: Cluster, state: State | None) -> bool:
         """Say whether the terms of the kinds that came since speak of the class by known topology keys alone."""
         kinds = cluster.kinds
-        if state.terms_seen == kinds.terms_version:
+        if state is None or state.terms_seen == kinds.terms_version:
             return True
+        if state.key is not None:
+            return False  # others share it, of whom the terms may speak
         namespaces = cluster.namespace_labels()
         rules = state.rules
         for kind in kinds.with_terms():
@@ -393,17 +421,49 @@ class Kernel:
         if any(steps_in(plugin, cycle) for plugin in recipe.others):
             raise Declined
         static, look = landscape.static(cycle)
+        constraints = self._constraints(cluster, pod)
+        view_key = identity(cluster, recipe, pod, look)
+        key = self._shared_key(cluster, pod, constraints, view_key)
+        state = self._shared.get(key) if key is not None else None
+        if state is not None:
+            state.users += 1
+            return state
         maker = Maker(cluster, landscape, cycle, look, self._counters)
-        maker.spread(self._constraints(cluster, pod))
+        maker.spread(constraints)
         maker.terms(filters=recipe.terms_filter is not None, scorer=recipe.scorers.get(TERMS))
-        state = State(cycle, static, maker.rules, identity(cluster, recipe, pod, look))
+        state = State(cycle, static, maker.rules, view_key)
+        state.users = 1
         for counter in state.counters:
             counter.users += 1
-        state.made_from = self._made_from(cluster, pod)
         state.terms_seen = cluster.kinds.terms_version
-        state.checked = self._batch
-        self._lay_out(cluster, traits, state)
+        if key is not None:
+            state.key = key
+            self._shared[key] = state
+        self._lay_out(cluster, state)
         return state
+
+    @staticmethod
+    def _shared_key(
+        cluster: Cluster, pod: PodInfo, constraints: Constraints, view_key: tuple[Any, ...]
+    ) -> tuple[Any, ...] | None:
+        """Return what is the same for pods that differ only in labels nobody asks for, as those of a StatefulSet do.
+
+        None for pods with affinity terms, and while any placed pod has some: terms may ask for any label.
+        """
+        if pod.has_affinity or any(True for _ in cluster.kinds.with_terms()):
+            return None
+        labels = pod.labels
+        asked = [
+            [(c[:3], c.identity, c[5:8], c.matches(labels)) for c in some]
+            for some in (constraints.hard, constraints.soft)
+        ]
+        policy = pod.spec.get("preemptionPolicy")
+        own = (pod.namespace, pod.priority, policy, constraints.needs_keys, cluster.kinds.terms_version)
+        return (*view_key, own, *map(tuple, asked))
+
+    def _parts(self, cluster: Cluster, pod: PodInfo) -> list[Obj]:
+        """Return the selectors that default constraints would have."""
+        return [] if pod.spec.get("topologySpreadConstraints") else default_selector(cluster, pod)
 
     def _constraints(self, cluster: Cluster, pod: PodInfo) -> Constraints:
         hard, scorer = self._recipe.spread_filter, self._recipe.scorers.get(SPREAD)

@@ -6,9 +6,32 @@ A decision made the fast way is explained by making it again there, the plain wa
 
 from __future__ import annotations
 
-from kctl.api.objects import Key
+from typing import NamedTuple
+
+from kctl.api.objects import Key, Obj
 from kctl.scheduler.cluster import IMAGES, PLACED, REMOVED, Cluster
+from kctl.scheduler.framework import Framework, Outcome
 from kctl.scheduler.podinfo import PodInfo
+
+
+class Placed(NamedTuple):
+    """A decision made the fast way; :meth:`recall` writes it as the plain way would have."""
+
+    pod: PodInfo
+    node: str
+    obj: Obj
+    """The pod as it was when it was decided about."""
+    at: int
+    """The end of the journal then."""
+    nominated: dict[str, dict[Key, PodInfo]]
+    cluster: Cluster
+    framework: Framework
+    epoch: int
+
+    def recall(self) -> Outcome | None:
+        """Return the decision with all that explains it; None when the cluster has moved on too far."""
+        past = rewound(self.cluster, self.at, self.epoch, self.nominated)
+        return None if past is None else self.framework.schedule(past, PodInfo(self.obj))
 
 
 def rewound(cluster: Cluster, at: int, epoch: int, nominated: dict[str, dict[Key, PodInfo]]) -> Cluster | None:

@@ -46,7 +46,7 @@ class Columns:
         self.is_exact = all(max(n.allocatable_cpu, n.allocatable_memory) * 100 < LARGEST << 7 for n in nodes)
         self.rows = np.zeros((7, len(nodes)))
         self.pods, self.cpu, self.memory, self.storage, self.nonzero_cpu, self.nonzero_memory, self.before = self.rows
-        self.stamps = np.zeros(len(nodes), dtype=np.int64)
+        self.stamps: Array = np.zeros(len(nodes), dtype=np.int64)
         """The position in the log after each node's last change."""
         self._position = -1
         self.catch_up(cluster)
@@ -100,7 +100,7 @@ class VectorView:
             and more_scores(recipe, cycle, has_images=has_images) is None
         )
         self.mask = None if static.mask is None else np.frombuffer(static.mask, dtype=np.bool_)
-        self.base = np.full(len(self.nodes), NOWHERE, dtype=np.int16)
+        self.base: Array = np.full(len(self.nodes), NOWHERE, dtype=np.int16)
         asked = cycle.pod.requests
         self._asked = (asked.cpu, asked.memory, asked.ephemeral, asked.scored_cpu, asked.scored_memory)
         self._weights = (recipe.weights[ROOM], recipe.weights[BALANCE] if asked.cpu or asked.memory else 0)
@@ -163,7 +163,8 @@ class VectorView:
             mask = None if mask is None else mask[chosen]
         pods, used_cpu, used_memory, used_storage, nonzero_cpu, nonzero_memory, before = rows
         fits = pods > 0
-        more_cpu, more_memory = used_cpu + cpu, used_memory + memory
+        more_cpu: Array = used_cpu + cpu
+        more_memory: Array = used_memory + memory
         if cpu:
             fits &= more_cpu <= cpus
         if memory:
@@ -322,7 +323,7 @@ class VectorRow:
 
     def ties(self, place: int) -> list[int]:
         """Return all nodes as good as the best one, in scheduling order."""
-        total = self.view.base.astype(np.int32)
+        total: Array = self.view.base.astype(np.int32)
         if self._cells is not None:
             total += self._table(*self.cells.open()).take(self._cells)
         found: list[int] = np.flatnonzero(total == total[place]).tolist()
