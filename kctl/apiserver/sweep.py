@@ -24,13 +24,23 @@ ENOUGH = 512
 
 
 def is_due(store: Store, count: int) -> bool:
-    """Say whether ``count`` templates are so many that some may be unused."""
-    return count > ENOUGH and count > ENOUGH + 2 * _noted(store)
+    """Say whether ``count`` templates are so many that some may be unused.
+
+    As long as no more history was forgotten than when somebody looked, none is.
+    """
+    if count <= ENOUGH:
+        return False
+    needed, compacted = _noted(store)
+    return count > ENOUGH + 2 * needed and store.compacted() > compacted
 
 
-def _noted(store: Store) -> int:
-    note = store.hint(NOTE) or b""
-    return int(note) if note.isdigit() else 0
+def _noted(store: Store) -> tuple[int, int]:
+    """Return how many templates were needed when somebody looked, and from where on history was there."""
+    note = (store.hint(NOTE) or b"").split()
+    if not all(part.isdigit() for part in note):
+        return 0, 0
+    needed, compacted = (*map(int, note), 0, 0)[:2]
+    return needed, compacted
 
 
 def sweep(store: Store, head: Head) -> Head:
@@ -39,6 +49,7 @@ def sweep(store: Store, head: Head) -> Head:
     When another process writes meanwhile, perhaps with these templates, nothing is removed.
     """
     kept = store.list(PLACE).items
+    compacted = store.compacted()
     if not kept:
         return head
     try:
@@ -49,7 +60,7 @@ def sweep(store: Store, head: Head) -> Head:
             head = store.commit(head, writes, revision=writes[-1].revision, now=head.now, cause="compact")
     except (Compacted, HeadMoved):
         return head
-    store.set_hint(NOTE, b"%d" % (len(kept) - len(gone)))
+    store.set_hint(NOTE, b"%d %d" % (len(kept) - len(gone), compacted))
     return head
 
 

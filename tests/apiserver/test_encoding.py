@@ -292,6 +292,24 @@ def test_templates_are_swept_when_they_became_many(monkeypatch: pytest.MonkeyPat
     assert len(templates(store)) <= 5
 
 
+def test_no_template_is_looked_for_while_no_history_was_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "ENOUGH", 4)
+    store = MemoryStore()
+    storage = opened(store)
+    for round_ in range(6):
+        for n in range(5):
+            put(storage, pod(n, owner=f"app-{round_}"))
+        storage.commit()
+    many = len(templates(store))
+    assert many > 4
+    assert not sweep.is_due(store, many)
+    store.compact(storage.revision)
+    storage.refresh()
+    assert sweep.is_due(store, many)
+    sweep.sweep(store, store.head())
+    assert not sweep.is_due(store, 10 * many)
+
+
 def test_events_are_held_as_they_are_stored_and_read_as_they_were() -> None:
     store = MemoryStore()
     storage = opened(store)
