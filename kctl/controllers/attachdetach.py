@@ -160,6 +160,9 @@ def _attached(seen: Seen, node: str) -> list[Action]:
     if REQUESTED in annotations_of(attachment):
         actions.append(_note(attachment, None))
     name = vol.unique_name(seen.volume)
+    if (error := dig(attachment, "status", "attachError", "message")) and not dig(attachment, "status", "attached"):
+        text = f'AttachVolume.Attach failed for volume "{seen.volume["metadata"]["name"]}" : {error}'
+        return [*actions, *(Emit(pod, "Warning", "FailedAttachVolume", text, once=True) for pod in seen.pods[node])]
     if not dig(attachment, "status", "attached") or name in attached_to(found):
         return actions
     text = f'AttachVolume.Attach succeeded for volume "{seen.volume["metadata"]["name"]}" '

@@ -306,3 +306,22 @@ def test_a_scenario_starts_while_time_is_asked_to_pass() -> None:
         cp.client.create(SCENARIOS, {**oneliners.manifest_of(["node:node-1=cordon@10s"]), "metadata": {"name": "s"}})
         cp.advance("30s")
         assert log(cp) == [(10, "node/node-1 cordoned")]
+
+
+def test_a_volume_that_is_not_attached_says_why() -> None:
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "data", "namespace": "default"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
+    volumes = [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]
+    fault = {"op": "attach", "error": "Internal", "message": "the disk is stuck", "times": 2}
+    with ControlPlane.open(None, nodes=1, cloud="local") as cp:
+        cp.client.create("persistentvolumeclaims", claim)
+        cp.client.create(DEPLOYMENTS, deployment(replicas=1, volumes=volumes))
+        report = play(cp, events=[{"cloud": fault}])
+        assert report["verdict"] == "Converged"
+        (warning,) = [r for r in report["consequence"] if r.get("reason") == "FailedAttachVolume"]
+        assert "AttachVolume.Attach failed for volume" in warning["message"]
+        assert warning["message"].endswith("rpc error: code = Internal desc = the disk is stuck")
