@@ -44,10 +44,9 @@ apiextensions.v1.CustomResourceConversion
   ~ webhook: conversion webhooks are not called: objects are served in the version they are stored in alone
 core.v1.Container
   = image imagePullPolicy lifecycle livenessProbe name ports readinessProbe resources restartPolicy restartPolicyRules
-  = startupProbe env envFrom
+  = startupProbe env envFrom resizePolicy
   . args command securityContext stdin stdinOnce terminationMessagePath terminationMessagePolicy tty volumeMounts
   . workingDir
-  ~ resizePolicy: containers are not resized in place
   ~ volumeDevices: block devices are taken to be there
 core.v1.Lifecycle
   = postStart preStop
@@ -59,6 +58,8 @@ core.v1.LifecycleHandler
   ~ tcpSocket: it is never connected to, as upstream
 core.v1.SleepAction
   = seconds
+core.v1.ContainerResizePolicy
+  = resourceName restartPolicy
 core.v1.ContainerRestartRule
   = exitCodes
   ~ action!Restart: RestartAllContainers runs the container alone again

@@ -129,6 +129,10 @@ class Going(Stopping):
             status = self.statuses[name]
             if c.state_of(status) != "running":
                 continue
+            if self._is_resized() and _asks_for_restart(container, status):
+                self.note("Killing", f"Container {name} resize requires restart", container)
+                self.statuses[name] = c.terminated(status, self.now)
+                continue
             is_init = self.numbers[name] < len(self.init)
             end = end_of(self.pod, container, status, self.does(container), self.profile, is_init=is_init)
             if end is None:
@@ -394,12 +398,15 @@ class Going(Stopping):
             code = KILLED if stop is not None and stop > 30.0 else self.does(sidecar).stop_code
             self.statuses[sidecar["name"]] = c.terminated(status, self.now, exit_code=code)
 
+    def _is_resized(self) -> bool:
+        """Say whether the spec may have other resources than the kubelet has seen."""
+        return bool(self.old) and self.pod["metadata"].get("generation") != self.old.get("observedGeneration")
+
     def _is_probed(self, container: Obj, status: Obj) -> bool:
         return bool(container.get("readinessProbe")) and c.state_of(status) == "running"
 
     def _refresh_flags(self) -> None:
-        generation = self.pod["metadata"].get("generation")
-        is_resized = bool(self.old) and generation != self.old.get("observedGeneration")
+        is_resized = self._is_resized()
         for group, is_init in ((self.init, True), (self.spec["containers"], False)):
             for container in group:
                 status, does = self.statuses[container["name"]], self.does(container)
@@ -422,4 +429,17 @@ def _not_found(image: str) -> str:
     return (
         f'rpc error: code = NotFound desc = failed to pull and unpack image "{name}": '
         f'failed to resolve reference "{name}": {name}: not found'
+    )
+
+
+def _asks_for_restart(container: Obj, status: Obj) -> bool:
+    """Say whether resources have changed that the container takes only by being run again (resizePolicy)."""
+    policies = {one["resourceName"]: one["restartPolicy"] for one in container.get("resizePolicy") or ()}
+    if "RestartContainer" not in policies.values():
+        return False
+    asked, has = container.get("resources") or {}, status.get("resources") or {}
+    return any(
+        policy == "RestartContainer" and (asked.get(kind) or {}).get(name) != (has.get(kind) or {}).get(name)
+        for name, policy in policies.items()
+        for kind in ("requests", "limits")
     )

@@ -249,6 +249,22 @@ def test_an_annotation_that_cannot_be_read_is_told_of(world):
     assert status_of(world)["ready"] is True
 
 
+@pytest.mark.parametrize(("policy", "restarts"), [("NotRequired", 0), ("RestartContainer", 1)])
+def test_a_container_is_resized_in_place_unless_it_asks_to_be_run_again(world, policy, restarts):
+    resources = {"requests": {"cpu": "100m", "memory": "64Mi"}}
+    resize = [{"resourceName": "cpu", "restartPolicy": policy}]
+    world.create(a_pod(container={"resources": resources, "resizePolicy": resize}))
+    world.settle()
+    pod = world.pod()
+    (container,) = pod["spec"]["containers"]
+    larger = {**container, "resources": {"requests": {"cpu": "200m", "memory": "64Mi"}}}
+    world.client.update("pods", {**pod, "spec": {**pod["spec"], "containers": [larger]}}, subresource="resize")
+    world.settle()
+    assert status_of(world)["resources"]["requests"]["cpu"] == "200m"
+    assert (status_of(world)["restartCount"], status_of(world)["ready"]) == (restarts, True)
+    assert world.undecided() == []
+
+
 def test_rules_of_a_container_come_before_its_policy(world):
     rules = [{"action": "Restart", "exitCodes": {"operator": "In", "values": [42]}}]
     container = {"restartPolicy": "Never", "restartPolicyRules": rules}
