@@ -34,6 +34,8 @@ COMPONENT = "kubelet"
 USER = "system:node:simulated"
 """One user for all simulated kubelets; the real ones are ``system:node:<name>`` each."""
 
+TOLD_ONCE = "FailedMount"
+"""What a kubelet that looks again at the same instant would say again."""
 REFERENCES = "kubelet references"
 REFUSED = "kubelet refused images"
 
@@ -124,7 +126,7 @@ class Kubelet(Controller):
             actions.append(update_status("pods", pod, step.status))
         host = pod["spec"]["nodeName"]
         actions += [
-            Emit(pod, event.type, event.reason, event.message, field_path=event.field_path, host=host)
+            Emit(pod, *event[:3], field_path=event.field_path, host=host, once=event.reason == TOLD_ONCE)
             for event in step.events
         ]
         if step.is_gone:

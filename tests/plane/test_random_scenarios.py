@@ -90,7 +90,7 @@ what_ifs = st.one_of(
     st.builds("ready:{}={}".format, st.sampled_from(WORKLOADS), st.sampled_from(["never", "20s"])),
     st.builds("crash:{}={}@{}s".format, st.sampled_from(WORKLOADS), st.integers(0, 3), st.integers(0, 30)),
     st.builds("exit:job/job={}".format, st.integers(0, 2)),
-    st.builds("cloud:{}=Internal".format, st.sampled_from(["ensure_lb", "create_volume", "detach"])),
+    st.builds("cloud:{}=Internal".format, st.sampled_from(["ensure_lb", "create_volume", "attach", "detach"])),
 )
 
 
