@@ -130,8 +130,15 @@ class Work(NamedTuple):
         code = max(map(code_of, reports))
         if not seeds:
             return reports, code
-        chance = trial.chance(self.settings, seeds, self.carried, self.open)
-        return [*reports[:-1], {**reports[-1], "chance": chance}], max(code, trial.code_of(chance))
+        codes = [code]
+
+        def attempt(plane: ControlPlane) -> list[Obj]:
+            tried = self.carried(plane)
+            codes.append(max(map(code_of, tried)))
+            return tried
+
+        chance = trial.chance(self.settings, seeds, attempt, self.open)
+        return [*reports[:-1], {**reports[-1], "chance": chance}], max(codes)
 
     def carried(self, plane: ControlPlane) -> list[Obj]:
         """Carry it out on a plane and return the reports."""

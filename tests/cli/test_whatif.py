@@ -238,3 +238,9 @@ def test_where_nothing_happens_at_a_time_expectations_are_about_the_whole_rollou
     web.write("k8s/web.yaml", WEB.replace("web:v1", "web:v2"))
     words = ("--what-if", "image:web:v2=fail", "--expect", "max(pods(deploy/web)) >= 5", "--expect", "seconds > 1m")
     assert web("plan", "-f", "k8s", *words, "-o", "json").json()["scenario"]["virtualSeconds"] == 0
+
+
+def test_expectations_have_to_hold_with_every_seed(web: Any) -> None:
+    words = ("plan", "-f", "k8s", "--what-if", "node:node-2=die", "--seeds", "2", "--expect")
+    web(*words, "settled", code=0)
+    web(*words, "converged", code=1)
