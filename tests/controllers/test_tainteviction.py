@@ -239,4 +239,5 @@ def test_a_node_that_goes_takes_the_timers_along(tainted):
     tainted.client.delete("nodes", Key("", "n1"))
     tainted.settle()
     assert leaving(tainted) == []
+    tainted.pass_time(40)  # until the pod garbage collector takes them
     assert all(found["spec"].get("nodeName") is None for found in tainted.pods())
