@@ -161,6 +161,7 @@ class Cluster:
                 return
         self.remove_pod(key)
         self.place(self.templates.info(obj), node)
+        self._trim()
 
     def place(self, pod: PodInfo, node: str) -> None:
         """Count a pod on a node (assume it, when it is not bound yet)."""
@@ -208,6 +209,7 @@ class Cluster:
             self.dirty.lines.append(info.place)
         self._count_out(pod.traits.kinds[pod.terminating], info)
         self._tidy(info)
+        self._trim()
         return pod
 
     def _count_out(self, kind: Kind, info: NodeInfo) -> None:
@@ -273,12 +275,15 @@ class Cluster:
                     info.images_epoch = self.images_epoch
                     self.dirty.lines.append(info.place)
         self.changed.clear()
-        self.journal.trim()
-        self.dirty.trim()
+        self._trim()
 
     def namespace_labels(self) -> NamespaceLabels:
         """Return the labels of namespaces by name."""
         return NamespaceLabels(self.caches)
+
+    def _trim(self) -> None:
+        self.journal.trim()
+        self.dirty.trim()
 
     def _info(self, name: str) -> NodeInfo:
         info = self.nodes.get(name)

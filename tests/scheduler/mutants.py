@@ -92,7 +92,6 @@ MUTANTS = [
     Mutant("images-least", "kctl.scheduler.plugins.image_locality", "MIN_THRESHOLD = 23 * MIB", "MIN_THRESHOLD = 0", RECORDED),
     Mutant("balance-1.35", "kctl.scheduler.plugins.node_resources_balanced_allocation", "return HALF + int_quotient(HALF + after - before, 2)", "return after", RECORDED),
     Mutant("default-requests", "kctl.scheduler.requests", "DEFAULT_CPU = 100", "DEFAULT_CPU = 50", RECORDED),
-    Mutant("labels-missing", "kctl.scheduler.match", "labels.get(key) not in refused", "key in labels and labels[key] not in refused", RECORDED),
     Mutant("wildcard-port", "kctl.scheduler.nodeinfo", "port.ip == ANY_ADDRESS or port.ip in users or", "port.ip in users or", RECORDED),
 ]  # fmt: skip
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from kctl.api.objects import Key, Obj
 from kctl.scheduler import ties
@@ -19,7 +19,6 @@ from kctl.scheduler.extension import Cycle
 from kctl.scheduler.framework import Framework, Outcome
 from kctl.scheduler.kernel.cells import Cells
 from kctl.scheduler.kernel.counters import Counter
-from kctl.scheduler.kernel.failing import BUDGETS, Failing
 from kctl.scheduler.kernel.landscape import Declined, Landscape, Static
 from kctl.scheduler.kernel.past import Placed
 from kctl.scheduler.kernel.recipe import Recipe
@@ -29,6 +28,9 @@ from kctl.scheduler.kernel.view import View, identity, steps_in
 from kctl.scheduler.plugins.spread_constraints import OWNERS, default_selector
 from kctl.scheduler.podinfo import PodInfo, Traits
 from kctl.scheduler.shape import SPREAD, TERMS
+
+if TYPE_CHECKING:
+    from kctl.scheduler.kernel.failing import Failing
 
 HEAPS = 128
 """So many classes are kept in heaps, which are large; the one not used for longest goes first."""
@@ -48,7 +50,14 @@ UNCOVERED = 5000
 """Weights that add up to more are left to the plain way."""
 
 
-LOOKED_AT = (BUDGETS, "namespaces", "services", "replicationcontrollers", "replicasets.apps", "statefulsets.apps")
+LOOKED_AT = (
+    "poddisruptionbudgets.policy",
+    "namespaces",
+    "services",
+    "replicationcontrollers",
+    "replicasets.apps",
+    "statefulsets.apps",
+)
 """What a refusal depends on beside nodes and pods."""
 
 
@@ -271,6 +280,8 @@ class Kernel:
     def _failing(self, cluster: Cluster, state: State) -> Failing | None:
         """Return what keeps the refusals of a class, None for one whose fate hangs on other pods' places."""
         if state.failing is None and self._landscape is not None:
+            from kctl.scheduler.kernel.failing import Failing
+
             state.failing = False
             with suppress(Declined):
                 state.failing = Failing(self._framework, cluster, self._landscape, state.cycle, state.rules)

@@ -28,9 +28,6 @@ from kctl.scheduler.plugins.inter_pod_affinity import State
 from kctl.scheduler.plugins.pod_topology_spread import HardState
 from kctl.scheduler.podinfo import PodInfo
 
-BUDGETS = "poddisruptionbudgets.policy"
-
-
 Check = Callable[[Cycle, NodeInfo], No | None]
 
 
