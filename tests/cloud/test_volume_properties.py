@@ -75,7 +75,7 @@ def check(plane: Any) -> None:
             assert selected is None or selected in nodes
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(worlds(), st.data())
 def test_whatever_is_asked_for_volumes_are_not_shared_and_the_cluster_comes_to_rest(made: Any, data: Any) -> None:
     storage, pods = made

@@ -55,7 +55,7 @@ def outcome(made: list[Obj]) -> tuple[World, Any]:
     return world, bound(world)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.data())
 def test_bindings_are_pairs_and_do_not_depend_on_the_order_of_creation(data: Any) -> None:
     made = data.draw(objects())
