@@ -110,14 +110,14 @@ def play(texts: list[str]) -> None:
             assert (again["revision"], again["residual"]) == (report["revision"], report["residual"]), again["timeline"]
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(what_ifs, min_size=1, max_size=4))
 def test_a_few_random_faults_end_at_rest(texts: list[str]) -> None:
     play(texts)
 
 
 @pytest.mark.slow
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(what_ifs, min_size=1, max_size=6))
 def test_many_random_faults_end_at_rest(texts: list[str]) -> None:
     play(texts)
