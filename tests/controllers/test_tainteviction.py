@@ -9,7 +9,7 @@ import pytest
 from kctl.api.clock import rfc3339
 from kctl.api.objects import Key
 from kctl.controllers.tainteviction import SINCE, TaintedNode, TaintedPod, TaintEvictionController, due_at
-from kctl.runtime.actions import Delete, Emit, Patch, Update
+from kctl.runtime.actions import Delete, Emit, Update
 
 NOW = 1_000_000.0
 BOUND = NOW - 1000
