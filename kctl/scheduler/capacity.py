@@ -33,11 +33,6 @@ class Filled(NamedTuple):
     rooms: dict[str, Obj]
     """What is left of each node: zone, and what is not requested of cpu and memory."""
 
-    @property
-    def count(self) -> int:
-        """How many fit."""
-        return sum(self.nodes.values())
-
     def decision(self) -> Obj | None:
         """Return the decision for the pod that found no node, as explanations have it."""
         return None if self.stopped is None else describe(self.stopped)
