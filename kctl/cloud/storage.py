@@ -36,8 +36,8 @@ class StorageAddOn(Controller):
 
     name = "cloud-storage-controller"
     user = "system:serviceaccount:kube-system:cloud-storage-controller"
-    level = 5
-    """Before anything else of an instant: claims that come in it find their class."""
+    level = 11
+    """After what a set brings: a class of the same name, or another default, is the user's, and stays."""
     writes = (CLASSES, DRIVERS)
 
     def __init__(self) -> None:
