@@ -61,7 +61,7 @@ def rendered_set(stages: Iterable[Sequence[Target]], waves: Sequence[int] = ()) 
 
     A hash shows who can guess what was hashed that the guess is right, and names are not encrypted.
     """
-    objects = [
+    objects: list[Obj] = [
         {
             "file": target.manifest.file,
             "line": target.manifest.line,
