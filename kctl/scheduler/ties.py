@@ -7,7 +7,6 @@ taken, or, with a seed, one that a hash of seed, pod and node picks: as evenly s
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from hashlib import blake2b
 
 Ties = Callable[[str, Sequence[str]], str]
 """Takes a pod's uid and the names of the best nodes in scheduling order; returns one of them."""
@@ -22,6 +21,7 @@ def seeded(seed: int) -> Ties:
     """Return what picks a node by hash; seed 0 takes the first one."""
     if not seed:
         return first
+    from hashlib import blake2b  # 4 ms, and most runs have no seed
 
     def pick(uid: str, best: Sequence[str]) -> str:
         if len(best) == 1:
