@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -131,16 +131,23 @@ def record_lines(record: Obj) -> list[str]:
 
 
 def _pods(record: Obj) -> str:
-    parts = [f"+{_count(n, 'pod')} {name}" for name, n in record["created"].items()]
+    parts = _by_parent("+", record["created"])
     if parts and record["nodes"]:
         parts[-1] += f" on {_count(len(record['nodes']), 'node')}"
-    parts += [f"-{_count(n, 'pod')} {name}" for name, n in record["deleted"].items()]
+    parts += _by_parent("-", record["deleted"])
     if record["deleted"]:
         parts.append(f"peak {record['peak']}")
     if record["deleted"] and record["minAvailable"] is not None:
         parts.append(f"min available {record['minAvailable']}")
     parts += [f"{n} {trouble}" for trouble, n in record["troubled"].items()]
     return f"{_owned(record)}: {', '.join(parts)}, {record['virtualSeconds']:g} s (virtual)"
+
+
+def _by_parent(sign: str, counts: Mapping[str, int]) -> list[str]:
+    """Return a part per ReplicaSet or Job; the Jobs that a CronJob makes in a day are counted together."""
+    if len(counts) <= SHOWN:
+        return [f"{sign}{_count(n, 'pod')} {name}" for name, n in counts.items()]
+    return [f"{sign}{_count(sum(counts.values()), 'pod')} of {_some(list(counts))}"]
 
 
 def _volumes(record: Obj) -> list[str]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from kctl.api import volumes as vol
+from kctl.api.errors import StatusError
 from kctl.api.health import Health
 from kctl.api.objects import Key, Obj, annotations_of, dig, is_deleting, key_of
 from kctl.client.client import Client
@@ -98,6 +99,21 @@ def blocker(client: Client, resource: str, obj: Obj, said: Said) -> Health | Non
         return None
     found = (one for one in Claims(client, said).waiting() if key_of(one.claim) == key_of(obj))
     return next((Health("InProgress", one.reason, one.message) for one in found), None)
+
+
+def first_consumer(client: Client, resource: str, obj: Obj) -> Health | None:
+    """Return the health of a claim that is as it should be without a volume until a pod uses it, None of all others."""
+    if resource != "persistentvolumeclaims" or dig(obj, "status", "phase") != "Pending" or is_deleting(obj):
+        return None
+    if obj["spec"].get("volumeName") or vol.SELECTED_NODE in annotations_of(obj) or not vol.class_name(obj):
+        return None
+    try:
+        found = client.get("storageclasses.storage.k8s.io", "", vol.class_name(obj))
+    except StatusError:
+        return None
+    if not vol.is_delayed(obj, found):
+        return None
+    return Health("Current", "WaitForFirstConsumer", "it waits for the first pod that uses it to have a node")
 
 
 def _named(objects: Iterable[Obj]) -> dict[str, Obj]:

@@ -13,7 +13,7 @@ from kctl.api import health
 from kctl.api.objects import Key, Obj, controller_uid, key_of, printed_name
 from kctl.client.client import Client
 from kctl.gitops import inventory
-from kctl.plan import residual
+from kctl.plan import claims, residual
 from kctl.plan.ownership import ref_of
 
 CHILDREN = ("replicasets.apps", "jobs.batch", "pods")
@@ -52,7 +52,7 @@ def status(client: Client, targets: Sequence[Target], family: Family | None = No
             state = finished(client, target) or MISSING
             nodes.append({"object": _named(target), "namespace": target.key.namespace, **state, "children": []})
         else:
-            nodes.append(node(target.resource, obj, family))
+            nodes.append(node(target.resource, obj, family) | _waiting(client, target.resource, obj))
     left = [blocker.data() for blocker in residual.blockers(client)]
     return {
         "apiVersion": inventory.API_VERSION,
@@ -61,6 +61,11 @@ def status(client: Client, targets: Sequence[Target], family: Family | None = No
         "objects": nodes,
         "blockers": left,
     }
+
+
+def _waiting(client: Client, resource: str, obj: Obj) -> Obj:
+    state = claims.first_consumer(client, resource, obj)
+    return {"health": state.state, "reason": state.reason, "message": state.message} if state else {}
 
 
 MISSING: Obj = {"health": "Missing", "reason": "NotFound", "message": "it was applied and is not there"}

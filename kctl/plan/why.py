@@ -30,7 +30,7 @@ def explain(plane: ControlPlane, resource: str, obj: Obj) -> Obj:
     """Return the Explanation document of an object."""
     client = plane.client
     waits = claims.blocker(client, resource, obj, Told(client).warning)
-    state = waits or health.of(resource, obj)
+    state = waits or claims.first_consumer(client, resource, obj) or health.of(resource, obj)
     family = Family(client)
     tree = node(resource, obj, family)
     blocked = unschedulable(family, resource, obj) if waits is None else []

@@ -72,8 +72,14 @@ def _do(client: Client, act: Act, step: Step, now: float, draining: list[Obj], l
         loads.pop(name, None)
         if not step.is_end and event.number:
             loads[name] = event.number
+            client.get(*_located(target, namespace))  # what is not there yet may come: the load waits, and is said
     else:
         _object(client, event, act.played.scenario.namespace, now)
+
+
+def _located(target: Target, namespace: str) -> tuple[str, str, str]:
+    resource, key = place_of(target, namespace)
+    return resource, key.namespace, key.name
 
 
 def nodes_of(event: Event, nodes: Sequence[Obj]) -> list[Obj]:

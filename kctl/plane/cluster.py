@@ -277,6 +277,9 @@ def _profile(latencies: Mapping[str, Any], errors: list[FieldError]) -> Profile:
         except ValueError as error:
             errors.append(invalid(f"spec.latencies.{name}", value, str(error)))
             continue
+        if seconds < 0:
+            errors.append(invalid(f"spec.latencies.{name}", value, "must not be negative"))
+            continue
         profile = profile._replace(**{known[name]: seconds})
     return profile
 

@@ -21,7 +21,7 @@ from kctl.runtime.faults import Fault
 if TYPE_CHECKING:
     from kctl.api.behaviour import ContainerBehaviour, NodeBehaviour
     from kctl.api.scenario.formulas import Formula
-    from kctl.api.scenario.model import CloudFault, Match, Scenario, WorkloadRule
+    from kctl.api.scenario.model import CloudFault, Event, Match, Scenario, WorkloadRule
     from kctl.api.scenario.steps import Step
     from kctl.runtime.manager import Manager
 
@@ -199,7 +199,17 @@ class Playing:
         rules = [("images", r.place, f"no image {r.match} was pulled") for r in scenario.images]
         rules += [("workloads", r.place, f"there was no pod of {_matched(r.match)}") for r in scenario.workloads]
         rules += [("events", r.place, f"there was no {r.op} to refuse") for r in scenario.cloud]
-        return [f"{kind}[{n}]: {text}" for kind, n, text in rules if (name, kind, n) not in self._used]
+        told = [f"{kind}[{n}]: {text}" for kind, n, text in rules if (name, kind, n) not in self._used]
+        return told + self._unfelt(scenario.events)
+
+    def _unfelt(self, events: Sequence[Event]) -> list[str]:
+        """Return the loads that change nothing: no formula anywhere says what is used under a load."""
+        rules = [rule for played in self._played.values() for rule in played.scenario.workloads]
+        formulas = [formula for rule in rules for formula in (rule.cpu, rule.memory) if formula is not None]
+        if any("load" in formula.names for formula in formulas):
+            return []
+        loads = [event for event in events if event.scope == "load"]
+        return [f"events[{e.place}]: no workload's usage says what this load costs: nothing scales" for e in loads]
 
     # Loads
 

@@ -10,7 +10,7 @@ import pytest
 from kctl import ControlPlane
 from kctl.api.objects import Key, Obj
 from kctl.cli.layers import record_lines
-from kctl.plan import claims, residual
+from kctl.plan import claims, residual, tree
 
 CLAIMS, CLASSES, VOLUMES = "persistentvolumeclaims", "storageclasses.storage.k8s.io", "persistentvolumes"
 
@@ -120,6 +120,15 @@ def test_a_claim_that_waits_for_its_first_pod_blocks_nothing(cp: ControlPlane) -
     assert run(cp, claim())["verdict"] == "Converged"
     found = cp.client.get(CLAIMS, "default", "c")
     assert claims.blocker(cp.client, CLAIMS, found, lambda _: None) is None
+
+
+def test_the_status_of_a_claim_that_waits_for_its_first_pod_agrees_with_the_verdict(cp: ControlPlane) -> None:
+    assert run(cp, claim())["verdict"] == "Converged"
+    told = tree.status(cp.client, [tree.Target(CLAIMS, Key("default", "c"))])
+    assert told["current"]
+    assert told["objects"][0]["reason"] == "WaitForFirstConsumer"
+    run(cp, storage_class("x", "ebs.csi.aws.com"), claim("d", cls="x"))
+    assert not tree.status(cp.client, [tree.Target(CLAIMS, Key("default", "d"))])["current"]
 
 
 def test_a_pod_names_the_volume_that_is_elsewhere(cp: ControlPlane) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kctl.cli import layers
 from kctl.client.client import WatchEvent
 from kctl.plan import consequence
 
@@ -121,3 +122,11 @@ def test_a_node_in_both_lists_was_replaced_and_one_that_only_changed_is_in_neith
     made = WatchEvent("ADDED", "nodes", node("n2", "2"), None)
     assert records([changed, *gone, made], []) == [{"type": "nodes", "created": ["n2"], "deleted": ["n2", "n3"]}]
     assert records([changed], []) == []
+
+
+def test_the_jobs_of_a_cron_job_are_counted_together_when_they_are_many() -> None:
+    jobs = {f"cj-{n}": 1 for n in range(8)}
+    record = {"type": "pods", "namespace": "default", "owner": "cronjob.batch/cj", "created": jobs, "deleted": jobs}
+    record |= {"nodes": ["a"], "peak": 1, "minAvailable": None, "troubled": {}, "virtualSeconds": 9.0}
+    some = "8 pods of cj-0, cj-1, cj-2, cj-3, cj-4, cj-5 and 2 more"
+    assert layers.record_lines(record) == [f"cronjob.batch/cj: +{some} on 1 node, -{some}, peak 1, 9 s (virtual)"]

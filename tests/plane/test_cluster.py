@@ -65,6 +65,7 @@ BAD = [
     ({"nodeGroups": [{"name": "a", "zones": "x"}]}, "spec.nodeGroups[0]"),
     ({"nodeGroups": [{"name": "a"}], "nodes": 3}, "spec.nodes"),
     ({"latencies": {"imagePull": "soon"}}, "spec.latencies.imagePull"),
+    ({"latencies": {"imagePull": "-5s"}}, "spec.latencies.imagePull"),
     ({"latencies": {"lunch": "1h"}}, "spec.latencies"),
 ]
 

@@ -301,6 +301,16 @@ def test_rules_that_speak_of_nothing_are_told() -> None:
         ]
 
 
+def test_a_load_that_nothing_feels_is_told() -> None:
+    with ControlPlane.open(None, nodes=1) as cp:
+        cp.client.create(DEPLOYMENTS, deployment())
+        assert cp.play("load:deploy/web=300@10s", "load:svc/nosuch=300@20s")["warnings"] == [
+            'scenario what-if: +20s service/nosuch load 300/s: services "nosuch" not found',
+            "scenario what-if: events[0]: no workload's usage says what this load costs: nothing scales",
+            "scenario what-if: events[1]: no workload's usage says what this load costs: nothing scales",
+        ]
+
+
 def test_a_scenario_starts_while_time_is_asked_to_pass() -> None:
     with ControlPlane.open(None, nodes=1) as cp:
         cp.client.create(SCENARIOS, {**oneliners.manifest_of(["node:node-1=cordon@10s"]), "metadata": {"name": "s"}})
