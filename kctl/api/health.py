@@ -8,6 +8,7 @@ events; :mod:`kctl.plan.residual` joins the two.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Literal, NamedTuple
@@ -96,11 +97,19 @@ def _containers(pod: Obj) -> Health:
         waiting = dig(found, "state", "waiting")
         if waiting and waiting.get("reason") not in ("PodInitializing", "ContainerCreating"):
             message = waiting.get("message") or f"container {found['name']} is waiting"
-            return Health("Failed", waiting.get("reason", "Waiting"), message)
+            return Health("Failed", waiting.get("reason", "Waiting"), without_pod(message))
     not_ready = condition(pod, "ContainersReady") or condition(pod, "Ready") or {}
     if any(dig(found, "state", "waiting") for found in status.get("containerStatuses") or ()):
         return Health("InProgress", "ContainerCreating", str(not_ready.get("message", "")))
     return Health("InProgress", not_ready.get("reason") or "NotReady", not_ready.get("message") or "not ready")
+
+
+OWN_POD = re.compile(r" (?:in pod |pod=)\S+_\S+\([0-9a-f-]{36}\)$")
+
+
+def without_pod(message: str) -> str:
+    """Return a kubelet's message without the pod it ends with: what many pods say alike is told once."""
+    return OWN_POD.sub("", message)
 
 
 def _deployment(deployment: Obj) -> Health:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from kctl.api.health import without_pod
 from kctl.api.objects import Obj, condition, controller_of, dig
 from kctl.client.client import WatchEvent
 from kctl.plan.ownership import Owners, Ref, ref_of
@@ -192,7 +193,7 @@ class Consequence:
             namespace, uid = about.get("namespace", ""), about.get("uid", "")
             ref = refs.get(uid) or self._owners.top_of(uid) or self._refs.get(uid)
             ref = ref or Ref(namespace, f"{about['kind'].lower()}/{about['name']}")
-            key = (ref, seen["reason"], seen["message"])
+            key = (ref, seen["reason"], without_pod(seen["message"]))
             counts[key] = counts.get(key, 0) + 1
         return [
             {

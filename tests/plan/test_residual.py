@@ -170,3 +170,21 @@ def test_a_warning_about_a_pod_that_was_there_before_names_its_workload() -> Non
         cp.client.update("deployments.apps", {**live, "spec": {**live["spec"], "replicas": 1}})
         warned = [record["owner"] for record in cp.converge()["consequence"] if record["type"] == "warning"]
         assert warned == ["deployment.apps/big"]
+
+
+def test_pods_that_crash_alike_are_one_line_whatever_they_are_called() -> None:
+    spec = {"containers": [{"name": "c", "image": "a:1"}]}
+    template = {"metadata": {"labels": {"a": "b"}, "annotations": {"sim.kctl.dev/exit-code": "3"}}, "spec": spec}
+    web = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {"replicas": 5, "selector": {"matchLabels": {"a": "b"}}, "template": template},
+    }
+    with ControlPlane.open(None, nodes=1) as cp:
+        cp.client.create("deployments.apps", web)
+        report = cp.converge("1h")
+    (entry,) = [entry for entry in report["residual"] if entry["reason"] == "CrashLoopBackOff"]
+    assert (entry["count"], entry["message"]) == (5, "back-off 5m0s restarting failed container=c")
+    (warning,) = [record for record in report["consequence"] if record.get("reason") == "BackOff"]
+    assert (warning["count"], warning["message"]) == (5, "Back-off restarting failed container c")
