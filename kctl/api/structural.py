@@ -18,6 +18,7 @@ from kctl.api.registry import Kind
 from kctl.api.schema import checks, gotypes
 from kctl.api.schema.node import Node
 from kctl.api.schema.wire import base64_error, read_time
+from kctl.api.sharing import unshared
 
 Unknown = Literal["strict", "warn", "ignore"]
 Steps = tuple[str | int, ...]
@@ -139,7 +140,7 @@ def _clean(node: Node, obj: Obj, known: Obj) -> Obj | None:
     """Return the object as the slow walk would, where that only takes nulls out; None where it would do more."""
     check = checks.check_of(node)
     new = {n: value for n, value in obj.items() if n == "status" or n not in known or known[n] is not value}
-    if check(new):
+    if check(unshared(new, known)):
         return obj
     clean = _without_nulls(node, new)
     if clean is new or not check(clean):

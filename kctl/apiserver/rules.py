@@ -77,7 +77,7 @@ def group_of(kind: Kind) -> str:
     return "" if kind.kind == "Event" else kind.group
 
 
-def default(kind: Kind, obj: Obj, known: Obj | None = None) -> Obj:
+def default(kind: Kind, obj: Obj, known: Obj | None = None, before: Obj | None = None) -> Obj:
     """Return the object with the kind's defaults filled in; see :func:`kctl.api.defaults.apply`."""
     if kind.custom is not None:
         from kctl.api.crd import decoding
@@ -85,7 +85,7 @@ def default(kind: Kind, obj: Obj, known: Obj | None = None) -> Obj:
         return decoding.defaulted(kind.custom, obj)
     from kctl.api import defaults
 
-    return defaults.apply(kind, obj, known=known)
+    return defaults.apply(kind, obj, known=known, before=before)
 
 
 def prepare_create(kind: Kind, obj: Obj, now: float) -> Obj:

@@ -73,7 +73,7 @@ def update(server: APIServer, request: Request, old: Obj | None) -> Obj:
     obj = rules.decode(request, request.kind, obj, old)
     obj = metadata.placed(request, obj)
     metadata.check_name(request, obj)
-    obj = rules.default(request.kind, obj, old if request.subresource == "status" else None)
+    obj = rules.default(request.kind, obj, old if request.subresource == "status" else None, old)
     if old is None:
         if request.kind.resource in ON_UPDATE and not request.subresource:
             from kctl.apiserver import create

@@ -59,6 +59,10 @@ class Change(NamedTuple):
     parts: int
 
 
+FEW = 16
+"""So many keys are put in order whenever they are asked for."""
+
+
 class Index:
     """Objects by a value derived from them."""
 
@@ -66,12 +70,21 @@ class Index:
         self._values = values
         self._objects = objects
         self._found: dict[Hashable, dict[Key, None]] = {}
+        self._order: dict[Hashable, list[Key]] = {}
+        """The keys of a value in order, until they change."""
         self.on = on
 
     def get(self, value: Hashable) -> list[Obj]:
         """Return the objects carrying ``value``, in order of namespace and name."""
-        found, objects = self._found.get(value), self._objects
-        return [objects[key] for key in sorted(found)] if found else []
+        order, objects = self._order.get(value), self._objects
+        if order is None:
+            found = self._found.get(value)
+            if not found:
+                return []
+            order = sorted(found)
+            if len(order) > FEW:
+                self._order[value] = order
+        return [objects[key] for key in order]
 
     def count(self, value: Hashable) -> int:
         """Return how many objects carry ``value``."""
@@ -91,12 +104,14 @@ class Index:
         if before == after:
             return
         for value in before:
+            self._order.pop(value, None)
             bucket = self._found.get(value)
             if bucket is not None:
                 bucket.pop(key, None)
                 if not bucket:
                     del self._found[value]
         for value in after:
+            self._order.pop(value, None)
             self._found.setdefault(value, {})[key] = None
 
     def is_of(self, objects: Mapping[Key, Obj]) -> bool:

@@ -277,7 +277,12 @@ def services_of(pod: Obj, caches: Caches) -> Iterable[Key]:
 
 
 def keys_of_pod(old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
-    """Map a pod to the Services that select it or did, if its endpoint may differ, as GetPodServiceMemberships."""
+    """Map a pod to the Services that select it or did, if its endpoint may differ, as GetPodServiceMemberships.
+
+    A pod that is in no list before and after changes none: it comes without an address, and gets its node so.
+    """
+    if not any(pod is not None and is_included(pod) for pod in (old, new)):
+        return []
     if not services_index(caches) or (old is not None and new is not None and not _endpoint_changed(old, new)):
         return []
     found: dict[Key, None] = {}

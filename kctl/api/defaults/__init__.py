@@ -74,14 +74,15 @@ SPEC_ONLY = {("", "Pod")}
 """Kinds of which the function leaves the status alone."""
 
 
-def apply(kind: Kind, obj: Obj, *, known: Obj | None = None) -> Obj:
+def apply(kind: Kind, obj: Obj, *, known: Obj | None = None, before: Obj | None = None) -> Obj:
     """Return the object with defaults filled in, sharing what does not change.
 
-    ``known`` is the stored object where only its status is to be replaced by that of ``obj``.
+    ``known`` is the stored object where only its status is to be replaced by that of ``obj``,
+    ``before`` the stored object in any case.
     """
     from kctl.api.defaults import wire
 
-    plain = wire.canonical(kind, obj, known)
+    plain = wire.canonical(kind, obj, known, before)
     if known is not None and (kind.group, kind.kind) in SPEC_ONLY:
         from kctl.api.defaults import statuses
 

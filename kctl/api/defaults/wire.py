@@ -15,6 +15,7 @@ from typing import Any, Final
 from kctl.api.objects import Obj
 from kctl.api.registry import Kind
 from kctl.api.schema import Node
+from kctl.api.sharing import unshared
 
 Step = Callable[[Any], Any]
 
@@ -173,10 +174,11 @@ EMPTY_IS_SOMETHING: dict[str, set[str]] = {
 refusal tells [] from null."""
 
 
-def canonical(kind: Kind, obj: Obj, known: Obj | None = None) -> Obj:
+def canonical(kind: Kind, obj: Obj, known: Obj | None = None, before: Obj | None = None) -> Obj:
     """Return the object without what Go would not write, sharing what does not change.
 
     What is shared with ``known``, which went through here before, is not looked at again (except its status).
+    ``before`` is the state that ``obj`` replaces: items of long lists that both share are not looked at again.
     """
     step = _of_kind(kind)
     if step is None:
@@ -187,6 +189,10 @@ def canonical(kind: Kind, obj: Obj, known: Obj | None = None) -> Obj:
         if plain is new:
             return obj
         return {n: plain.get(n, value) for n, value in obj.items() if n not in new or n in plain}
+    if before is not None:
+        less = unshared(obj, before)
+        if less is not obj and step(less) is less:
+            return obj
     done: Obj = step(obj)
     return done
 

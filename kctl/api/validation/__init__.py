@@ -68,7 +68,7 @@ RULES: dict[str, Rules] = {
     "CSIStorageCapacity.storage.k8s.io": Rules("csi", "capacity", "capacity_update", again=True),
     "CertificateSigningRequest.certificates.k8s.io": Rules("others", "certificate", again=True),
     "ControllerRevision.apps": Rules("others", "revision", "revision_update", again=True),
-    "Endpoints": Rules("endpoints", "endpoints", again=True),
+    "Endpoints": Rules("endpoints", "endpoints", "endpoints_update", again=True),
     "FlowSchema.flowcontrol.apiserver.k8s.io": Rules("flow_control", "flow_schema", again=True, unaware=True),
     "IPAddress.networking.k8s.io": Rules("endpoints", "ip_address", "ip_address_update", whole=True),
     "LocalSubjectAccessReview.authorization.k8s.io": Rules("others", "local_review"),

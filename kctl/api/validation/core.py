@@ -241,28 +241,36 @@ def priority_class_update(new: Obj, old: Obj, out: Errors) -> None:
 
 def endpoint_slice(obj: Obj, out: Errors) -> None:
     """Check an EndpointSlice."""
+    _slice(obj, frozenset(), out)
+
+
+def _slice(obj: Obj, known: frozenset[int], out: Errors) -> None:
+    """Check an EndpointSlice, but not the endpoints known by their identity."""
     family = obj.get("addressType") or ""
     if not family:
         out.append(errors.required("addressType"))
     elif family not in ADDRESS_TYPES:
         out.append(errors.not_supported("addressType", family, ADDRESS_TYPES))
-    _endpoints(obj.get("endpoints") or [], family, out)
+    _endpoints(obj.get("endpoints") or [], family, known, out)
     _slice_ports(obj.get("ports") or [], out)
 
 
 def endpoint_slice_update(new: Obj, old: Obj, out: Errors) -> None:
-    """Check a changed EndpointSlice: the kind of address stays."""
-    endpoint_slice(new, out)
+    """Check a changed EndpointSlice: the kind of address stays, and endpoints of the old one's own are good."""
+    same = new.get("addressType") == old.get("addressType")
+    _slice(new, frozenset(map(id, old.get("endpoints") or ())) if same else frozenset(), out)
     if new.get("addressType") != old.get("addressType"):
         out.append(errors.invalid("addressType", new.get("addressType") or "", formats.IMMUTABLE))
 
 
-def _endpoints(values: list[Obj], family: str, out: Errors) -> None:
+def _endpoints(values: list[Obj], family: str, known: frozenset[int], out: Errors) -> None:
     """Check every endpoint: addresses of the family, and its place."""
     if len(values) > MAX_ENDPOINTS:
         out.append(errors.too_many("endpoints", len(values), MAX_ENDPOINTS))
         return
     for n, value in enumerate(values):
+        if id(value) in known:
+            continue
         at = f"endpoints[{n}]"
         addresses = value.get("addresses") or []
         if not addresses:

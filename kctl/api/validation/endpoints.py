@@ -6,6 +6,8 @@ and pkg/apis/networking/validation order them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from kctl.api import errors
 from kctl.api.objects import Obj
 from kctl.api.validation import formats, internal, services
@@ -17,13 +19,30 @@ ONE_EACH = "may specify no more than one IP for each IP family, i.e 192.168.0.0/
 
 def endpoints(obj: Obj, out: Errors) -> None:
     """Check Endpoints."""
+    _endpoints(obj, frozenset(), out)
+
+
+def endpoints_update(new: Obj, old: Obj, out: Errors) -> None:
+    """Check changed Endpoints as new ones; addresses that are the old ones' very own were checked with them."""
+    _endpoints(new, frozenset(map(id, _addresses(old))), out)
+
+
+def _addresses(obj: Obj) -> Iterator[Obj]:
+    for subset in obj.get("subsets") or ():
+        yield from subset.get("addresses") or ()
+        yield from subset.get("notReadyAddresses") or ()
+
+
+def _endpoints(obj: Obj, known: frozenset[int], out: Errors) -> None:
+    """Check Endpoints, but not the addresses known by their identity."""
     for n, subset in enumerate(obj.get("subsets") or ()):
         at, ports = f"subsets[{n}]", subset.get("ports") or []
         if not subset.get("addresses") and not subset.get("notReadyAddresses"):
             out.append(errors.required(at, "must specify `addresses` or `notReadyAddresses`"))
         for name in ("addresses", "notReadyAddresses"):
             for m, address in enumerate(subset.get(name) or ()):
-                _address(address, f"{at}.{name}[{m}]", out)
+                if id(address) not in known:
+                    _address(address, f"{at}.{name}[{m}]", out)
         for m, port in enumerate(ports):
             _port(port, f"{at}.ports[{m}]", out, named=len(ports) > 1)
 
