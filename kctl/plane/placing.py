@@ -42,7 +42,7 @@ class Picture:
         smallest change first.
         """
         plane = self._plane
-        decision = {"revision": plane.revision, **plane.scheduling(*key_of(pod))}
+        decision = {"revision": plane.revision, **plane.scheduling(*key_of(pod), drawn=self._without(pod))}
         if pod["spec"].get("nodeName"):
             nodes = {name: {**found, "obstacles": []} for name, found in decision["nodes"].items()}
             return {**decision, "nodes": nodes, "why": "", "remedies": []}
@@ -56,15 +56,24 @@ class Picture:
             "remedies": _remedies(plane, pod, trial, most) if is_pending and most else [],
         }
 
-    def _trial(self, pod: Obj) -> Trial:
+    def _without(self, pod: Obj) -> Cluster | None:
+        """Return the cluster as drawn, None where the pod itself is in it."""
+        nominated = (pod.get("status") or {}).get("nominatedNodeName")
+        return None if pod["spec"].get("nodeName") or nominated else self._drawn()
+
+    def _drawn(self) -> Cluster:
         from kctl.scheduler.cluster import Cluster
         from kctl.scheduler.explain import fill
-        from kctl.scheduler.trial import Trial
 
         if self._cluster is None:
             self._cluster = Cluster(self._manager.caches)
             fill(self._cluster)
-        return Trial(self._manager.caches, pod, framework_of(self._plane, pod), self._cluster)
+        return self._cluster
+
+    def _trial(self, pod: Obj) -> Trial:
+        from kctl.scheduler.trial import Trial
+
+        return Trial(self._manager.caches, pod, framework_of(self._plane, pod), self._drawn())
 
 
 def framework_of(plane: ControlPlane, pod: Obj) -> Framework | None:

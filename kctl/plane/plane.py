@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from kctl.client.client import Client
     from kctl.plane.converger import Converger, Listener, Progress
     from kctl.runtime.manager import Manager
+    from kctl.scheduler.cluster import Cluster
     from kctl.store.api import Store
 
 __all__ = ["HORIZON", "ControlPlane", "Outcome", "Shape", "open_store", "parse_duration"]
@@ -399,13 +400,13 @@ class ControlPlane:
             out_of_time=out_of_time,
         )
 
-    def scheduling(self, namespace: str, name: str) -> Obj:
+    def scheduling(self, namespace: str, name: str, *, drawn: Cluster | None = None) -> Obj:
         """Return the scheduler's last decision for a pod, computed anew when none was made here.
 
         For a pod that another process placed, on what the log says the cluster was then; ``revision`` says when.
 
         The form is that of "The Python door": node, message, nodes, best, nominated, victims.
-        Raises NotFound when there is no such pod.
+        Raises NotFound when there is no such pod. ``drawn`` is a picture of the cluster as it is now, without the pod.
         """
         from kctl.plane.loops import SCHEDULER
 
@@ -421,7 +422,7 @@ class ControlPlane:
 
         manager.pump()
         pod = self.client.get("pods", namespace, name)
-        return decided(self, pod) or explain(manager.caches, pod, framework_of(self, pod))
+        return decided(self, pod) or explain(manager.caches, pod, framework_of(self, pod), drawn)
 
     def compact(self) -> None:
         """Compact all history, as if the server had been restarted after a compaction."""

@@ -14,17 +14,19 @@ from kctl.scheduler.podinfo import PodInfo, is_terminal
 from kctl.scheduler.profile import default_profile
 
 
-def explain(caches: Caches, pod: Obj, framework: Framework | None = None) -> Obj:
+def explain(caches: Caches, pod: Obj, framework: Framework | None = None, cluster: Cluster | None = None) -> Obj:
     """Decide about ``pod`` as if it came now (a bound pod: as if it were not placed) and say why.
 
     The answer has ``node`` (None when no node fits), ``message``, ``nodes`` (per node: ``reason`` and the ``plugin``
     that gave it, or ``scores`` by plugin and ``total``), ``best`` (all nodes with the highest total), ``nominated`` and
-    ``victims`` (pods that preemption would delete).
+    ``victims`` (pods that preemption would delete). ``cluster`` is one that is filled already, without the pod.
     """
     framework = framework or default_profile()
     info = PodInfo(without_node(pod))
-    cluster = Cluster(caches)
-    fill(cluster, skip=info)
+    if cluster is None:
+        cluster = Cluster(caches)
+        fill(cluster, skip=info)
+    cluster.next_start = 0
     outcome = framework.gated(info) or framework.schedule(cluster, info)
     return describe(outcome)
 
