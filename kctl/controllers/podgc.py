@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from kctl.api.clock import rfc3339
+from kctl.api.clock import parse_time, rfc3339
 from kctl.api.objects import Key, Obj, condition, is_condition_true, is_deleting, key_of, with_condition
 from kctl.client.cache import META, SPEC, STATUS, Cache, Caches, Index, by_node
 from kctl.controllers.pods import is_terminal
@@ -132,6 +132,9 @@ def decide(seen: Seen, now: float) -> Decision:
         return Decision(tuple(_remove(pod))) if is_deleting(pod) else Decision()
     if node is None:
         due = (now if seen.missing is None else seen.missing) + QUARANTINE
+        created = pod["metadata"].get("creationTimestamp")
+        if created and (since := parse_time(created)) >= int(due):
+            due = since + QUARANTINE  # the node's time is over: for pods made since, upstream counts anew
         return Decision(tuple(_remove(pod, _orphaned(pod, now)))) if now >= due else Decision(wake_at=due)
     if is_deleting(pod) and _is_out_of_service(node):
         return Decision(tuple(_remove(pod)))

@@ -112,3 +112,26 @@ def test_a_node_that_comes_in_time_leaves_no_timer(world):
     world.node("late")
     world.settle()
     assert world.manager.next_wake(periodic=False) is None
+
+
+def test_pods_made_anew_on_a_node_long_missing_go_a_quarantine_later_not_at_once():
+    gone = NOW - 100.5
+    again = Seen(pod(age=60.0), None, gone)  # made in the second in which the first ones went
+    assert decide(again, NOW - 60.0).wake_at == NOW - 60.0 + QUARANTINE
+    assert decide(again, NOW - 20.0).actions
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"nodeName": "no", "containers": [{"name": "c"}]}}
+    spec = {"replicas": 1, "selector": {"matchLabels": {"a": "b"}}, "template": template}
+    with ControlPlane.open(None, nodes=1) as cp:
+        template["spec"]["containers"][0]["image"] = "a:1"
+        cp.client.create(
+            "deployments.apps",
+            {
+                "apiVersion": "apps/v1",
+                "kind": "Deployment",
+                "spec": spec,
+                "metadata": {"name": "web", "namespace": "default"},
+            },
+        )
+        start = cp.now
+        assert cp.advance("10m")["verdict"] != "Oscillating"
+        assert cp.now == start + 600
