@@ -21,8 +21,8 @@ from kctl.controllers.endpointslice import (
     is_included,
     keys_of_pod,
     pods_index,
+    pods_of,
     ports_of,
-    rarest,
     services_index,
 )
 from kctl.controllers.endpointslice_placement import HEADLESS, TRIGGERED, port_object
@@ -104,9 +104,7 @@ class EndpointsController(Controller):
         spec = service["spec"]
         if is_deleting(service) or spec.get("type") == "ExternalName" or not spec.get("selector"):
             return None
-        wanted = spec["selector"].items()
-        found = pods_index(caches).get((key.namespace, *rarest(spec["selector"])))
-        pods = tuple(pod for pod in found if wanted <= labels_of(pod).items())
+        pods = pods_of(caches, key.namespace, spec["selector"])
         return Seen(key, service, pods, endpoints, self._made.of(key))
 
     def decide(self, seen: Seen, now: float) -> Decision:
@@ -120,7 +118,7 @@ def decide(seen: Seen) -> Decision:
     if service is None:
         uid = current["metadata"].get("uid", "") if current is not None else ""
         return Decision((Delete(ENDPOINTS, seen.key, uid),))
-    found = (seen.make(service, pod, "") for pod in sorted(seen.pods, key=key_of))
+    found = (seen.make(service, pod, "") for pod in seen.pods)
     listed = [one for one in found if one is not None]
     subsets, cut = subsets_of(service, listed)
     labels = {**{k: v for k, v in labels_of(service).items() if k != HEADLESS}, MANAGED_BY: MANAGER}

@@ -11,6 +11,7 @@ not computed. Services without a selector are left to their owner.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import is_
 from typing import NamedTuple
 
 from kctl.api.objects import Key, Obj, dig, is_deleting, key_of, labels_of
@@ -54,6 +55,10 @@ class Seen(NamedTuple):
     make: Rule[Made | None] = make
 
 
+Wanted = tuple[dict[Ports, dict[str, Obj]], dict[str, str]]
+"""Endpoints by ports and pod uid, and when each pod last changed."""
+
+
 class EndpointSliceController(Controller):
     """Keeps the EndpointSlices of each Service with a selector."""
 
@@ -65,6 +70,8 @@ class EndpointSliceController(Controller):
 
     def __init__(self) -> None:
         self._made = Remembered(make)
+        self._wanted: dict[Key, tuple[Seen, Wanted]] = {}
+        """What slices were to hold when a Service was last looked at: its own writes bring it here again."""
         self.watches = (
             Watch("services", keys_of_self),
             Watch("pods", keys_of_pod, LABELS | META | SPEC | STATUS),
@@ -84,13 +91,12 @@ class EndpointSliceController(Controller):
         service = caches["services"].get(key)
         if service is None or is_deleting(service):
             self._made.forget(key)
+            self._wanted.pop(key, None)
             return None
         spec = service["spec"]
         if spec.get("type") == "ExternalName" or not spec.get("selector"):
             return None
-        wanted = spec["selector"].items()
-        found = pods_index(caches).get((key.namespace, *rarest(spec["selector"])))
-        pods = tuple(pod for pod in found if wanted <= labels_of(pod).items())
+        pods = pods_of(caches, key.namespace, spec["selector"])
         nodes = {pod["spec"].get("nodeName") for pod in pods}
         zones = {}
         for name in nodes:
@@ -101,11 +107,33 @@ class EndpointSliceController(Controller):
 
     def decide(self, seen: Seen, now: float) -> Decision:
         """Compare the slices with the endpoints; see :func:`decide`."""
-        return decide(seen)
+        key = key_of(seen.service)
+        known = self._wanted.get(key)
+        if known is None or not _alike(known[0], seen):
+            known = self._wanted[key] = (seen, wanted(seen))
+        return decide(seen, known[1])
 
 
-def decide(seen: Seen) -> Decision:
-    """Say which slices the Service needs, as Reconciler.Reconcile."""
+def _alike(one: Seen, other: Seen) -> bool:
+    """Say whether the same endpoints are wanted: the same Service, the very same pods, nodes where they were."""
+    before, after = one.service, other.service
+    return (
+        before["spec"] is after["spec"]
+        and before["metadata"]["uid"] == after["metadata"]["uid"]
+        and len(one.pods) == len(other.pods)
+        and all(map(is_, one.pods, other.pods))
+        and one.zones == other.zones
+    )
+
+
+def decide(seen: Seen, known: Wanted | None = None) -> Decision:
+    """Say which slices the Service needs, as Reconciler.Reconcile; ``known`` is what :func:`wanted` would return."""
+    groups, triggers = known or wanted(seen)
+    return Decision(tuple(place(seen.service, groups, seen.slices, triggers)))
+
+
+def wanted(seen: Seen) -> Wanted:
+    """Return the endpoints by their ports and the uids of their pods, and when each pod changed."""
     groups: dict[Ports, dict[str, Obj]] = {}
     triggers: dict[str, str] = {}
     for pod in sorted(seen.pods, key=_name):
@@ -117,7 +145,7 @@ def decide(seen: Seen) -> Decision:
         groups.setdefault(made.ports, {})[uid] = made.endpoint
         if made.since:
             triggers[uid] = made.since
-    return Decision(tuple(place(seen.service, groups, seen.slices, triggers)))
+    return groups, triggers
 
 
 def is_included(pod: Obj) -> bool:
@@ -242,6 +270,15 @@ def _service_values(service: Obj) -> tuple[tuple[str, str, str], ...]:
 def pods_index(caches: Caches) -> Index:
     """Return the index of pods by namespace and each label."""
     return caches["pods"].index("labels", _pod_values, on=LABELS)
+
+
+def pods_of(caches: Caches, namespace: str, selector: dict[str, str]) -> tuple[Obj, ...]:
+    """Return the pods a selector finds, in order of their names."""
+    found = pods_index(caches).get((namespace, *rarest(selector)))
+    if len(selector) == 1:
+        return tuple(found)
+    wanted = selector.items()
+    return tuple(pod for pod in found if wanted <= labels_of(pod).items())
 
 
 def _pod_values(pod: Obj) -> tuple[tuple[str, str, str], ...]:

@@ -27,10 +27,12 @@ class Remembered(Generic[T]):
     def of(self, key: Key) -> Rule[T]:
         """Return the rule for one look at a Service."""
         known = self._known.get(key, {})
-        fresh = self._known[key] = {}
+        fresh: dict[str, tuple[Obj, Obj, str, T]] = {}
 
         def ask(service: Obj, pod: Obj, zone: str) -> T:
             uid = pod["metadata"]["uid"]
+            if not fresh:  # not before: a look that asks nothing forgets nothing
+                self._known[key] = fresh
             entry = known.get(uid)
             if entry is None or entry[0] is not pod or entry[1] is not service["spec"] or entry[2] != zone:
                 entry = (pod, service["spec"], zone, self._rule(service, pod, zone))
