@@ -14,7 +14,17 @@ from kctl.cli import generated
 from kctl.cli.commands import COMMANDS
 from kctl.cli.main import root
 
-OWN_MEANING = {"--expect", "--type", "--from", "--replicas", "--for", "--recursive", "--image", "--selector", "--sort-by"}
+OWN_MEANING = {
+    "--expect",
+    "--type",
+    "--from",
+    "--replicas",
+    "--for",
+    "--recursive",
+    "--image",
+    "--selector",
+    "--sort-by",
+}
 """Flags that mean another thing to another command, some of them in kubectl too."""
 
 
