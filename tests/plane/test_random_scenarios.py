@@ -110,14 +110,30 @@ def play(texts: list[str]) -> None:
             assert (again["revision"], again["residual"]) == (report["revision"], report["residual"]), again["timeline"]
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=4, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(what_ifs, min_size=1, max_size=4))
 def test_a_few_random_faults_end_at_rest(texts: list[str]) -> None:
     play(texts)
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(what_ifs, min_size=1, max_size=6))
 def test_many_random_faults_end_at_rest(texts: list[str]) -> None:
+    play(texts)
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(
+    strict=True, reason="known: the run goes round for ever, or a drain is noted anew by another process"
+)
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["restart:deploy/web@588s", "node:node-1=die@0s", "crash:deploy/web=0@26s", "node:node-*=drain@0s"],
+        ["restart:deploy/web@588s", "node:node-1=die@0s", "node:node-2=terminate@527s", "node:node-*=drain@247s"],
+    ],
+    ids=["containers that are ready for a moment before each crash", "a drain that another process goes on with"],
+)
+def test_faults_that_do_not_come_to_rest_yet(texts: list[str]) -> None:
     play(texts)

@@ -54,7 +54,7 @@ def between(before: Any, after: Any) -> list[Any]:
     """Return the operations that make one value of another, as ``kubectl patch --type json`` takes them."""
     import jsonpatch as library
 
-    found: list[Any] = library.make_patch(before, after).patch
+    found: list[Any] = library.make_patch(_own(before), _own(after)).patch
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kctl.api.crd import formats, lists, pruning, values, version
@@ -133,6 +133,7 @@ PLACE: Obj = {
 }
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first draw on a busy machine
 @given(st.dictionaries(st.sampled_from("abcd"), JSON, max_size=4))
 def test_pruning_and_defaulting_settle_at_once(value: Obj) -> None:
     before = repr(value)
