@@ -29,7 +29,6 @@ LOCAL_DRIVER = "disk.csi.local.kctl.dev"
 """The CSI driver of the local cloud: the one whose sidecars are simulated."""
 MODES = ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod")
 """Access modes in the order in which they are listed."""
-SHORT_MODES = dict(zip(MODES, ("RWO", "ROX", "RWX", "RWOP"), strict=True))
 
 
 def class_name(obj: Obj) -> str:

@@ -8,11 +8,11 @@ here, and resources managed by devices, topology or CPU sets are not looked at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any
 
 from kctl.api import quantity
+from kctl.api.nodeselectors import required_node_affinity
 from kctl.api.objects import Obj, condition, dig, is_condition_true
 from kctl.kubelet.phase import TERMINAL, is_sidecar
 
@@ -122,43 +122,9 @@ def _sum(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
 
 def _selects(spec: Obj, node: Obj) -> bool:
     """Say whether node selector and required affinity allow the node, as GetRequiredNodeAffinity."""
-    labels = node["metadata"].get("labels") or {}
-    if any(labels.get(key) != value for key, value in (spec.get("nodeSelector") or {}).items()):
-        return False
-    path = ("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
-    required = dig(spec, *path)
-    if not required:
-        return True
-    fields = {"metadata.name": node["metadata"]["name"]}
-    for term in required.get("nodeSelectorTerms") or ():
-        expressions, on_fields = term.get("matchExpressions") or (), term.get("matchFields") or ()
-        if (expressions or on_fields) and _all(expressions, labels) and _all(on_fields, fields):
-            return True
-    return False
-
-
-def _all(requirements: Iterable[Obj], labels: Mapping[str, str]) -> bool:
-    return all(_matches(one, labels.get(one["key"])) for one in requirements)
-
-
-def _matches(requirement: Obj, value: str | None) -> bool:
-    operator, values = requirement["operator"], requirement.get("values") or ()
-    if operator in ("Gt", "Lt"):
-        return _compares(value, values, (lambda a, b: a > b) if operator == "Gt" else (lambda a, b: a < b))
-    known: dict[str, bool] = {
-        "In": value is not None and value in values,
-        "NotIn": value is None or value not in values,
-        "Exists": value is not None,
-        "DoesNotExist": value is None,
-    }
-    return known.get(operator, False)
-
-
-def _compares(value: str | None, values: Any, compare: Callable[[int, int], bool]) -> bool:
-    try:
-        return value is not None and len(values) == 1 and compare(int(value), int(values[0]))
-    except ValueError:
-        return False
+    allows = required_node_affinity(spec)
+    metadata = node["metadata"]
+    return allows is None or allows(metadata["name"], metadata.get("labels") or {})
 
 
 def _ports(pod: Obj) -> Iterator[tuple[str, str, int]]:

@@ -25,11 +25,3 @@ class Faults(Protocol):
     def fault(self, op: str, about: Obj, now: float) -> Fault | None:
         """Return the error that ``op`` (``ensure_lb``, ``create_volume``, ``attach_volume`` ...) meets, None for none."""
         ...
-
-
-class NoFaults:
-    """Nothing fails."""
-
-    def fault(self, op: str, about: Obj, now: float) -> Fault | None:
-        """Return None."""
-        return None

@@ -96,13 +96,6 @@ def resource_of(key: str) -> str:
     return key.split("/", 2)[1]
 
 
-def whole_resource(prefix: str) -> str | None:
-    """Return the resource when ``prefix`` covers exactly one whole resource, else None."""
-    if len(prefix) > 2 and prefix[0] == "/" and prefix.find("/", 1) == len(prefix) - 1:
-        return prefix[1:-1]
-    return None
-
-
 def in_order(expect: Head, writes: Sequence[Write], revision: int) -> list[Write]:
     """Return the writes by revision; ValueError when the batch breaks the contract of commit."""
     if revision < expect.revision:

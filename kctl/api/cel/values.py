@@ -173,11 +173,6 @@ def no_overload() -> EvaluationError:
     return EvaluationError("no such overload")
 
 
-def is_number(value: Any) -> bool:
-    """Say whether a value is an int, uint or double."""
-    return type(value) in NUMBERS
-
-
 def equal(a: Any, b: Any) -> bool:
     """Say whether two values are equal; numbers of any kind by their value, other kinds never across."""
     kind, other = type(a), type(b)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from kctl.api.objects import Obj, controller_of, key_of, labels_of
-from kctl.api.scenario.model import ImageRule, Match, WorkloadRule
+from kctl.api.scenario.model import Match, WorkloadRule
 
 HASH_LABEL = "pod-template-hash"
 CANONICAL = {
@@ -89,8 +89,3 @@ def image_matches(pattern: str, image: str) -> bool:
         image = image.partition("/")[2]
         candidates.append(image)
     return any(fnmatchcase(name, pattern) for name in candidates)
-
-
-def image_rule(rules: tuple[ImageRule, ...], image: str) -> ImageRule | None:
-    """Return the first rule about pulling an image."""
-    return next((rule for rule in rules if image_matches(rule.match, image)), None)
