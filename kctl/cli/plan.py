@@ -82,7 +82,7 @@ def command(
     trial.check(seeds, paths)
     if bool(commits) == bool(paths) and (commits or not what.is_any):
         raise UsageError("give manifests with -f PATH, two commits as A..B, or a --what-if")
-    play = whatif.Play(what) if what.is_any else None
+    play = whatif.Play(what, namespace) if what.is_any else None
     how = Options(
         namespace=namespace or "",
         force=force_conflicts,

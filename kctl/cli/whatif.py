@@ -70,12 +70,12 @@ def options(function: F) -> F:
 class Play:
     """A scenario that is to be played in planes."""
 
-    def __init__(self, asked: Asked) -> None:
+    def __init__(self, asked: Asked, namespace: str | None = None) -> None:
         from kctl.plan import whatif
 
         self._manifest = None if asked.scenario is None else _read(asked.scenario)
         base = self._manifest.object if self._manifest is not None else None
-        self.scenario: Scenario = whatif.compose(base, asked.what_ifs, asked.expect)
+        self.scenario: Scenario = whatif.compose(base, asked.what_ifs, asked.expect, namespace=namespace or "")
 
     def begin(self, plane: ControlPlane, *, is_draft: bool = False) -> Witness:
         """Have the plane play it from its next run on; return who is to be told of that run.

@@ -19,12 +19,19 @@ from kctl.plane.plane import ControlPlane
 from kctl.plane.playing import unused
 
 
-def compose(manifest: Obj | None, what_ifs: Sequence[str] = (), expect: Sequence[str] = ()) -> Scenario:
-    """Return the scenario of a manifest (that has been checked) and of texts; UsageError for a wrong text."""
+def compose(
+    manifest: Obj | None, what_ifs: Sequence[str] = (), expect: Sequence[str] = (), *, namespace: str = ""
+) -> Scenario:
+    """Return the scenario of a manifest (that has been checked) and of texts; UsageError for a wrong text.
+
+    ``namespace`` is where objects are looked for, unless the manifest says.
+    """
     for option, texts in (("--what-if", what_ifs), ("--expect", expect)):
         for text in texts:
             _check(option, text)
     whole = oneliners.manifest_of(what_ifs, expect, manifest)
+    if namespace and "namespace" not in whole:
+        whole = {**whole, "namespace": namespace}
     scenario, errors = reading.read(whole)
     if errors:
         raise UsageError("\n".join(map(str, errors)))

@@ -244,3 +244,10 @@ def test_expectations_have_to_hold_with_every_seed(web: Any) -> None:
     words = ("plan", "-f", "k8s", "--what-if", "node:node-2=die", "--seeds", "2", "--expect")
     web(*words, "settled", code=0)
     web(*words, "converged", code=1)
+
+
+def test_what_ifs_are_about_the_namespace_of_the_command(web: Any) -> None:
+    web("create", "ns", "shop")
+    web("apply", "-f", "k8s/web.yaml", "-n", "shop")
+    what = ("--what-if", "scale:deploy/web=2", "--expect", "available(deploy/web) == 2")
+    assert "holds: available(deploy/web) == 2" in web("plan", "-n", "shop", *what).out
