@@ -247,6 +247,7 @@ def test_expectations_have_to_hold_with_every_seed(web: Any) -> None:
 
 
 def test_what_ifs_are_about_the_namespace_of_the_command(web: Any) -> None:
+    web("init")
     web("create", "ns", "shop")
     web("apply", "-f", "k8s/web.yaml", "-n", "shop")
     what = ("--what-if", "scale:deploy/web=2", "--expect", "available(deploy/web) == 2")
