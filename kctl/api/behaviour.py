@@ -35,7 +35,7 @@ Kubelets themselves note on a node ``silent-since`` and ``booted-at``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from math import inf
 from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol
@@ -53,6 +53,15 @@ BOOTED_AT = PREFIX + "booted-at"
 NodeState = Literal["running", "kubelet-stopped", "dead"]
 STATES: tuple[NodeState, ...] = ("running", "kubelet-stopped", "dead")
 PRESSURES = ("memory", "disk", "pid")
+OF_NODES = (STATE, BOOT, PRESSURE, SILENT_SINCE, BOOTED_AT)
+"""What may stand on a node; the last two are kubelets' notes."""
+
+
+class Problem(NamedTuple):
+    """An annotation and what is wrong with it."""
+
+    key: str
+    text: str
 
 
 class Pulling(NamedTuple):
@@ -241,20 +250,44 @@ def pod_behaviour(annotations: Mapping[str, str], below: PodBehaviour | None = N
 
 def problems(annotations: Mapping[str, str]) -> list[str]:
     """Return what of a pod's annotations cannot be read, in words; lints say it."""
-    found = []
-    for key in sorted(annotations):
-        if not key.startswith(PREFIX):
-            continue
-        field = key.removeprefix(PREFIX).partition(".")[0]
-        read = FIELDS.get(field)
+    return [f"{key}: {text}" for key, text in unreadable(annotations)]
+
+
+def unreadable(annotations: Mapping[str, object], containers: Collection[str] | None = None) -> Iterator[Problem]:
+    """Yield a pod's annotations that cannot be read or name a container it lacks, and what is wrong with each.
+
+    ``containers`` are the names of its containers, None when nobody looks at them.
+    """
+    for key in sorted(key for key in annotations if key.startswith(PREFIX)):
+        field, _, container = key.removeprefix(PREFIX).partition(".")
+        read, text = FIELDS.get(field), annotations[key]
         if read is None:
-            found.append(f"{key}: no such annotation; known are {', '.join(sorted(FIELDS))}")
+            yield Problem(key, f"no such annotation; known are {', '.join(sorted(FIELDS))}")
             continue
+        if container and containers is not None and container not in containers:
+            yield Problem(key, f'there is no container "{container}"; there are {", ".join(sorted(containers))}')
+            continue
+        if not isinstance(text, str):
+            continue  # the API server refuses it
         try:
-            read(annotations[key])
+            read(text)
         except ValueError as error:
-            found.append(f"{key}: {annotations[key]!r} cannot be read: {error}")
-    return found
+            yield Problem(key, f"{text!r} cannot be read: {error}")
+
+
+def unreadable_of_node(annotations: Mapping[str, object]) -> Iterator[Problem]:
+    """Yield a node's annotations that cannot be read, and what is wrong with each."""
+    for key in sorted(key for key in annotations if key.startswith(PREFIX)):
+        text = annotations[key]
+        if key not in OF_NODES:
+            known = ", ".join(name.removeprefix(PREFIX) for name in OF_NODES[:-2])
+            yield Problem(key, f"no such annotation of a node; known are {known}")
+        elif key == STATE and isinstance(text, str) and text and text not in STATES:
+            yield Problem(key, f"{text!r} cannot be read: it is none of {', '.join(STATES)}")
+        elif key == PRESSURE and isinstance(text, str):
+            odd = [part.strip() for part in text.split(",") if part.strip() not in (*PRESSURES, "")]
+            if odd:
+                yield Problem(key, f"{odd[0]!r} cannot be read: it is none of {', '.join(PRESSURES)}")
 
 
 def _changed(known: ContainerBehaviour, texts: Mapping[str, str]) -> ContainerBehaviour:

@@ -31,7 +31,7 @@ def check(client: Client, targets: Iterable[Target]) -> list[Finding]:
 
 def rules() -> Sequence[Rule]:
     """Return every rule."""
-    from kctl.plan.lints import budgets, network, ports, references, scaling, selecting
+    from kctl.plan.lints import budgets, network, ports, references, scaling, selecting, simulation
 
     return (
         scaling.replicas,
@@ -47,4 +47,6 @@ def rules() -> Sequence[Rule]:
         ports.probes,
         ports.services,
         network.policies,
+        simulation.pods,
+        simulation.nodes,
     )
