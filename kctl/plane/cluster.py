@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kctl.api import durations, quantity
-from kctl.api.errors import FieldError, KctlError, UsageError, invalid, not_supported, required
+from kctl.api import durations
+from kctl.api.errors import FieldError, KctlError, UsageError, invalid, not_supported
 from kctl.api.objects import Obj
+from kctl.plane.groups import NodeGroup, read_groups
 from kctl.plane.retention import History
 from kctl.runtime.flags import DEFAULT_FLAGS, Flags, named
 from kctl.runtime.flags import parse as parse_flags
@@ -25,7 +26,6 @@ API_VERSION = "kctl.dev/v1"
 KIND = "Cluster"
 MANAGED_LABEL = "kctl.dev/cluster-shape"
 CLOUDS = ("local", "none", "aws", "gcp", "azure")
-MAX_NODES = 15_000
 SPEC_FIELDS = (
     "cloud",
     "controllerManager",
@@ -41,7 +41,6 @@ SPEC_FIELDS = (
     "replicas",
     "scheduler",
 )
-GROUP_FIELDS = ("count", "labels", "name", "pods", "taints", "type", "zones")
 
 
 class ClusterError(KctlError):
@@ -52,19 +51,6 @@ class ClusterError(KctlError):
     def __init__(self, errors: list[FieldError]) -> None:
         super().__init__("\n".join(f"Cluster: {error}" for error in errors))
         self.errors = errors
-
-
-class NodeGroup(NamedTuple):
-    """Equal nodes: how many, how big, where."""
-
-    name: str
-    size: int
-    cpu: str
-    memory: str
-    pods: int
-    zones: tuple[str, ...]
-    labels: Mapping[str, str]
-    taints: tuple[Obj, ...]
 
 
 class Cluster(NamedTuple):
@@ -84,11 +70,6 @@ class Cluster(NamedTuple):
     """A KubeSchedulerConfiguration that was found to be valid."""
     controllers: tuple[str, ...] | None = None
     """Which control loops run, None for all."""
-
-
-def zones_of(region: str) -> tuple[str, ...]:
-    """Return the three zones a region has: ``local-a``, ``local-b``, ``local-c``."""
-    return tuple(f"{region}-{letter}" for letter in "abc")
 
 
 def default(
@@ -141,7 +122,7 @@ def parse(manifest: Mapping[str, Any]) -> Cluster:
     if isinstance(replicas, bool) or replicas not in (1, 3, 5):
         errors.append(not_supported("spec.replicas", str(replicas), ("1", "3", "5")))
     region = str(spec.get("region", "local"))
-    groups = _groups(spec, region, errors)
+    groups = read_groups(spec, region, errors)
     profile = _profile(spec.get("latencies") or {}, errors)
     history = _history(spec.get("history") or {}, errors)
     ignored = _ignored(spec["ignoreDifferences"], errors) if "ignoreDifferences" in spec else ()
@@ -195,73 +176,6 @@ def _ignored(listed: Any, errors: list[FieldError]) -> tuple[Rule, ...]:
     from kctl.gitops import ignoring
 
     return ignoring.of_data(listed, "spec.ignoreDifferences", errors)
-
-
-def _groups(spec: Mapping[str, Any], region: str, errors: list[FieldError]) -> tuple[NodeGroup, ...]:
-    listed = spec.get("nodeGroups")
-    if listed is None:
-        group = {"name": "node", "count": spec.get("nodes", 3), "type": spec.get("nodeType", "4cpu,16Gi")}
-        return (_group(group, "spec", region, errors),)
-    if "nodes" in spec or "nodeType" in spec:
-        errors.append(invalid("spec.nodes", spec.get("nodes"), "may not be set together with nodeGroups"))
-    if not isinstance(listed, list):
-        errors.append(invalid("spec.nodeGroups", listed, "must be a list"))
-        return ()
-    groups = []
-    for n, group in enumerate(listed):
-        path = f"spec.nodeGroups[{n}]"
-        if not isinstance(group, dict):
-            errors.append(invalid(path, group, "must be a map"))
-            continue
-        errors += [
-            invalid(f"{path}.{name}", group[name], f"unknown field; known are {', '.join(GROUP_FIELDS)}")
-            for name in sorted(group)
-            if name not in GROUP_FIELDS
-        ]
-        if not group.get("name"):
-            errors.append(required(f"{path}.name"))
-        groups.append(_group(group, path, region, errors))
-    names = [group.name for group in groups]
-    if len(set(names)) != len(names):
-        errors.append(invalid("spec.nodeGroups", names, "names must be unique"))
-    return tuple(groups)
-
-
-def _group(group: Mapping[str, Any], path: str, region: str, errors: list[FieldError]) -> NodeGroup:
-    count = group.get("count", 1)
-    field = "nodes" if path == "spec" else "count"
-    if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= MAX_NODES:
-        errors.append(invalid(f"{path}.{field}", count, f"must be a number from 0 to {MAX_NODES}"))
-        count = 0
-    cpu, memory = _node_type(str(group.get("type", "4cpu,16Gi")), path, errors)
-    pods = group.get("pods", 110)
-    if not isinstance(pods, int) or isinstance(pods, bool) or pods < 1:
-        errors.append(invalid(f"{path}.pods", pods, "must be a number greater than 0"))
-        pods = 110
-    zones = group.get("zones") or zones_of(region)
-    labels = group.get("labels") or {}
-    taints = group.get("taints") or []
-    if not isinstance(zones, list | tuple) or not isinstance(labels, dict) or not isinstance(taints, list):
-        errors.append(invalid(path, dict(group), "zones and taints must be lists, labels a map"))
-        return NodeGroup("", 0, cpu, memory, pods, (), {}, ())
-    return NodeGroup(
-        str(group.get("name", "")), count, cpu, memory, pods, tuple(map(str, zones)), labels, tuple(taints)
-    )
-
-
-def _node_type(text: str, path: str, errors: list[FieldError]) -> tuple[str, str]:
-    """Read ``4cpu,16Gi``."""
-    parts = [part.strip() for part in text.split(",")]
-    field = f"{path}.nodeType" if path == "spec" else f"{path}.type"
-    if len(parts) == 2 and parts[0].endswith("cpu"):
-        cpu, memory = parts[0].removesuffix("cpu"), parts[1]
-        try:
-            if quantity.milli(cpu) > 0 and quantity.value(memory) > 0:
-                return quantity.canonical(cpu), quantity.canonical(memory)
-        except ValueError:
-            pass
-    errors.append(invalid(field, text, 'must be a size such as "4cpu,16Gi"'))
-    return "4", "16Gi"
 
 
 def _profile(latencies: Mapping[str, Any], errors: list[FieldError]) -> Profile:

@@ -59,10 +59,36 @@ BAD = [
     ({"history": {"hours": 1}}, "spec.history.hours"),
     ({"noodles": 3}, "spec.noodles"),
     ({"nodeGroups": [{"count": 1}]}, "spec.nodeGroups[0].name"),
-    ({"nodeGroups": [{"name": "a"}, {"name": "a"}]}, "spec.nodeGroups"),
+    ({"nodeGroups": [{"name": "a"}, {"name": "a"}]}, "spec.nodeGroups[1].name"),
     ({"nodeGroups": [{"name": "a", "size": 1}]}, "spec.nodeGroups[0].size"),
     ({"nodeGroups": ["a"]}, "spec.nodeGroups[0]"),
-    ({"nodeGroups": [{"name": "a", "zones": "x"}]}, "spec.nodeGroups[0]"),
+    ({"nodeGroups": [{"name": "a", "zones": "x"}]}, "spec.nodeGroups[0].zones"),
+    ({"nodeGroups": [{"name": "a", "zones": [True]}]}, "spec.nodeGroups[0].zones[0]"),
+    ({"nodeGroups": [{"name": "a", "zones": ["a zone"]}]}, "spec.nodeGroups[0].zones[0]"),
+    ({"nodeGroups": [{"name": "A_b"}]}, "spec.nodeGroups[0].name"),
+    ({"nodeGroups": [{"name": 3}]}, "spec.nodeGroups[0].name"),
+    ({"nodeGroups": [{"name": "a" * 60}]}, "spec.nodeGroups[0].name"),
+    ({"region": "the moon"}, "spec.region"),
+    ({"nodeGroups": [{"name": "a", "labels": ["x"]}]}, "spec.nodeGroups[0].labels"),
+    ({"nodeGroups": [{"name": "a", "labels": {"gpu": True}}]}, "spec.nodeGroups[0].labels[gpu]"),
+    ({"nodeGroups": [{"name": "a", "labels": {"a b": "x"}}]}, "spec.nodeGroups[0].labels[a b]"),
+    ({"nodeGroups": [{"name": "a", "labels": {"x.y/z": "a b"}}]}, "spec.nodeGroups[0].labels[x.y/z]"),
+    ({"nodeGroups": [{"name": "a", "taints": {}}]}, "spec.nodeGroups[0].taints"),
+    ({"nodeGroups": [{"name": "a", "taints": ["gpu"]}]}, "spec.nodeGroups[0].taints[0]"),
+    ({"nodeGroups": [{"name": "a", "taints": [{"key": "gpu"}]}]}, "spec.nodeGroups[0].taints[0].effect"),
+    ({"nodeGroups": [{"name": "a", "taints": [{"effect": "NoExecute"}]}]}, "spec.nodeGroups[0].taints[0].key"),
+    (
+        {"nodeGroups": [{"name": "a", "taints": [{"key": "k", "effect": "Never"}]}]},
+        "spec.nodeGroups[0].taints[0].effect",
+    ),
+    (
+        {"nodeGroups": [{"name": "a", "taints": [{"key": "k", "value": 1, "effect": "NoExecute"}]}]},
+        "spec.nodeGroups[0].taints[0].value",
+    ),
+    (
+        {"nodeGroups": [{"name": "a", "taints": [{"key": "k", "efect": "NoExecute"}]}]},
+        "spec.nodeGroups[0].taints[0].efect",
+    ),
     ({"nodeGroups": [{"name": "a"}], "nodes": 3}, "spec.nodes"),
     ({"latencies": {"imagePull": "soon"}}, "spec.latencies.imagePull"),
     ({"latencies": {"imagePull": "-5s"}}, "spec.latencies.imagePull"),
@@ -75,6 +101,14 @@ def test_a_mistake_is_named_by_its_field(spec: dict[str, Any], field: str) -> No
     with pytest.raises(clusters.ClusterError) as caught:
         clusters.parse(manifest(**spec))
     assert field in [error.field for error in caught.value.errors]
+
+
+def test_every_taint_is_looked_at_whatever_another_lacks() -> None:
+    taints = [{"key": "k"}, "x", {"key": "k", "value": True, "effect": "NoExecute"}]
+    with pytest.raises(clusters.ClusterError) as caught:
+        clusters.parse(manifest(nodeGroups=[{"name": "a", "taints": taints}]))
+    group = "spec.nodeGroups[0].taints"
+    assert {error.field for error in caught.value.errors} == {f"{group}[0].effect", f"{group}[1]", f"{group}[2].value"}
 
 
 def test_history_and_replicas_are_read_and_written_back() -> None:
