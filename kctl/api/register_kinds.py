@@ -46,7 +46,7 @@ KINDS = """
 ~ ingresses.networking.k8s.io: there is no ingress controller; they get no address
 ~ ipaddresses.networking.k8s.io: not made for services; addresses are allocated without them
 ~ networkpolicies.networking.k8s.io: no traffic, so nothing is blocked
-= servicecidrs.networking.k8s.io: add ranges for IPv4 addresses of services; the cluster's own range is no object
+= servicecidrs.networking.k8s.io: IPv4; a range in use is known by the services that have addresses of it
 = poddisruptionbudgets.policy
 = clusterrolebindings.rbac.authorization.k8s.io
 = clusterroles.rbac.authorization.k8s.io: aggregated in the request that changes one of them

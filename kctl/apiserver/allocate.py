@@ -27,7 +27,8 @@ WITH_PORTS = ("NodePort", "LoadBalancer")
 
 
 RANGES = "servicecidrs.networking.k8s.io"
-"""Objects that add ranges; the cluster's own range is no object."""
+OWN = "kubernetes"
+"""The ServiceCIDR of the cluster's own range, which is looked at first."""
 
 
 def static_band(size: int, *, least: int, most: int, step: int) -> int:
@@ -41,8 +42,7 @@ T = TypeVar("T")
 class Allocator:
     """Knows the addresses and ports in use and hands out free ones."""
 
-    def __init__(self, storage: Storage, cidr: str, ports: tuple[int, int]) -> None:
-        self.network = IPv4Network(cidr)
+    def __init__(self, storage: Storage, ports: tuple[int, int]) -> None:
         self._more: dict[str, tuple[IPv4Network, ...]] = {}
         self.ports = range(ports[0], ports[1] + 1)
         self._ips: Counter[str] = Counter()
@@ -67,8 +67,8 @@ class Allocator:
             self._more[event.object["metadata"]["name"]] = _networks(event.object)
 
     def _ranges(self) -> list[IPv4Network]:
-        """Return the ranges in the order addresses are looked for: the cluster's own, then those of ServiceCIDRs."""
-        return [self.network, *(each for name in sorted(self._more) for each in self._more[name])]
+        """Return the ranges in the order addresses are looked for: the cluster's own, then those of other objects."""
+        return [each for name in sorted(self._more, key=lambda name: (name != OWN, name)) for each in self._more[name]]
 
     def _count(self, service: Obj, sign: int) -> None:
         for address in addresses(service):

@@ -1,7 +1,8 @@
 """The objects every cluster starts with.
 
 Made by the API server itself before anyone asks: the namespaces, the ``kubernetes`` Service
-and the two system PriorityClasses. All servers with one seed, start and network share them.
+and the two system PriorityClasses. All servers with one seed, start and network share them. The range of
+service addresses is there without having been written (see :meth:`kctl.apiserver.server.APIServer._given`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from kctl.api.clock import rfc3339
 from kctl.api.objects import Key, Obj
 
 MANAGER = "kube-apiserver"
+RANGES = "servicecidrs.networking.k8s.io"
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 CRITICAL = {
     "system-cluster-critical": (
@@ -118,4 +120,63 @@ def _kubernetes(address: str) -> Obj:
             "internalTrafficPolicy": "Cluster",
         },
         "status": {"loadBalancer": {}},
+    }
+
+
+@lru_cache(maxsize=4)
+def service_range(seed: int, created: str, service_cidr: str) -> dict[Key, Obj]:
+    """Return the ServiceCIDR ``kubernetes`` as the API server and the service-cidr-controller leave it."""
+    name = "kubernetes"
+    ready = {
+        "type": "Ready",
+        "status": "True",
+        "lastTransitionTime": created,
+        "reason": "",
+        "message": "Kubernetes Service CIDR is ready",
+    }
+    of_condition: Obj = {".": {}, "f:lastTransitionTime": {}, "f:message": {}, "f:status": {}, "f:type": {}}
+    finalizer = "networking.k8s.io/service-cidr-finalizer"
+    owners: tuple[tuple[str, str, Obj, Obj], ...] = (
+        (MANAGER, "Update", {"f:spec": {"f:cidrs": {}}}, {}),
+        (
+            "kube-controller-manager",
+            "Update",
+            {"f:metadata": {"f:finalizers": {".": {}, f'v:"{finalizer}"': {}}}},
+            {},
+        ),
+        (
+            "service-cidr-controller",
+            "Apply",
+            {"f:status": {"f:conditions": {'k:{"type":"Ready"}': of_condition}}},
+            {"subresource": "status"},
+        ),
+    )
+    fields = [
+        {
+            "manager": manager,
+            "operation": operation,
+            "apiVersion": "networking.k8s.io/v1",
+            "time": created,
+            "fieldsType": "FieldsV1",
+            "fieldsV1": owned,
+            **more,
+        }
+        for manager, operation, owned, more in owners
+    ]
+    return {
+        Key("", name): {
+            "kind": "ServiceCIDR",
+            "apiVersion": "networking.k8s.io/v1",
+            "metadata": {
+                "name": name,
+                "uid": names.uid(seed, RANGES, "", name, 0),
+                "resourceVersion": "1",
+                "generation": 1,
+                "creationTimestamp": created,
+                "finalizers": [finalizer],
+                "managedFields": fields,
+            },
+            "spec": {"cidrs": [service_cidr]},
+            "status": {"conditions": [ready]},
+        }
     }

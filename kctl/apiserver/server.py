@@ -56,16 +56,15 @@ class APIServer:
     ) -> None:
         self.clock = clock
         self.seed = seed
-        has_rbac = "RBAC" in authorization
-        self.storage = Storage(store, clock, frozen=frozen, given=self._given if has_rbac else None)
-        self.definitions = definitions.Definitions(self, registry or builtin())
         self.authorization = authorization
+        self._service_cidr = service_cidr
+        self.storage = Storage(store, clock, frozen=frozen, given=self._given)
+        self.definitions = definitions.Definitions(self, registry or builtin())
         self._authorizer: Authorizer | None = None
         self.static_tokens: Mapping[str, User] = {}
         """Tokens a front was configured with (--token-auth-file) and whose they are."""
         self._admission_config = admission
         self._admission: Admission | None = None
-        self._service_cidr = service_cidr
         self._node_ports = node_ports
         self._allocator: Allocator | None = None
         self._ownership: Memo | None = None
@@ -121,13 +120,16 @@ class APIServer:
             self.authorizer.check(authz.of_request(request))
 
     def _given(self, resource: str) -> Mapping[Key, Obj]:
-        """Return the roles and bindings that every cluster has, where this is such a resource."""
-        if not resource.endswith(".rbac.authorization.k8s.io"):
+        """Return what every cluster has of a resource although nobody wrote it: service ranges, roles and bindings."""
+        is_range = resource == bootstrap.RANGES
+        if not is_range and not ("RBAC" in self.authorization and resource.endswith(".rbac.authorization.k8s.io")):
             return {}
-        from kctl.apiserver import bootstrap_rbac
-
         began = self.storage.get("namespaces", Key("", "kube-system"))
         created = began["metadata"]["creationTimestamp"] if began else rfc3339(self.clock.now())
+        if is_range:
+            return bootstrap.service_range(self.seed, created, self._service_cidr)
+        from kctl.apiserver import bootstrap_rbac
+
         return bootstrap_rbac.objects(resource, self.seed, created)
 
     def next_preview(self) -> int:
@@ -253,7 +255,7 @@ class APIServer:
         if self._allocator is None:
             from kctl.apiserver.allocate import Allocator
 
-            self._allocator = Allocator(self.storage, self._service_cidr, self._node_ports)
+            self._allocator = Allocator(self.storage, self._node_ports)
         return self._allocator
 
     @property

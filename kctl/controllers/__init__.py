@@ -41,6 +41,7 @@ CONTROLLERS = {
     "persistentvolumeclaim-protection-controller": "pvcprotection:PVCProtectionController",
     "persistentvolume-protection-controller": "pvprotection:PVProtectionController",
     "volumeattributesclass-protection-controller": "vacprotection:VACProtectionController",
+    "service-cidr-controller": "servicecidr:ServiceCIDRController",
     "ttl-after-finished-controller": "ttlafterfinished:TTLAfterFinishedController",
     "garbage-collector-controller": "garbagecollector:GarbageCollector",
     "namespace-controller": "namespace:NamespaceController",
