@@ -26,6 +26,8 @@ NS = "oracle-ns"
 NODES = tuple(f"general-{n}" for n in range(4))
 ZONE = "zone-general"
 WINDOWS = {"job": 1.3, "cron": 1.3, "gc-cron": 1.3, "svc": 1.6, "node": 0.6}
+READING = 0.3
+"""Seconds the recorder took to read the state after a step: what was due went on meanwhile."""
 MAX_ACTIONS = 400
 MINUTES = re.compile(r"(?<=cron-)\d{8}")
 QUIET = frozenset(("events", "leases.coordination.k8s.io"))
@@ -56,7 +58,7 @@ class Scenario(Heartbeats):
         self.uids: dict[str, tuple[str, str]] = {}
         self.bases: set[str] = set()
         self.sizes: list[tuple[str, int | None]] = []
-        self.writes = 0
+        self.last_write = 0.0
         self._watches: dict[str, Any] = {}
         self._made: set[tuple[str, str]] = set()
         self._set_up()
@@ -94,7 +96,7 @@ class Scenario(Heartbeats):
         meta = obj["metadata"]
         if meta.get("namespace", NS) != NS or event.resource in QUIET:
             return
-        self.writes += 1
+        self.last_write = self.plane.now
         self.uids[meta["uid"]] = (obj["kind"], meta["name"])
         if meta.get("generateName"):
             self.bases.add(meta["generateName"])
@@ -123,11 +125,12 @@ class Scenario(Heartbeats):
 
     def quiesce(self) -> None:
         """Let the loops run until nothing was written for the window; time passes."""
+        self.last_write = self.plane.now
         for _ in range(2000):
-            before = self.writes
-            self._advance(self.window)
-            if self.writes == before:
+            left = self.last_write + self.window - self.plane.now
+            if left <= 0:
                 break
+            self._advance(left)
 
     def _age(self, pod: Obj) -> tuple[Any, ...]:
         meta = pod["metadata"]
@@ -271,6 +274,7 @@ class Scenario(Heartbeats):
         """Let a pod be bound whose volumes were bound at the last moment: the recording still heard of that event."""
         if any(not pod["spec"].get("nodeName") and not pod["status"].get("conditions") for pod in self.pods()):
             self._advance(1.0)
+        self._advance(READING)
 
     # Steps.
 
@@ -281,6 +285,7 @@ class Scenario(Heartbeats):
         self.errors: list[Obj] = []
         self.responses: list[Obj] = []
         self.sizes = []
+        self._advance(READING)
         if op["op"] == "patch" and op["kind"] == "Deployment":
             self._advance(1.1)
         try:
