@@ -17,6 +17,8 @@ from kctl.client.client import WatchEvent
 A = TypeVar("A")
 T = TypeVar("T")
 Values = Callable[[Obj], Iterable[Hashable]]
+Told = Callable[[Key, "Obj | None", "Obj | None"], None]
+"""Is told of the states of an object before and after a change."""
 
 LABELS, OWNERS, META, SPEC, STATUS = 1, 2, 4, 8, 16
 """Parts of an object, as bits. META is all of the metadata that clients change but labels and owners."""
@@ -185,7 +187,8 @@ class Cache:
         self._objects: dict[Key, Obj] = {}
         self._indexes: dict[str, Index] = {}
         self._folds: dict[str, Fold[Any]] = {}
-        self._plans: dict[int, list[Callable[[Key, Obj | None, Obj | None], None]]] = {}
+        self._plans: dict[int, list[Told]] = {}
+        self._followers: list[tuple[Told, int]] = []
         self.index("namespace", _namespace, on=0)
 
     def get(self, key: Key) -> Obj | None:
@@ -254,6 +257,11 @@ class Cache:
             self._plans.clear()
         return found
 
+    def follow(self, told: Told, *, on: int = ALL) -> None:
+        """Call ``told(key, old, new)`` with every change of these parts, once indexes and folds have it."""
+        self._followers.append((told, on))
+        self._plans.clear()
+
     def folds(self) -> dict[str, Fold[Any]]:
         """Return the folds by name."""
         return dict(self._folds)
@@ -310,11 +318,12 @@ class Cache:
             change(key, old, new)
         return Change(event if event.old is old else event._replace(old=old), key, old, new, parts)
 
-    def _plan(self, parts: int) -> list[Callable[[Key, Obj | None, Obj | None], None]]:
+    def _plan(self, parts: int) -> list[Told]:
         """Return what a change of these parts is told to."""
         every = parts == ALL
         told: list[Index | Fold[Any]] = [*self._indexes.values(), *self._folds.values()]
-        return [one.change for one in told if every or one.on & parts]
+        changed: list[Told] = [one.change for one in told if every or one.on & parts]
+        return changed + [follower for follower, on in self._followers if every or on & parts]
 
 
 class Caches:
