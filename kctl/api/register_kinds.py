@@ -22,7 +22,7 @@ KINDS = """
 ~ podtemplates: data for other tools; no controller reads them upstream either
 = replicationcontrollers
 = resourcequotas
-= secrets
+= secrets: tokens of ServiceAccounts are of the newer form, and good only while their Secret is there
 = serviceaccounts
 = services
 ~ apiservices.apiregistration.k8s.io: requests are not passed on to other API servers

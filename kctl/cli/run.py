@@ -74,7 +74,7 @@ def finish(
     *,
     intent: Sequence[Obj] = (),
     warnings: Iterable[str] = (),
-    used: Iterable[tuple[str, Obj]] | None = None,
+    used: Sequence[tuple[str, Obj]] | None = None,
     show_diff: bool = True,
 ) -> int:
     """Print the Report of a run as text, JSON or YAML and return the exit code."""

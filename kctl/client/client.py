@@ -71,7 +71,7 @@ class Client(Protocol):
         """Subscribe to every change of the resource after ``revision``; Expired when compacted."""
         ...
 
-    def create(self, resource: str, obj: Obj, *, dry_run: bool = False) -> Obj:
+    def create(self, resource: str, obj: Obj, *, subresource: str = "", dry_run: bool = False) -> Obj:
         """Create the object and return it as stored; AlreadyExists, Invalid, Forbidden."""
         ...
 

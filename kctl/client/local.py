@@ -119,12 +119,18 @@ class LocalClient:
         self._server.authorize(self._request("watch", self._kind(resource), "", ""))
         return cast("Watch", self._server.watch(resource, revision))
 
-    def create(self, resource: str, obj: Obj, *, dry_run: bool = False) -> Obj:
-        """Create the object and return it as stored; AlreadyExists, Invalid, Forbidden."""
-        kind = self._kind(resource, obj.get("apiVersion", ""))
+    def create(self, resource: str, obj: Obj, *, subresource: str = "", dry_run: bool = False) -> Obj:
+        """Create the object and return it as stored; AlreadyExists, Invalid, Forbidden.
+
+        With ``subresource`` the object is a request about the one of its name: a TokenRequest.
+        """
+        kind = self._kind(resource, "" if subresource else obj.get("apiVersion", ""))
         namespace = obj["metadata"].get("namespace") or ""
+        name = obj["metadata"]["name"] if subresource else ""
         options = Options(field_manager=self._manager, dry_run=dry_run)
-        return self._handle(self._request("create", kind, namespace, "", body=obj, options=options))
+        return self._handle(
+            self._request("create", kind, namespace, name, subresource=subresource, body=obj, options=options)
+        )
 
     def create_many(self, resource: str, template: Obj, metadata: Sequence[Obj]) -> Sequence[Obj]:
         """Create one object per metadata from one template, validated once; stops at the first error."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 CONTROLLERS = {
     "resourcequota-controller": "resourcequota:ResourceQuotaController",
     "serviceaccount-controller": "serviceaccount:ServiceAccountController",
+    "serviceaccount-token-controller": "serviceaccounttoken:ServiceAccountTokenController",
     "root-ca-certificate-publisher-controller": "rootca:RootCAPublisher",
     "node-lifecycle-controller": "nodelifecycle:NodeLifecycleController",
     "ttl-controller": "nodettl:TTLController",

@@ -33,7 +33,7 @@ def build(
     intent: Sequence[Obj] = (),
     warnings: Iterable[str] = (),
     lints: Iterable[Obj] = (),
-    used: Iterable[tuple[str, Obj]] = (),
+    used: Sequence[tuple[str, Obj]] = (),
 ) -> Obj:
     """Return the Report of a run; ``used`` are the (resource, object) pairs that the input had.
 
@@ -46,6 +46,8 @@ def build(
     pods = () if told.is_empty else plane.client.list("pods").items
     left = _blockers(plane)
     met = problems(plane, {(entry["namespace"], entry["message"]) for entry in left})
+    if intent and outcome.end == "Quiet":
+        met += residual.gone(plane.client, used, left)
     left += [{**entry, "leaf": leaves.leaf_of(entry), "chain": [entry["object"]]} for entry in met]
     return {
         "apiVersion": API_VERSION,

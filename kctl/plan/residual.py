@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from kctl.api import health
-from kctl.api.objects import Obj, is_deleting, key_of
+from kctl.api.objects import Obj, annotations_of, is_deleting, key_of
 from kctl.client.client import Client
 from kctl.gitops.applied import sets
 from kctl.gitops.intent import FINISHED
@@ -106,6 +106,38 @@ def blockers(client: Client) -> list[Blocker]:
     found += _intents(client)
     found += drains.waiting(client)
     return _grouped(found)
+
+
+def gone(client: Client, applied: Iterable[tuple[str, Obj]], left: Iterable[Obj]) -> list[Obj]:
+    """Return entries for what was applied just now and is not there any more, though nobody said so.
+
+    ``applied`` are (resource, object) pairs, ``left`` the entries there are: what was refused stands there.
+    Not meant to stay are Jobs with a time to live and hooks that are cleaned up.
+    """
+    told = {(entry["namespace"], entry["object"]) for entry in left if entry["reason"] in ("Refused", "NotApplied")}
+    if any(name.startswith("intent.kctl.dev/") for _, name in told):
+        return []
+    asked: dict[str, list[Obj]] = {}
+    for resource, obj in applied:
+        if not _may_leave(resource, obj):
+            asked.setdefault(resource, []).append(obj)
+    refs: list[Ref] = []
+    for resource, objects in asked.items():
+        found = client.find_many(resource, [key_of(obj) for obj in objects])
+        refs += [ref_of(obj) for obj, there in zip(objects, found, strict=True) if there is None]
+    message = "it was applied, and something has deleted it since"
+    return [
+        Blocker(ref.namespace, ref.text, ref.text, "Gone", message, 1).data()
+        for ref in sorted(refs)
+        if (ref.namespace, ref.text) not in told
+    ]
+
+
+def _may_leave(resource: str, obj: Obj) -> bool:
+    """Say whether an object is meant to go once it has done its work."""
+    if resource == "jobs.batch" and (obj.get("spec") or {}).get("ttlSecondsAfterFinished") is not None:
+        return True
+    return any(name.endswith("hook-delete-policy") for name in annotations_of(obj))
 
 
 def _of(

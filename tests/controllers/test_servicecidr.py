@@ -6,6 +6,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
+
 from kctl.api.clock import rfc3339
 from kctl.api.errors import StatusError
 from kctl.api.objects import Key, Obj
@@ -32,9 +33,11 @@ def cidr(*cidrs: str, name: str = "more", deleting: bool = False, status: Obj | 
 def test_a_new_range_gets_its_finalizer_before_it_is_ready() -> None:
     bare = {**cidr("10.1.0.0/24"), "metadata": {"name": "more"}}
     (patch,) = ServiceCIDRController().decide(Seen(bare, (), ()), NOW).actions
-    assert isinstance(patch, Patch) and patch.patch["metadata"]["finalizers"] == [FINALIZER]
+    assert isinstance(patch, Patch)
+    assert patch.patch["metadata"]["finalizers"] == [FINALIZER]
     (said,) = ServiceCIDRController().decide(Seen(cidr("10.1.0.0/24"), (), ()), NOW).actions
-    assert isinstance(said, Apply) and said.obj["status"]["conditions"][0]["status"] == "True"
+    assert isinstance(said, Apply)
+    assert said.obj["status"]["conditions"][0]["status"] == "True"
 
 
 @pytest.mark.parametrize(
@@ -61,7 +64,8 @@ def test_a_range_goes_when_no_address_is_left_without_one(
     if may_go:
         assert (first.actions, first.wake_at) == ((), NOW + 10)
         (patch,) = later.actions
-        assert isinstance(patch, Patch) and patch.patch["metadata"]["finalizers"] is None
+        assert isinstance(patch, Patch)
+        assert patch.patch["metadata"]["finalizers"] is None
     else:
         (said,) = first.actions
         assert isinstance(said, Apply)

@@ -200,6 +200,15 @@ def test_an_annotation_keeps_findings_back(cluster: ControlPlane, tmp_path: Path
     assert found_in(cluster, tmp_path, text.replace("metadata: {name: web}", note)) == []
 
 
+def test_a_secret_for_a_token_of_nobody_is_found(cluster: ControlPlane, tmp_path: Path) -> None:
+    text = (
+        "apiVersion: v1\nkind: Secret\ntype: kubernetes.io/service-account-token\n"
+        "metadata: {name: s, annotations: {kubernetes.io/service-account.name: robot}}\n"
+    )
+    assert found_in(cluster, tmp_path, text) == [("missing-serviceaccount", 4)]
+    assert found_in(cluster, tmp_path, text.replace("service-account-token", "other")) == []
+
+
 def test_what_the_cluster_has_is_not_missed(tmp_path: Path) -> None:
     with ControlPlane.open(None) as cp:
         cp.converge()

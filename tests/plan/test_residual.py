@@ -188,3 +188,33 @@ def test_pods_that_crash_alike_are_one_line_whatever_they_are_called() -> None:
     assert (entry["count"], entry["message"]) == (5, "back-off 5m0s restarting failed container=c")
     (warning,) = [record for record in report["consequence"] if record.get("reason") == "BackOff"]
     assert (warning["count"], warning["message"]) == (5, "Back-off restarting failed container c")
+
+
+@pytest.mark.parametrize(
+    ("applied", "left", "told"),
+    [
+        pytest.param(config("there"), [], [], id="an object that is there"),
+        pytest.param(config("lost"), [], ["configmap/lost"], id="one that something deleted"),
+        pytest.param(job("lost", ttlSecondsAfterFinished=0), [], [], id="a Job with a time to live"),
+        pytest.param(
+            config("lost"),
+            [{"namespace": "default", "object": "configmap/lost", "reason": "Refused"}],
+            [],
+            id="one that was refused, which stands there already",
+        ),
+        pytest.param(
+            config("lost"),
+            [{"namespace": "", "object": "intent.kctl.dev/set", "reason": "NotApplied"}],
+            [],
+            id="one that is yet to be applied",
+        ),
+    ],
+)
+def test_what_was_applied_and_is_gone_is_said(
+    applied: dict[str, Any], left: list[dict[str, Any]], told: list[str]
+) -> None:
+    with ControlPlane.open(None) as cp:
+        cp.client.create("configmaps", config("there"))
+        resource = "jobs.batch" if applied["kind"] == "Job" else "configmaps"
+        found = residual.gone(cp.client, [(resource, applied)], left)
+        assert [entry["object"] for entry in found] == told

@@ -173,6 +173,12 @@ def _of_ingress(item: Item) -> Iterator[Need]:
         yield Need(SECRETS, tls.get("secretName") or "", f"spec.tls[{n}].secretName")
 
 
+def _of_secret(item: Item) -> Iterator[Need]:
+    if item.obj.get("type") == "kubernetes.io/service-account-token":
+        name = "kubernetes.io/service-account.name"
+        yield Need("serviceaccounts", annotations_of(item.obj).get(name, ""), f"metadata.annotations.{name}")
+
+
 def _of_binding(item: Item) -> Iterator[Need]:
     kind = dig(item.obj, "roleRef", "kind")
     resource = {"Role": "roles", "ClusterRole": "clusterroles"}.get(str(kind))
@@ -181,6 +187,7 @@ def _of_binding(item: Item) -> Iterator[Need]:
 
 
 OTHERS = {
+    SECRETS: _of_secret,
     CLAIMS: _of_claim,
     "statefulsets.apps": _of_stateful_set,
     "ingresses.networking.k8s.io": _of_ingress,
