@@ -1,8 +1,9 @@
-"""delete and deletecollection.
+"""delete: one object, as far as it goes.
 
 As k8s.io/apiserver registry/rest BeforeDelete and the generic store: a pod gets a grace period,
 finalizers hold an object back, propagation policies are finalizers too, and what nothing holds
-is removed at once. Who removes dependents is the garbage collector, not this.
+is removed at once. Who removes dependents is the garbage collector, not this; many at once are
+:mod:`kctl.apiserver.deletions`.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from typing import Any
 from kctl.api.clock import parse_time, rfc3339
 from kctl.api.errors import conflict, forbidden, invalid, not_found, not_supported, unprocessable
 from kctl.api.objects import REMOVED, Key, Obj, dig, evolve
-from kctl.apiserver import definitions, fields
-from kctl.apiserver.request import Listing, Options, Request
+from kctl.apiserver import definitions
+from kctl.apiserver.request import Options, Request
 from kctl.apiserver.server import APIServer
 
 ANSWERED_WITH_OBJECT = frozenset(
@@ -46,24 +47,6 @@ def handle(server: APIServer, request: Request) -> Obj:
     if gone and request.kind.resource not in ANSWERED_WITH_OBJECT:
         return success(request, old)
     return server.in_version(request.kind, final)
-
-
-def collection(server: APIServer, request: Request) -> Listing:
-    """Delete all objects the selectors match; return them as they were."""
-    check_options(request.options)
-    matches = fields.matcher(request.kind, request.options.label_selector, request.options.field_selector)
-    resource = server.stored_as(request.kind.resource)
-    current = server.storage.objects(resource)
-    keys = [k for k in sorted(current) if not request.namespace or k.namespace == request.namespace]
-    found = [current[k] for k in keys if matches is None or matches(current[k])]
-    server.admission.check_delete(request, None)
-    out = []
-    for obj in found:
-        one = request._replace(name=obj["metadata"]["name"], namespace=obj["metadata"].get("namespace", ""))
-        server.admission.check_delete(one, obj)
-        remove(server, one, resource, obj)
-        out.append(server.in_version(request.kind, obj))
-    return Listing(out, server.revision)
 
 
 def success(request: Request, old: Obj) -> Obj:

@@ -145,6 +145,16 @@ class Codec:
         name, *values = json.loads(value)
         return (self._parsed.get(name) or self._template(name)).make(values)
 
+    def may_mention(self, value: bytes, words: tuple[bytes, ...]) -> bool:
+        """Say whether one of the words stands in a value or in its template."""
+        if any(word in value for word in words):
+            return True
+        if value[:1] != b"[":
+            return False
+        name = value[2 : value.index(b'"', 2)].decode()
+        text = self._stored().get(name)
+        return text is None or any(word in text for word in words)
+
     def _template(self, name: str) -> Template:
         text = self._stored().get(name)
         if text is None:

@@ -52,6 +52,11 @@ class PackedObjects(MutableMapping[Key, Obj]):
         self._read[key] = found, obj
         return obj
 
+    def packed(self, key: Key) -> bytes | None:
+        """Return the value an object is held as, None when it is not there or held as it is."""
+        found = self._held.get(key)
+        return found if isinstance(found, bytes) else None
+
     def __setitem__(self, key: Key, obj: Obj) -> None:
         """Hold an object as it is."""
         self._held[key] = obj

@@ -177,10 +177,12 @@ class APIServer:
             from kctl.apiserver import patch
 
             return patch.handle(self, request)
+        if verb == "deletecollection":
+            from kctl.apiserver import deletions
+
+            return deletions.collection(self, request)
         from kctl.apiserver import delete
 
-        if verb == "deletecollection":
-            return delete.collection(self, request)
         return delete.handle(self, request)
 
     def _ask(self, request: Request) -> Obj:

@@ -20,6 +20,38 @@ class Event(NamedTuple):
     object: Obj
     old: Obj | None
 
+    def read(self) -> Event:
+        """Return the event with its objects."""
+        return self
+
+
+class Unread:
+    """The end of an object that nobody has looked at: what stands in an :class:`Event`, made when it is asked for."""
+
+    __slots__ = ("_decode", "_revision", "_value", "resource")
+    type = "DELETED"
+
+    def __init__(self, resource: str, value: bytes, revision: int, decode: Callable[[bytes], Obj]) -> None:
+        self.resource = resource
+        self._value = value
+        self._revision = revision
+        self._decode = decode
+
+    @property
+    def old(self) -> Obj:
+        """Return the object as it was."""
+        return self._decode(self._value)
+
+    @property
+    def object(self) -> Obj:
+        """Return its final state."""
+        old = self.old
+        return {**old, "metadata": {**old["metadata"], "resourceVersion": str(self._revision)}}
+
+    def read(self) -> Event:
+        """Return the event with its objects."""
+        return Event(self.type, self.resource, self.object, self.old)
+
 
 Deliver = Callable[[Event], None]
 Given = Callable[[str], Mapping[Key, Obj]]
@@ -31,7 +63,7 @@ class Step(NamedTuple):
 
     revision: int
     key: Key
-    event: Event
+    event: Event | Unread
     created: int
 
 

@@ -28,6 +28,7 @@ from kctl.apiserver.steps import (
     Step,
     Subscription,
     Table,
+    Unread,
     place_of,
     put_back,
     store_key,
@@ -97,11 +98,11 @@ class Storage:
     def since(self, resource: str, revision: int) -> list[Event]:
         """Return the events of a resource after ``revision``; Expired when compacted."""
         if revision >= self._oldest:
-            return [s.event for s in self._history if s.revision > revision and s.event.resource == resource]
+            return [s.event.read() for s in self._history if s.revision > revision and s.event.resource == resource]
         self._check_compacted(revision)
         older = [self._past_event(c) for c in self._changes(resource, revision)]
-        newer = [s.event for s in self._history if s.revision > self.head.revision and s.event.resource == resource]
-        return older + newer
+        newer = [s for s in self._history if s.revision > self.head.revision and s.event.resource == resource]
+        return older + [step.event.read() for step in newer]
 
     def has(self, resource: str, key: Key) -> bool:
         """Say whether there is an object, without looking at it."""
@@ -153,6 +154,24 @@ class Storage:
         self._history.append(Step(revision, key, event, table.created.pop(key, 0)))
         self._deliver(event)
         return final
+
+    def is_followed(self, resource: str) -> bool:
+        """Say whether anybody hears of changes of a resource."""
+        return bool(self._subscribers.get(resource))
+
+    def remove_unread(self, resource: str, key: Key, words: tuple[bytes, ...]) -> bool:
+        """Take an object out that is held as it is stored; False when it is not, or may have one of the words."""
+        table = self._tables.get(resource) or self._load(resource)
+        objects = table.objects
+        value = objects.packed(key) if isinstance(objects, PackedObjects) else None
+        if value is None or self.codec.may_mention(value, words):
+            return False
+        del objects[key]
+        revision = self.revision = self.revision + 1
+        self._history.append(
+            Step(revision, key, Unread(resource, value, revision, self.decode), table.created.pop(key, 0))
+        )
+        return True
 
     # durability
 
@@ -338,7 +357,7 @@ class Storage:
             name = store_key(resource, key)
             if step.event.type != "DELETED":
                 writes.append(Write(name, next(values), step.revision, self._tables[resource].created[key]))
-            elif first[place].event.old is not None:
+            elif first[place].event.type != "ADDED":
                 writes.append(Write(name, None, step.revision, first[place].created))
         for name, template in encoded.fresh.items():
             self.revision += 1
@@ -362,6 +381,7 @@ class Storage:
         """Remove the templates that nothing refers to."""
         from kctl.apiserver.sweep import sweep
 
+        self._history = [step._replace(event=step.event.read()) for step in self._history]
         self.head = sweep(self.store, self.head)
         self.revision = self.head.revision
         self.codec.forget()

@@ -130,6 +130,24 @@ class Client(Protocol):
         """Delete the object; with ``uid`` only that very one (Conflict otherwise)."""
         ...
 
+    def delete_each(
+        self,
+        resource: str,
+        wanted: Sequence[tuple[Key, str]],
+        *,
+        grace: int | None = None,
+        propagation: Propagation | None = None,
+    ) -> Sequence[Obj | StatusError]:
+        """Delete each (object, uid), "" for any uid; stops after the first refusal, but for what is gone already.
+
+        Returns each as :meth:`delete` leaves it, the refusals in their places.
+        """
+        ...
+
+    def delete_collection(self, resource: str, namespace: str, *, propagation: Propagation | None = None) -> None:
+        """Delete all objects of a namespace."""
+        ...
+
     def bind(self, key: Key, uid: str, node: str) -> None:
         """Bind a pod to a node; Conflict when it is bound already."""
         ...

@@ -5,7 +5,7 @@ It goes through the whole pipeline of the API server, as any other client; only 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
 
@@ -262,6 +262,52 @@ class LocalClient:
         """Delete the object; with ``uid`` only that very one (Conflict otherwise)."""
         options = Options(uid=uid, grace=grace, propagation=propagation or "", dry_run=dry_run)
         return self._handle(self._request("delete", self._kind(resource), key.namespace, key.name, options=options))
+
+    def delete_each(
+        self,
+        resource: str,
+        wanted: Sequence[tuple[Key, str]],
+        *,
+        grace: int | None = None,
+        propagation: Propagation | None = None,
+    ) -> Sequence[Obj | StatusError]:
+        """Delete each (object, uid), "" for any uid; stops after the first refusal, but for what is gone already."""
+        from kctl.apiserver import deletions
+
+        kind = self._kind(resource)
+        options = Options(grace=grace, propagation=propagation or "")
+        out: list[Obj | StatusError] = []
+        for namespace, found in groupby(wanted, lambda one: one[0].namespace):
+            run = list(found)
+            request = self._request("delete", kind, namespace, "", options=options)
+            if self._may(request):
+                out += deletions.each(self._server, request, run)
+            else:
+                out += self._delete_alone(request, run)
+            if isinstance(out[-1], StatusError) and out[-1].reason not in deletions.GONE:
+                break
+        return out
+
+    def _delete_alone(self, request: Request, wanted: Sequence[tuple[Key, str]]) -> Iterator[Obj | StatusError]:
+        """Delete each, asking for each whether the user may; end with the first that is refused."""
+        from kctl.apiserver import deletions
+
+        for one in wanted:
+            try:
+                self._server.authorize(request._replace(name=one[0].name))
+            except StatusError as error:
+                yield error
+                return
+            yield from deletions.each(self._server, request, [one])
+
+    def delete_collection(self, resource: str, namespace: str, *, propagation: Propagation | None = None) -> None:
+        """Delete all objects of a namespace."""
+        from kctl.apiserver import deletions
+
+        options = Options(propagation=propagation or "")
+        request = self._request("deletecollection", self._kind(resource), namespace, "", options=options)
+        self._server.authorize(request)
+        deletions.empty(self._server, request)
 
     def bind(self, key: Key, uid: str, node: str) -> None:
         """Bind a pod to a node; Conflict when it is bound already."""

@@ -4,26 +4,29 @@ In: a terminating Namespace and what is left in it. Out: deletions, the conditio
 it waits for, and at the end the namespace without its finalizer.
 
 Pods go first and everything else only when the last of them is gone, as OrderedNamespaceDeletion.
-Objects of custom resources are found through their definitions.
+Objects of custom resources are found through their definitions. Events are not looked at one by one: they
+go as a collection, with the rest, and hold the namespace only where one of them has finalizers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from kctl.api.clock import parse_time, rfc3339
-from kctl.api.objects import Key, Obj, is_deleting, key_of
+from kctl.api.objects import Key, Obj, dig, is_deleting, key_of
 from kctl.api.registry import builtin
 from kctl.client.cache import Caches
-from kctl.runtime.actions import Action, Delete, Patch, Update
+from kctl.client.client import Client
+from kctl.runtime.act import carry_out
+from kctl.runtime.actions import Action, Delete, DeleteCollection, Patch, Update
 from kctl.runtime.controller import Controller, Decision, Watch, keys_of_self
 
 DEFINITIONS = "customresourcedefinitions.apiextensions.k8s.io"
 FINALIZER = "kubernetes"
 EVENTS = "events"
-"""What holds nothing back: Events go with the rest and are not followed before, for there are many."""
+"""What holds nothing back and nobody follows, for there are many."""
 GRACE = 5.0
 """As upstream's namespaceDeletionGracePeriod: seconds before the contents are touched."""
 FINE = {
@@ -59,7 +62,7 @@ class NamespaceController(Controller):
     writes = ("namespaces", "*")
 
     def __init__(self) -> None:
-        contents = (Watch(resource, keys_of_content) for resource in namespaced_resources() if resource != EVENTS)
+        contents = (Watch(resource, keys_of_content) for resource in _followed())
         self.watches = (Watch("namespaces", keys_of_self), *contents)
 
     def observe(self, caches: Caches, key: Key) -> Seen | None:
@@ -67,13 +70,35 @@ class NamespaceController(Controller):
         namespace = caches["namespaces"].get(key)
         if namespace is None or not is_deleting(namespace):
             return None
-        resources = [*namespaced_resources(), *_custom_resources(caches)]
+        resources = [*_followed(), *_custom_resources(caches)]
         found = ((resource, tuple(caches[resource].in_namespace(key.name))) for resource in resources)
         return Seen(namespace, tuple((resource, objects) for resource, objects in found if objects))
 
     def decide(self, seen: Seen, now: float) -> Decision:
         """Delete what is left; see :func:`decide`."""
         return decide(seen, now)
+
+    def act(self, client: Client, decision: Decision, now: float) -> None:
+        """Carry the decision out; a namespace that is to go stays while Events with finalizers are left in it."""
+        *others, last = decision.actions
+        if not isinstance(last, Update):
+            super().act(client, decision, now)
+            return
+        carry_out(client, others, now=now, component=self.name)
+        name = last.obj["metadata"]["name"]
+        held = client.list(EVENTS, name).items
+        carry_out(client, _wait_for(last.obj, held, now) if held else (last,), now=now, component=self.name)
+
+
+def _wait_for(namespace: Obj, events: list[Obj], now: float) -> tuple[Action, ...]:
+    """Return the write that says which Events the namespace waits for, where that is new."""
+    before = dig(namespace, "status", "conditions", default=[])
+    conditions = conditions_of(before, ((EVENTS, events),), now)
+    return () if conditions == before else (_told(namespace, conditions),)
+
+
+def _told(namespace: Obj, conditions: list[Obj]) -> Patch:
+    return Patch("namespaces", key_of(namespace), {"status": {"conditions": conditions}}, "merge", "status")
 
 
 def decide(seen: Seen, now: float) -> Decision:
@@ -92,25 +117,26 @@ def decide(seen: Seen, now: float) -> Decision:
     pods = tuple((resource, objects) for resource, objects in seen.left if resource == "pods")
     left = pods or seen.left
     deletions = tuple(_delete(left))
-    waits = any(resource != EVENTS or _has_finalizers(objects) for resource, objects in left)
-    if deletions and waits:
-        return Decision(deletions)
-    if waits:
+    events = () if pods else (DeleteCollection(EVENTS, namespace["metadata"]["name"], "Background"),)
+    if deletions:
+        at = next((n for n, action in enumerate(deletions) if _comes_after_events(action.resource)), len(deletions))
+        return Decision((*deletions[:at], *events, *deletions[at:]))
+    if left:
         conditions = conditions_of(status.get("conditions") or [], left, now)
         if conditions == status.get("conditions"):
             return Decision()
-        body = {"status": {"conditions": conditions}}
-        return Decision((Patch("namespaces", key_of(namespace), body, "merge", "status"),))
+        return Decision((*events, _told(namespace, conditions)))
     finalizers = [name for name in namespace["spec"]["finalizers"] if name != FINALIZER]
     spec = {**namespace["spec"], "finalizers": finalizers}
-    return Decision((*deletions, Update("namespaces", {**namespace, "spec": spec}, "finalize")))
+    return Decision((*events, Update("namespaces", {**namespace, "spec": spec}, "finalize")))
 
 
-def _has_finalizers(objects: Iterable[Obj]) -> bool:
-    return any(obj["metadata"].get("finalizers") for obj in objects)
+def _comes_after_events(resource: str) -> bool:
+    known = _followed()
+    return resource not in known or (resource != "pods" and resource > EVENTS)
 
 
-def _delete(left: Iterable[tuple[str, tuple[Obj, ...]]]) -> Iterable[Action]:
+def _delete(left: Iterable[tuple[str, tuple[Obj, ...]]]) -> Iterable[Delete]:
     """Yield the deletion of everything that is not being deleted already."""
     for resource, objects in left:
         for obj in objects:
@@ -118,7 +144,7 @@ def _delete(left: Iterable[tuple[str, tuple[Obj, ...]]]) -> Iterable[Action]:
                 yield Delete(resource, key_of(obj), obj["metadata"].get("uid", ""), None, "Background")
 
 
-def conditions_of(before: list[Obj], left: Iterable[tuple[str, tuple[Obj, ...]]], now: float) -> list[Obj]:
+def conditions_of(before: list[Obj], left: Iterable[tuple[str, Sequence[Obj]]], now: float) -> list[Obj]:
     """Return the five conditions, as NamespaceConditionUpdater: what remains and which finalizers hold it."""
     counts: dict[str, int] = {}
     finalizers: dict[str, int] = {}
@@ -158,6 +184,11 @@ def namespaced_resources() -> tuple[str, ...]:
         if kind.namespaced and "delete" in kind.verbs
     }
     return ("pods", *sorted(found - {"pods"}))
+
+
+def _followed() -> tuple[str, ...]:
+    """Return the resources of which every object is looked at."""
+    return tuple(resource for resource in namespaced_resources() if resource != EVENTS)
 
 
 def _custom_resources(caches: Caches) -> list[str]:

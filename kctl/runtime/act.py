@@ -7,12 +7,12 @@ there) is not an error: decisions may be replayed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from kctl.api.errors import StatusError
 from kctl.api.objects import controller_uid, key_of
 from kctl.client.client import Client
-from kctl.runtime.actions import Action, Apply, Bind, Create, Delete, Emit, Patch, Update
+from kctl.runtime.actions import Action, Apply, Bind, Create, Delete, DeleteCollection, Emit, Patch, Update
 from kctl.runtime.events import Recorder
 
 
@@ -24,10 +24,43 @@ def carry_out(
     Raises the StatusError of the first action that the server refuses, except NotFound of a
     Delete or Patch and AlreadyExists of a Create whose object is already its owner's.
     """
-    for action in actions:
+    for run in _runs(actions):
+        if len(run) > 1:
+            _delete_each(client, [action for action in run if isinstance(action, Delete)])
+            continue
+        action = run[0]
         if isinstance(action, Emit) and recorder is None:
             recorder = Recorder(client, now=now, component=component)
         carry_out_one(client, action, now=now, component=component, recorder=recorder)
+
+
+def _runs(actions: Iterable[Action]) -> Iterator[Sequence[Action]]:
+    """Yield the actions in their order: deletions of one sort that follow each other together, others alone."""
+    run: list[Delete] = []
+    for action in actions:
+        if run and not (isinstance(action, Delete) and _sort(action) == _sort(run[0])):
+            yield run
+            run = []
+        if isinstance(action, Delete):
+            run.append(action)
+        else:
+            yield (action,)
+    if run:
+        yield run
+
+
+def _sort(action: Delete) -> tuple[object, ...]:
+    return action.resource, action.grace, action.propagation
+
+
+def _delete_each(client: Client, run: Sequence[Delete]) -> None:
+    """Delete several objects; raise the refusal of one that is still there."""
+    first = run[0]
+    wanted = [(action.key, action.uid) for action in run]
+    found = client.delete_each(first.resource, wanted, grace=first.grace, propagation=first.propagation)
+    for action, answer in zip(run, found, strict=False):
+        if isinstance(answer, StatusError) and not _is_done_already(client, action, answer):
+            raise answer
 
 
 def carry_out_one(
@@ -64,6 +97,8 @@ def _send(client: Client, action: Action) -> None:
             client.delete(
                 action.resource, action.key, uid=action.uid, grace=action.grace, propagation=action.propagation
             )
+        case DeleteCollection():
+            client.delete_collection(action.resource, action.namespace, propagation=action.propagation)
         case Bind():
             client.bind(action.key, action.uid, action.node)
         case _:

@@ -53,6 +53,14 @@ class Delete(NamedTuple):
     propagation: Propagation | None = None
 
 
+class DeleteCollection(NamedTuple):
+    """Delete all objects of a namespace."""
+
+    resource: str
+    namespace: str
+    propagation: Propagation | None = None
+
+
 class Bind(NamedTuple):
     """Bind a pod to a node."""
 
@@ -79,7 +87,7 @@ class Emit(NamedTuple):
     once: bool = False
 
 
-Action = Create | Update | Patch | Apply | Delete | Bind | Emit
+Action = Create | Update | Patch | Apply | Delete | DeleteCollection | Bind | Emit
 
 
 def update_status(resource: str, obj: Obj, status: Obj) -> Update:

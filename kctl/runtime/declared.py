@@ -80,6 +80,16 @@ class _Declared:
         self._check(resource)
         return self._client.delete(resource, key, **more)
 
+    def delete_each(self, resource: str, wanted: Sequence[tuple[Key, str]], **more: Any) -> Sequence[Obj | StatusError]:
+        """Delete objects of a declared kind."""
+        self._check(resource)
+        return self._client.delete_each(resource, wanted, **more)
+
+    def delete_collection(self, resource: str, namespace: str, **more: Any) -> None:
+        """Delete all objects of a declared kind in a namespace."""
+        self._check(resource)
+        self._client.delete_collection(resource, namespace, **more)
+
     def bind(self, key: Key, uid: str, node: str) -> None:
         """Bind a pod, when pods are declared."""
         self._check("pods")

@@ -1,0 +1,105 @@
+"""Deleting many objects: asked once what is the same for all of them.
+
+In: an authorised delete and whom it means, or a deletecollection. Out: what became of each, in their order.
+Every object goes by the rules of :mod:`kctl.apiserver.delete`, under a revision of its own. Where policies or
+webhooks may judge one otherwise than the next, and for kinds whose end has consequences in the server,
+each is a request of its own.
+
+Events are taken out unread where nobody follows them, as the stored values that they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, cast
+
+from kctl.api.errors import StatusError
+from kctl.api.objects import Key, Obj
+from kctl.apiserver import definitions, delete, fields
+from kctl.apiserver.request import Listing, Request
+
+if TYPE_CHECKING:
+    from kctl.apiserver.server import APIServer
+
+Wanted = tuple[Key, str]
+"""An object that is to go, and the uid it has to have, "" for any."""
+RBAC = "rbac.authorization.k8s.io"
+GONE = ("NotFound", "Conflict")
+"""Why a deletion is refused of an object that is not there any more."""
+UNREAD = "events"
+HOLDING = (b'"finalizers"', b'"deletionTimestamp"')
+"""What the stored form of an Event has that is not taken out at once."""
+
+
+def each(server: APIServer, request: Request, wanted: Sequence[Wanted]) -> list[Obj | StatusError]:
+    """Delete each as a request of its own; stop after the first that is refused, but for what is gone already.
+
+    An object that is not there, or is another by now, is answered with the refusal and stops nothing.
+    """
+    out: list[Obj | StatusError] = []
+    plain = is_plain(server, request)
+    resource = server.stored_as(request.kind.resource)
+    objects = server.storage.objects(resource)
+    for key, uid in wanted:
+        old = objects.get(key) if plain else None
+        try:
+            if old is not None and uid in ("", old["metadata"]["uid"]):
+                out.append(delete.remove(server, request, resource, old)[0])
+            else:
+                options = request.options._replace(uid=uid)
+                out.append(_alone(server, request._replace(namespace=key.namespace, name=key.name, options=options)))
+        except StatusError as error:
+            out.append(error)
+            if error.reason not in GONE:
+                break
+    return out
+
+
+def is_plain(server: APIServer, request: Request) -> bool:
+    """Say whether nothing is asked of a deletion but what :func:`kctl.apiserver.delete.remove` asks."""
+    kind = request.kind
+    if kind.custom is not None or kind.group in (RBAC, definitions.GROUP) or kind.resource == "namespaces":
+        return False
+    return not request.options.dry_run and not server.admission.is_particular
+
+
+def _alone(server: APIServer, request: Request) -> Obj:
+    return cast("Obj", server.handle(request))
+
+
+def collection(server: APIServer, request: Request) -> Listing:
+    """Delete all objects the selectors match; return them as they were."""
+    delete.check_options(request.options)
+    matches = fields.matcher(request.kind, request.options.label_selector, request.options.field_selector)
+    resource = server.stored_as(request.kind.resource)
+    current = server.storage.objects(resource)
+    server.admission.check_delete(request, None)
+    plain = is_plain(server, request)
+    found = [(key, current[key]) for key in _keys(current, request)]
+    out = []
+    for key, obj in found if matches is None else [pair for pair in found if matches(pair[1])]:
+        one = request._replace(name=key.name, namespace=key.namespace)
+        if not plain:
+            server.admission.check_delete(one, obj)
+        delete.remove(server, one, resource, obj)
+        out.append(server.in_version(request.kind, obj))
+    return Listing(out, server.revision)
+
+
+def empty(server: APIServer, request: Request) -> None:
+    """Delete all objects of a namespace, as a deletecollection whose answer nobody reads."""
+    resource = server.stored_as(request.kind.resource)
+    storage = server.storage
+    if resource != UNREAD or not is_plain(server, request) or storage.is_followed(resource):
+        collection(server, request)
+        return
+    delete.check_options(request.options)
+    objects = storage.objects(resource)
+    for key in _keys(objects, request):
+        if not storage.remove_unread(resource, key, HOLDING):
+            one = request._replace(name=key.name, namespace=key.namespace)
+            delete.remove(server, one, resource, objects[key])
+
+
+def _keys(objects: Iterable[Key], request: Request) -> list[Key]:
+    return sorted(key for key in objects if not request.namespace or key.namespace == request.namespace)
