@@ -45,6 +45,7 @@ CASCADES: dict[str, Propagation] = {"background": "Background", "foreground": "F
 @click.option("--now", "at_once", is_flag=True, help="The same as --grace-period=1.")
 @options.ignore_not_found
 @click.option("--wait/--no-wait", default=True, help="Run the control plane until they are gone (default).")
+@click.option("--timeout", default="0s", metavar="DURATION", help="Virtual time after which to give up; 0s for 1h.")
 @options.dry_run
 @options.output("name")
 @click.pass_obj
@@ -66,6 +67,7 @@ def command(
     at_once: bool,
     ignore_not_found: bool,
     wait: bool,
+    timeout: str,
     dry_run: str,
     output: str | None,
 ) -> int:
@@ -74,6 +76,7 @@ def command(
     from kctl.cli.run import NOT_CONVERGED
     from kctl.cli.session import open_existing
     from kctl.cli.writing import How, carry_out
+    from kctl.plane.plane import parse_duration
 
     options.refuse_kustomize(kustomize)
     if bool(paths) == bool(resources):
@@ -82,6 +85,7 @@ def command(
     choice = targeting.Choice(
         paths, recursive, None, ignore_not_manifest, namespace, all_namespaces, selector, field_selector, everything
     )
+    within = parse_duration(timeout) or None
     if ask.grace == 0:
         print(IMMEDIATE, file=sys.stderr)
     with open_existing(settings) as plane:
@@ -92,7 +96,7 @@ def command(
             for kind, key in named:
                 _delete(plane, kind, key, ask, said)
 
-        code = carry_out(plane, How(dry_run=dry_run, output=output, wait=wait, cause="delete"), delete)
+        code = carry_out(plane, How(dry_run=dry_run, output=output, wait=wait, cause="delete", within=within), delete)
         held = _held(plane, named) if wait and dry_run == "none" else []
         for line in held:
             print(line, file=sys.stderr)

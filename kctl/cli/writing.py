@@ -37,6 +37,8 @@ class How(NamedTuple):
     field_manager: str = "kctl"
     wait: bool = True
     cause: str = ""
+    within: float | None = None
+    """Virtual seconds to wait at most, None for as long as any run."""
 
     @property
     def is_local(self) -> bool:
@@ -153,7 +155,7 @@ def carry_out(plane: ControlPlane, how: How, step: Callable[[Said], None]) -> in
     said = durably(plane, how, step)
     emit(said)
     if how.wait and how.dry_run == "none":
-        settle(plane)
+        settle(plane, within=how.within)
     return 1 if said.errors else 0
 
 
@@ -185,8 +187,8 @@ def emit(said: Said) -> None:
         print(error, file=sys.stderr)
 
 
-def settle(plane: ControlPlane) -> None:
-    """Run the control plane until nothing would change any more."""
+def settle(plane: ControlPlane, *, within: float | None = None) -> None:
+    """Run the control plane until nothing would change any more, or for so many virtual seconds."""
     from kctl.cli.run import run
 
-    run(plane)
+    run(plane, within=within)

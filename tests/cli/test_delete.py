@@ -45,3 +45,13 @@ def test_what_a_finalizer_holds_is_not_called_gone(shop: Any) -> None:
     said = shop("delete", "configmap", "settings", "-n", "shop", code=3)
     assert said.err == "configmap/settings is marked as deleted and still there, held by example.com/hold\n"
     assert shop("delete", "configmap", "settings", "-n", "shop", "--no-wait").err == ""
+
+
+def test_after_its_timeout_a_pod_that_is_slow_to_end_is_still_there(shop: Any) -> None:
+    name = shop("get", "pods", "-n", "shop", "-o", "name").out.split()[0]
+    slow = """{"metadata": {"annotations": {"sim.kctl.dev/stop": "25s"}}}"""
+    shop("patch", name, "-n", "shop", "--type", "merge", "-p", slow)
+    said = shop("delete", name, "-n", "shop", "--timeout=5s", code=3)
+    assert "marked as deleted and still there" in said.err
+    shop("delete", name, "-n", "shop", "--timeout=1m")
+    shop("get", name, "-n", "shop", code=1)
