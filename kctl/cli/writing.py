@@ -58,8 +58,8 @@ def options(field_manager: str) -> Callable[[F], F]:
     def wrap(function: F) -> F:
         @functools.wraps(function)
         def called(*args: Any, **given: Any) -> Any:
-            flags = (given.pop(name) for name in How._fields if name != "cause")
-            return function(*args, how=How(*flags)._replace(cause=cause), **given)
+            flags = {name: given.pop(name) for name in How._fields if name not in ("cause", "within")}
+            return function(*args, how=How(**flags, cause=cause), **given)
 
         for option in (
             click.option("--wait/--no-wait", default=True, help="Run the control plane until it settles (default)."),
