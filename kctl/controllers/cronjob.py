@@ -76,7 +76,7 @@ class CronJobController(Controller):
             except StatusError as error:
                 if isinstance(action, Create) and not _namespace_is_terminating(error):
                     owner = _owner_of(decision, action)
-                    why = Emit(owner, "Warning", "FailedCreate", f"Error creating job: {error.message}")
+                    why = Emit(owner, "Warning", "FailedCreate", f"Error creating job: {error.message}", once=True)
                     carry_out_one(client, why, now=now, component=self.name)
                 raise
 

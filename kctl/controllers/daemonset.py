@@ -146,7 +146,7 @@ class DaemonSetController(Controller):
                         return None
                     refused = refused or error
                     message = f"Error creating: {error.message}"
-                    recorder.record(Emit(emit.regarding, "Warning", "FailedCreate", message))
+                    recorder.record(Emit(emit.regarding, "Warning", "FailedCreate", message, once=True))
                 else:
                     recorder.record(emit)
             start, size = start + size, size * 2

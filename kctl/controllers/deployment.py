@@ -29,6 +29,7 @@ from kctl.controllers.ownership import is_adoptable, orphans, owned_pods
 from kctl.runtime.act import carry_out_one
 from kctl.runtime.actions import Create, Emit, Patch
 from kctl.runtime.controller import Controller, Decision, Watch, keys_of_self
+from kctl.runtime.queue import Limiter
 
 
 class Seen(NamedTuple):
@@ -48,6 +49,8 @@ class DeploymentController(Controller):
     level = 40
     reads = (DEPLOYMENTS, REPLICASETS, "pods")
     writes = (DEPLOYMENTS, REPLICASETS, "events")
+    limiter = Limiter(most=15)
+    """As upstream's maxRetries: what was refused more often waits for a change of the Deployment or what it owns."""
 
     def __init__(self) -> None:
         self.watches = (
@@ -104,7 +107,7 @@ class DeploymentController(Controller):
             change = {"collisionCount": (status.get("collisionCount") or 0) + 1}
         elif not _namespace_is_terminating(error):
             message = f'Failed to create new replica set "{rs["metadata"]["name"]}": {error.message}'
-            event = Emit(deployment, "Warning", "ReplicaSetCreateError", message)
+            event = Emit(deployment, "Warning", "ReplicaSetCreateError", message, once=True)
             carry_out_one(client, event, now=now, component=self.name)
             if statuses.has_deadline(deployment):
                 failed = statuses.new_condition("Progressing", "False", "ReplicaSetCreateError", message, now)
@@ -140,6 +143,8 @@ def decide(seen: Seen, now: float) -> Decision:
         else:
             rolling.roll(draft)
         wake_at = statuses.write_rollout(draft)
+    if any(isinstance(action, Create) for action in draft.actions):
+        wake_at = None  # a new ReplicaSet wakes the Deployment; one that is refused leaves nothing to wait for
     return draft.decision(wake_at)
 
 

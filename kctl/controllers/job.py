@@ -29,6 +29,7 @@ from kctl.runtime.act import carry_out_one
 from kctl.runtime.actions import Action, Create, Emit, Patch, Update, update_status
 from kctl.runtime.controller import Controller, Decision, Watch, keys_of_self
 from kctl.runtime.events import Recorder
+from kctl.runtime.queue import Limiter
 
 JOBS = "jobs.batch"
 OWN_NAME = "kubernetes.io/job-controller"
@@ -56,6 +57,8 @@ class JobController(Controller):
     requires = (JOBS,)
     reads = (JOBS, "pods")
     writes = ("pods", JOBS, "events")
+    limiter = Limiter(1.0, 60.0)
+    """DefaultJobApiBackOff, MaxJobApiBackOff."""
 
     def __init__(self) -> None:
         self.watches = (Watch(JOBS, keys_of_self), Watch("pods", keys_of_pod, LABELS | OWNERS | META | STATUS))
@@ -139,7 +142,8 @@ class JobController(Controller):
                     failure = failure or error
                     if not _namespace_is_terminating(error):
                         message = f"Error creating: {error.message}"
-                        recorder.record(emit._replace(type="Warning", reason="FailedCreate", message=message))
+                        failed = emit._replace(type="Warning", reason="FailedCreate", message=message, once=True)
+                        recorder.record(failed)
                 else:
                     made += 1
                     recorder.record(emit)

@@ -164,7 +164,8 @@ class ReplicaSetController(Controller):
             carry_out(client, pair, now=now, component=self.component, recorder=recorder)
         except StatusError as error:
             if not _namespace_is_terminating(error):
-                recorder.record(Emit(pair[1].regarding, "Warning", "FailedCreate", f"Error creating: {error.message}"))
+                message = f"Error creating: {error.message}"
+                recorder.record(Emit(pair[1].regarding, "Warning", "FailedCreate", message, once=True))
             return error
         return None
 

@@ -200,7 +200,7 @@ class Errand:
             self._lacking[action.obj["metadata"]["name"]] = error.message
             about = about.replace(" Pod ", " for Pod ", 1).removesuffix(" success")
         message = f"{about.removesuffix(' successful')} failed error: {error.message}"
-        self._recorder.record(emit._replace(type="Warning", reason=f"Failed{verb}", message=message))
+        self._recorder.record(emit._replace(type="Warning", reason=f"Failed{verb}", message=message, once=True))
 
 
 def _batch_of(pod: Obj) -> int:

@@ -15,6 +15,7 @@ from kctl.client.cache import ALL, Caches, Change
 from kctl.client.client import Client
 from kctl.runtime.actions import Action
 from kctl.runtime.flags import DEFAULT_FLAGS, Flags
+from kctl.runtime.queue import DEFAULT_LIMITER, Limiter
 
 KeysOf = Callable[[Obj | None, Obj | None, Caches], Iterable[Key]]
 
@@ -64,6 +65,8 @@ class Controller:
     """What kube-controller-manager was started with; set before :meth:`prepare`."""
     batch: ClassVar[int] = 1
     """So many keys are synced in one step. The caches take in what each writes; Events are recorded together."""
+    limiter: ClassVar[Limiter] = DEFAULT_LIMITER
+    """How often and when a key that was refused is tried again."""
     in_order: ClassVar[bool] = False
     """Whether the keys of one step go in order of namespace and name: for whoever comes first is served first."""
 

@@ -1,6 +1,6 @@
-"""What lets a refused request through the next time: more room in a quota, looser limits or labels.
+"""What lets a refused request through the next time: more room in a quota, looser limits or labels, what was missing.
 
-In: a change of an object that admission judges by. Out: the namespace in which refusals may be
+In: a change of an object that admission or authorization judges by. Out: the namespace in which refusals may be
 over. A loop that was refused there tries again when its back-off ends, as upstream's does anyway;
 without such a change it would be refused again, and convergence need not wait for that.
 """
@@ -11,24 +11,60 @@ from kctl.api.objects import Obj, dig, labels_of
 from kctl.api.resourcelist import compare, minus, written
 from kctl.client.client import WatchEvent
 
-JUDGED_BY = frozenset(("resourcequotas", "limitranges", "namespaces"))
+EVERYWHERE = "*"
+NEEDED = frozenset(("serviceaccounts", "priorityclasses.scheduling.k8s.io", "runtimeclasses.node.k8s.io"))
+"""What a pod is refused without: it is over when one appears."""
+RULES = frozenset(
+    (
+        "mutatingadmissionpolicies.admissionregistration.k8s.io",
+        "mutatingadmissionpolicybindings.admissionregistration.k8s.io",
+        "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+        "validatingadmissionpolicies.admissionregistration.k8s.io",
+        "validatingadmissionpolicybindings.admissionregistration.k8s.io",
+        "validatingwebhookconfigurations.admissionregistration.k8s.io",
+        "clusterrolebindings.rbac.authorization.k8s.io",
+        "clusterroles.rbac.authorization.k8s.io",
+        "rolebindings.rbac.authorization.k8s.io",
+        "roles.rbac.authorization.k8s.io",
+    )
+)
+"""What may allow anything with any change of its own making."""
+JUDGED_BY = frozenset(("resourcequotas", "limitranges", "namespaces")) | NEEDED | RULES
+BOOKKEEPING = frozenset(("resourceVersion", "managedFields", "generation"))
 
 
 def eased(event: WatchEvent) -> str:
-    """Return the namespace that the change gives more room, "" for none."""
+    """Return the namespace that the change gives more room, "*" for all of them, "" for none."""
     meta = event.object["metadata"]
-    old, new = event.old, event.object
+    where = str(meta.get("namespace") or "") or EVERYWHERE
     if event.resource == "namespaces":
-        relabelled = event.type == "MODIFIED" and old is not None and labels_of(old) != labels_of(new)
-        return str(meta["name"]) if relabelled else ""
-    namespace = str(meta.get("namespace") or "")
+        return str(meta["name"]) if _is_relabelled(event) else ""
+    if event.resource in NEEDED:
+        return where if event.type == "ADDED" else ""
+    if event.resource in RULES:
+        is_other = event.type != "MODIFIED" or event.old is None or _rules(event.old) != _rules(event.object)
+        return where if is_other else ""
+    return where if _gives_room(event) else ""
+
+
+def _is_relabelled(event: WatchEvent) -> bool:
+    return event.type == "MODIFIED" and event.old is not None and labels_of(event.old) != labels_of(event.object)
+
+
+def _rules(obj: Obj) -> Obj:
+    """Return what of a policy or a role its status and bookkeeping are not."""
+    meta = {name: value for name, value in obj["metadata"].items() if name not in BOOKKEEPING}
+    return {**{name: value for name, value in obj.items() if name != "status"}, "metadata": meta}
+
+
+def _gives_room(event: WatchEvent) -> bool:
+    """Say whether a quota or a limit range allows something that it did not."""
+    old, new = event.old, event.object
+    if event.resource == "limitranges":  # one that appears may say what a quota asks every pod to say
+        return old is None or event.type != "MODIFIED" or bool(old.get("spec") != new.get("spec"))
     if event.type == "DELETED":
-        return namespace
-    if event.type == "ADDED" or old is None:
-        return ""
-    if event.resource == "limitranges":
-        return namespace if old.get("spec") != new.get("spec") else ""
-    return namespace if _has_more_room(old, new) else ""
+        return True
+    return event.type == "MODIFIED" and old is not None and _has_more_room(old, new)
 
 
 def _has_more_room(old: Obj, new: Obj) -> bool:

@@ -15,6 +15,10 @@ from kctl.runtime.events import Recorder
 from kctl.runtime.queue import WorkQueue
 
 
+REFUSED = frozenset((403, 422))
+"""The codes of a write that admission or authorization did not let through."""
+
+
 class Stats:
     """What a loop has done: keys synced, refusals met, the last refusal by key."""
 
@@ -35,7 +39,7 @@ class ControllerLoop:
         self.level = controller.level
         self.resources = tuple(dict.fromkeys(watch.resource for watch in controller.watches))
         self.stats = Stats()
-        self.queue = WorkQueue()
+        self.queue = WorkQueue(controller.limiter)
         self._client = only(client, controller.writes, controller.name)
         self._syncs: dict[Key, int] = {}
         self.most_syncs = 0
@@ -138,9 +142,18 @@ class ControllerLoop:
             self.stats.errors += 1
             self.stats.last_error[key] = error.message
             self.queue.fail(key, now)
+            if error.code in REFUSED:
+                self._follow_what_judges()
             return False
         self._succeeded(key)
         return True
+
+    def _follow_what_judges(self) -> None:
+        """See to it that a change of what admission judges by is heard of: most of it no loop follows."""
+        from kctl.runtime.easing import JUDGED_BY
+
+        for resource in sorted(JUDGED_BY):
+            self._caches[resource]
 
     def _succeeded(self, key: Key) -> None:
         self.queue.forget(key)

@@ -1,7 +1,9 @@
 """The work queue of a control loop: an ordered set of keys, and timers.
 
 As client-go's rate limiting queue, on virtual time: a key is queued once however often it is
-added; a key that fails comes back after 5 ms, 10 ms, 20 ms ... up to 1000 s.
+added; a key that fails comes back after 5 ms, 10 ms, 20 ms ... up to 1000 s. What a key waits for by
+itself and its next retry are two timers: one does not replace the other, and of two retries the earlier
+stays (as the delaying queue keeps the earlier of two moments).
 """
 
 from __future__ import annotations
@@ -17,6 +19,19 @@ BASE_DELAY = 0.005
 MAX_DELAY = 1000.0
 PROGRESS_RETRIES = 5
 """Retries beyond this many wait for time to pass: with the same inputs they would fail the same."""
+PROGRESS_DELAY = 1.0
+"""So does a retry after more than these seconds."""
+
+
+class Limiter(NamedTuple):
+    """How a controller's queue retries: the first delay, doubled up to the ``longest``; ``most`` retries (0: no end)."""
+
+    base: float = BASE_DELAY
+    longest: float = MAX_DELAY
+    most: int = 0
+
+
+DEFAULT_LIMITER = Limiter()
 
 
 class Timer(NamedTuple):
@@ -29,9 +44,11 @@ class Timer(NamedTuple):
 class WorkQueue:
     """Keys to sync now, keys to sync later."""
 
-    def __init__(self) -> None:
+    def __init__(self, limiter: Limiter = DEFAULT_LIMITER) -> None:
+        self._limiter = limiter
         self._ready: dict[Key, None] = {}
         self._timers: dict[Key, Timer] = {}
+        self._retries: dict[Key, Timer] = {}
         self._heaps: dict[bool, list[tuple[float, Key]]] = {False: [], True: []}
         self._failures: dict[Key, int] = {}
 
@@ -61,32 +78,46 @@ class WorkQueue:
         return keys
 
     def wake_at(self, key: Key, at: float | None, *, periodic: bool = False) -> None:
-        """Set the key's only timer, None for none."""
+        """Set what the key waits for by itself, None for nothing."""
         if at is None:
             self._timers.pop(key, None)
             return
-        timer = Timer(at, periodic)
-        if self._timers.get(key) != timer:
-            self._timers[key] = timer
-            heapq.heappush(self._heaps[periodic], (at, key))
+        self._set(self._timers, key, Timer(at, periodic))
+
+    def _set(self, timers: dict[Key, Timer], key: Key, timer: Timer) -> None:
+        if timers.get(key) != timer:
+            timers[key] = timer
+            heapq.heappush(self._heaps[timer.periodic], (timer.at, key))
 
     def fail(self, key: Key, now: float) -> int:
-        """Queue the key again after its back-off and return how often it has failed in a row."""
-        failures = self._failures[key] = self._failures.get(key, 0) + 1
-        delay = min(BASE_DELAY * 2 ** (failures - 1), MAX_DELAY)
-        self.wake_at(key, now + delay, periodic=failures > PROGRESS_RETRIES)
+        """Queue the key again after its back-off and return how often it has failed in a row.
+
+        After the limiter's most retries it is given up: only a change queues it again.
+        """
+        base, longest, most = self._limiter
+        failures = self._failures.get(key, 0) + 1
+        if most and failures > most:
+            self.forget(key)
+            return failures
+        self._failures[key] = failures
+        delay = min(base * 2 ** (failures - 1), longest)
+        known = self._retries.get(key)
+        at = known.at if known is not None and now < known.at < now + delay else now + delay
+        periodic = failures > PROGRESS_RETRIES or delay > PROGRESS_DELAY
+        self._set(self._retries, key, Timer(at, periodic))
         return failures
 
     def encourage(self, namespace: str) -> None:
-        """Let failed keys of a namespace be tried at the end of their back-off without waiting for time."""
+        """Let failed keys of a namespace ("*": of all) be tried at the end of their back-off without waiting for time."""
         for key in sorted(self._failures):
-            timer = self._timers.get(key)
-            if key.namespace == namespace and timer is not None and timer.periodic:
-                self.wake_at(key, timer.at)
+            timer = self._retries.get(key)
+            if namespace in ("*", key.namespace) and timer is not None and timer.periodic:
+                self._set(self._retries, key, Timer(timer.at, periodic=False))
 
     def forget(self, key: Key) -> None:
         """Start the key's back-off anew."""
-        self._failures.pop(key, None)
+        if self._failures.pop(key, None) is not None:
+            self._retries.pop(key, None)
 
     def next_wake(self, *, periodic: bool) -> float | None:
         """Return the earliest progress timer, or of all timers when ``periodic``."""
@@ -100,7 +131,8 @@ class WorkQueue:
         heap = self._heaps[periodic]
         while heap:
             at, key = heap[0]
-            if self._timers.get(key) == Timer(at, periodic):
+            timer = Timer(at, periodic)
+            if self._timers.get(key) == timer or self._retries.get(key) == timer:
                 return at
             heapq.heappop(heap)
         return None
@@ -110,5 +142,7 @@ class WorkQueue:
         for periodic in (False, True):
             while (at := self._head(periodic)) is not None and at <= now:
                 _, key = heapq.heappop(self._heaps[periodic])
-                del self._timers[key]
+                for timers in (self._timers, self._retries):
+                    if timers.get(key) == Timer(at, periodic):
+                        del timers[key]
                 self.add(key)

@@ -9,6 +9,9 @@ from kctl.client.client import WatchEvent
 from kctl.runtime.easing import eased
 from kctl.runtime.queue import PROGRESS_RETRIES, WorkQueue
 
+PRIORITIES = "priorityclasses.scheduling.k8s.io"
+POLICIES = "validatingadmissionpolicies.admissionregistration.k8s.io"
+
 
 def quota(hard, used, **spec):
     meta = {"name": "q", "namespace": "shop"}
@@ -23,6 +26,15 @@ def limits(**item):
     return {"metadata": {"name": "lr", "namespace": "shop"}, "spec": {"limits": [item]}}
 
 
+def account(**more):
+    return {"metadata": {"name": "runner", "namespace": "shop"}, **more}
+
+
+def policy(expression, **meta):
+    spec = {"validations": [{"expression": expression}]}
+    return {"metadata": {"name": "p", **meta}, "spec": spec, "status": meta}
+
+
 @pytest.mark.parametrize(
     ("event", "where"),
     [
@@ -35,6 +47,13 @@ def limits(**item):
         (WatchEvent("DELETED", "resourcequotas", quota("3", "3"), quota("3", "3")), "shop"),
         (WatchEvent("MODIFIED", "limitranges", limits(type="Pod"), limits(type="Container")), "shop"),
         (WatchEvent("MODIFIED", "limitranges", limits(type="Pod"), limits(type="Pod")), ""),
+        (WatchEvent("ADDED", "limitranges", limits(type="Container"), None), "shop"),
+        (WatchEvent("ADDED", "serviceaccounts", account(), None), "shop"),
+        (WatchEvent("MODIFIED", "serviceaccounts", account(secrets=[]), account()), ""),
+        (WatchEvent("ADDED", PRIORITIES, {"metadata": {"name": "high"}}, None), "*"),
+        (WatchEvent("MODIFIED", POLICIES, policy("true"), policy("false")), "*"),
+        (WatchEvent("MODIFIED", POLICIES, policy("true", resourceVersion="2"), policy("true")), ""),
+        (WatchEvent("DELETED", POLICIES, policy("true"), policy("true")), "*"),
         (WatchEvent("MODIFIED", "namespaces", namespace(a="b"), namespace()), "shop"),
         (WatchEvent("MODIFIED", "namespaces", namespace(), namespace()), ""),
         (WatchEvent("ADDED", "namespaces", namespace(a="b"), None), ""),

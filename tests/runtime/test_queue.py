@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kctl.api.objects import Key
-from kctl.runtime.queue import BASE_DELAY, MAX_DELAY, PROGRESS_RETRIES, WorkQueue
+from kctl.runtime.queue import BASE_DELAY, MAX_DELAY, PROGRESS_RETRIES, Limiter, WorkQueue
 
 A, B = Key("ns", "a"), Key("ns", "b")
 
@@ -60,19 +61,53 @@ def test_a_timer_that_changes_class_is_seen_in_its_new_class_only() -> None:
 
 
 def test_failures_back_off_exponentially_until_the_maximum() -> None:
-    queue = WorkQueue()
+    queue, now = WorkQueue(), 0.0
     delays = []
     for _ in range(25):
+        queue.fail(A, now)
+        due = queue.next_wake(periodic=True)
+        assert due is not None
+        delays.append(due - now)
+        queue.wake(now := due)
+    assert delays[:3] == pytest.approx([BASE_DELAY, 2 * BASE_DELAY, 4 * BASE_DELAY])
+    assert delays[-1] == pytest.approx(MAX_DELAY)
+
+
+def test_a_failure_before_the_retry_is_due_lengthens_the_next_delay_and_keeps_the_retry() -> None:
+    queue = WorkQueue()
+    queue.fail(A, 0.0)
+    queue.fail(A, 0.003)
+    assert queue.next_wake(periodic=False) == BASE_DELAY
+    queue.wake(BASE_DELAY)
+    queue.fail(queue.pop(), BASE_DELAY)
+    assert queue.next_wake(periodic=False) == pytest.approx(BASE_DELAY + 4 * BASE_DELAY)
+
+
+def test_a_retry_does_not_replace_what_the_key_waits_for_nor_the_other_way_round() -> None:
+    queue = WorkQueue()
+    for _ in range(PROGRESS_RETRIES + 1):
         queue.fail(A, 0.0)
-        delays.append(queue.next_wake(periodic=True))
-    assert delays[:3] == [BASE_DELAY, 2 * BASE_DELAY, 4 * BASE_DELAY]
-    assert delays[-1] == MAX_DELAY
+    queue.wake_at(A, 60.0)
+    assert queue.next_wake(periodic=False) == 60.0
+    queue.wake_at(A, None)
+    assert queue.next_wake(periodic=True) == BASE_DELAY
+
+
+def test_a_key_is_given_up_after_the_most_retries_and_then_starts_anew() -> None:
+    queue, now = WorkQueue(Limiter(1.0, 60.0, most=2)), 0.0
+    for delay in (1.0, 2.0):
+        queue.fail(A, now)
+        assert queue.next_wake(periodic=True) == now + delay
+        queue.wake(now := now + delay)
+    queue.fail(A, now)
+    assert queue.next_wake(periodic=True) is None
+    assert queue.fail(A, now) == 1
 
 
 def test_only_the_first_retries_keep_convergence_going() -> None:
     queue = WorkQueue()
     for n in range(PROGRESS_RETRIES + 1):
-        queue.fail(A, 0.0)
+        queue.fail(A, float(n))
         assert (queue.next_wake(periodic=False) is not None) == (n < PROGRESS_RETRIES)
 
 
