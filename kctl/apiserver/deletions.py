@@ -5,7 +5,7 @@ Every object goes by the rules of :mod:`kctl.apiserver.delete`, under a revision
 webhooks may judge one otherwise than the next, and for kinds whose end has consequences in the server,
 each is a request of its own.
 
-Events are taken out unread where nobody follows them, as the stored values that they are.
+Events are taken out unread, as the stored values that they are: few ask what they were.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def empty(server: APIServer, request: Request) -> None:
     """Delete all objects of a namespace, as a deletecollection whose answer nobody reads."""
     resource = server.stored_as(request.kind.resource)
     storage = server.storage
-    if resource != UNREAD or not is_plain(server, request) or storage.is_followed(resource):
+    if resource != UNREAD or not is_plain(server, request):
         collection(server, request)
         return
     delete.check_options(request.options)

@@ -87,7 +87,7 @@ class Subscription:
     def events(self) -> Iterator[Event]:
         """Yield what has happened since the last call, in order of revision."""
         while self._events:
-            yield self._events.popleft()
+            yield self._events.popleft().read()
 
     def waiting(self) -> bool:
         """Say whether something has happened since the last call."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from kctl.api.clock import Clock
 from kctl.api.errors import gone
@@ -155,10 +155,6 @@ class Storage:
         self._deliver(event)
         return final
 
-    def is_followed(self, resource: str) -> bool:
-        """Say whether anybody hears of changes of a resource."""
-        return bool(self._subscribers.get(resource))
-
     def remove_unread(self, resource: str, key: Key, words: tuple[bytes, ...]) -> bool:
         """Take an object out that is held as it is stored; False when it is not, or may have one of the words."""
         table = self._tables.get(resource) or self._load(resource)
@@ -168,9 +164,10 @@ class Storage:
             return False
         del objects[key]
         revision = self.revision = self.revision + 1
-        self._history.append(
-            Step(revision, key, Unread(resource, value, revision, self.decode), table.created.pop(key, 0))
-        )
+        event = Unread(resource, value, revision, self.decode)
+        self._history.append(Step(revision, key, event, table.created.pop(key, 0)))
+        for deliver in self._subscribers.get(resource, ()):
+            deliver(cast("Event", event))  # which reads as one
         return True
 
     # durability
