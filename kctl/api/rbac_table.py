@@ -454,6 +454,7 @@ kctl:deployment-controller -> account:deployment-controller
 kctl:namespace-controller -> account:namespace-controller
   patch core namespaces/status
 kctl:node -> group:system:nodes
+  read core namespaces
   read cloud.kctl.dev instances
   update cloud.kctl.dev instances/status
   create,get,update storage.k8s.io csinodes

@@ -220,6 +220,11 @@ def read_cluster(path: Path) -> Cluster:
         from kctl.cli.scheduler_file import read
 
         manifest = {**manifest, "spec": {**manifest["spec"], "scheduler": read(found, path.parent)}}
+    if "staticPods" in str((manifest.get("spec") or {}).get("nodeGroups")):
+        from kctl.cli import static_pods_file
+
+        if static_pods_file.is_named(manifest):
+            manifest = static_pods_file.placed(found._replace(object=manifest), path.parent)
     try:
         return clusters.parse(manifest)
     except clusters.ClusterError as error:

@@ -29,3 +29,10 @@ def build(profile: Profile, behaviours: Behaviours | None = None) -> list[Contro
     world = Annotated(behaviours)
     status, eviction = NodeStatus(profile, world), Eviction(profile, world)
     return [Registration(profile), status, NodeVolumes(), Kubelet(profile, world), eviction]
+
+
+def static_pods() -> Controller:
+    """Return the controller of mirror pods, which nobody needs whose machines bring no pods."""
+    from kctl.kubelet.static import StaticPods
+
+    return StaticPods()

@@ -1,25 +1,29 @@
 """Whether a kubelet takes a pod that was put on its node without the scheduler.
 
 In: a new pod, its node, the node's other pods. Out: reason and message of a refusal, as kubelet's
-predicate admission: memory pressure, resources, node selector and affinity, host ports, NoExecute taints, the first
-that fails. The scheduler has checked all that for the pods it binds. Critical pods preempt nobody
-here, and resources managed by devices, topology or CPU sets are not looked at.
+eviction manager and predicate admission: pressure, resources, node selector and affinity, host ports, NoExecute
+taints, the first that fails. The scheduler has checked all that for the pods it binds. Who makes way for a critical
+pod is :mod:`kctl.kubelet.preemption`'s; resources managed by devices, topology or CPU sets are not looked at.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from typing import NamedTuple
 
 from kctl.api import quantity
 from kctl.api.nodeselectors import required_node_affinity
 from kctl.api.objects import Obj, condition, dig, is_condition_true
+from kctl.api.staticpods import is_critical
 from kctl.kubelet.phase import TERMINAL, is_sidecar
 
 Refusal = tuple[str, str]
 """Reason and message."""
 FIRST = ("cpu", "memory", "ephemeral-storage")
 """Compared in this order, others by name after them."""
+PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure")
+MEMORY_PRESSURE = {"key": "node.kubernetes.io/memory-pressure", "effect": "NoSchedule"}
 EVERY = "0.0.0.0"  # noqa: S104 - nothing is bound: how a pod asks for all addresses of its node
 
 
@@ -30,13 +34,30 @@ def is_by_hand(pod: Obj) -> bool:
 
 def refusal(pod: Obj, node: Obj, on_node: Iterable[Obj]) -> Refusal | None:
     """Return why the kubelet does not take the pod, None when it does, as predicateAdmitHandler.Admit."""
-    meta = pod["metadata"]
-    if is_condition_true(node, "MemoryPressure") and pod.get("status", {}).get("qosClass") == "BestEffort":
-        return "Evicted", "The node had condition: [MemoryPressure]. "
-    others = [other for other in on_node if other["metadata"].get("uid") != meta.get("uid") and _is_taken(other)]
-    short = _insufficient(pod, node, others)
-    if short:
-        return short
+    others = taken_beside(pod, on_node)
+    return _pressed(pod, node) or _insufficient(pod, node, others) or misplaced(pod, node, others)
+
+
+def taken_beside(pod: Obj, on_node: Iterable[Obj]) -> list[Obj]:
+    """Return the other pods of the node that its kubelet has taken."""
+    uid = pod["metadata"].get("uid")
+    return [other for other in on_node if other["metadata"].get("uid") != uid and _is_taken(other)]
+
+
+def _pressed(pod: Obj, node: Obj) -> Refusal | None:
+    """Refuse pods under pressure, as the eviction manager's Admit: for memory only those that ask for nothing."""
+    conditions = [type_ for type_ in PRESSURES if is_condition_true(node, type_)]
+    if not conditions or is_critical(pod):
+        return None
+    if conditions == ["MemoryPressure"]:
+        is_best_effort = pod.get("status", {}).get("qosClass") == "BestEffort"
+        if not is_best_effort or any(_tolerates(one, MEMORY_PRESSURE) for one in pod["spec"].get("tolerations") or ()):
+            return None
+    return "Evicted", f"The node had condition: [{' '.join(conditions)}]. "
+
+
+def misplaced(pod: Obj, node: Obj, others: Iterable[Obj]) -> Refusal | None:
+    """Return why the node is not one for the pod however much room it has."""
     if not _selects(pod["spec"], node):
         return _predicate("NodeAffinity", "node(s) didn't match Pod's node affinity/selector")
     if any(_collide(mine, port) for mine in _ports(pod) for other in others for port in _ports(other)):
@@ -56,14 +77,32 @@ def _predicate(name: str, why: str) -> Refusal:
     return name, f"Predicate {name} failed: {why}"
 
 
+class Lack(NamedTuple):
+    """A resource of which too little is left."""
+
+    resource: str
+    asked: int
+    used: int
+    capacity: int
+
+
 def _insufficient(pod: Obj, node: Obj, others: list[Obj]) -> Refusal | None:
-    """Return the first resource of which too little is left, as noderesources.Fits."""
+    found = next(lacks(pod, node, others), None)
+    if found is None:
+        return None
+    name, asked, used, have = found
+    text = f"Node didn't have enough resource: {name}, requested: {asked}, used: {used}, capacity: {have}"
+    return f"OutOf{name}", text
+
+
+def lacks(pod: Obj, node: Obj, others: list[Obj]) -> Iterator[Lack]:
+    """Yield the resources of which too little is left, as noderesources.Fits."""
     allocatable = dig(node, "status", "allocatable") or {}
     if not allocatable:
-        return None
+        return
     room = amount("pods", allocatable.get("pods", 0))
     if len(others) + 1 > room:
-        return _out_of("pods", 1, len(others), room)
+        yield Lack("pods", 1, len(others), room)
     wanted = requests(pod["spec"])
     used: dict[str, int] | None = None
     for name in (*FIRST, *sorted(wanted.keys() - set(FIRST))):
@@ -73,13 +112,7 @@ def _insufficient(pod: Obj, node: Obj, others: list[Obj]) -> Refusal | None:
         used = used or _sum(requests(other["spec"]) for other in others)
         have = amount(name, allocatable.get(name, 0))
         if asked > have - used.get(name, 0):
-            return _out_of(name, asked, used.get(name, 0), have)
-    return None
-
-
-def _out_of(name: str, asked: int, used: int, have: int) -> Refusal:
-    text = f"Node didn't have enough resource: {name}, requested: {asked}, used: {used}, capacity: {have}"
-    return f"OutOf{name}", text
+            yield Lack(name, asked, used.get(name, 0), have)
 
 
 @lru_cache(maxsize=4096)

@@ -106,16 +106,19 @@ class Kubelet(Controller):
         if not dig(pod, "status", "podIP") and not pod["spec"].get("hostNetwork"):
             address = pod_address(dig(node, "spec", "podCIDR", default=""), facts.address_fold(pods).get)
         queue = pulls.queue_fold(pods).get(node["metadata"]["name"])
-        refused = admission.is_by_hand(pod) and admission.refusal(
-            pod, node, by_node(pods).get(node["metadata"]["name"])
-        )
+        refused: tuple[str, str] | None = None
+        victims: tuple[Obj, ...] = ()
+        if admission.is_by_hand(pod):
+            from kctl.kubelet.preemption import verdict
+
+            refused, victims = verdict(pod, node, by_node(pods).get(node["metadata"]["name"]))
         volumes: tuple[str, ...] = ()
         if claims_of(pod):
             from kctl.kubelet.volumes import waited_for
 
             volumes = waited_for(caches, pod, node)
         there = facts.images_on(node, images)
-        return Known(objects, there, address, queue, refused or None, behaviour, self.world, volumes)
+        return Known(objects, there, address, queue, refused, behaviour, self.world, volumes, victims)
 
     def decide(self, seen: Seen, now: float) -> Decision:
         """Turn the pod's next step into actions."""
@@ -129,6 +132,11 @@ class Kubelet(Controller):
             Emit(pod, *event[:3], field_path=event.field_path, host=host, once=event.reason == TOLD_ONCE)
             for event in step.events
         ]
+        if seen.known.victims and seen.node is not None:
+            from kctl.kubelet.preemption import evicted
+
+            for victim in seen.known.victims:
+                actions += evicted(victim, seen.node, now, self.profile)
         if step.is_gone:
             actions.append(Delete("pods", key_of(pod), pod["metadata"]["uid"], grace=0))
         return Decision(tuple(actions), step.wake_at, step.is_periodic)

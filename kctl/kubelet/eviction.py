@@ -17,6 +17,7 @@ from kctl.api import quantity
 from kctl.api.behaviour import Behaviours
 from kctl.api.clock import parse_time, rfc3339
 from kctl.api.objects import Key, Obj, condition, dig, is_deleting, with_condition
+from kctl.api.staticpods import is_critical
 from kctl.client.cache import META, SPEC, STATUS, Cache, Caches, Index, by_node
 from kctl.client.client import Client
 from kctl.kubelet.admission import requests
@@ -30,8 +31,6 @@ from kctl.runtime.profile import Profile
 
 INTERVAL = 10.0
 """Seconds between two evictions (monitoringInterval)."""
-CRITICAL = 2_000_000_000
-"""Pods of this priority and above stay (SystemCriticalPriority)."""
 
 
 class Seen(NamedTuple):
@@ -96,7 +95,7 @@ class Eviction(Controller):
         ranked = []
         for pod in seen.pods:
             status = pod.get("status") or {}
-            if status.get("phase") != "Running" or is_deleting(pod) or _is_critical(pod):
+            if status.get("phase") != "Running" or is_deleting(pod) or is_critical(pod):
                 continue
             used, asked = self._use(pod, resource), requests(pod["spec"]).get(resource, 0)
             exceeds = used > asked or (not asked and not used)
@@ -184,11 +183,6 @@ def _said(node: Obj) -> bool:
 def _short(nodes: Cache) -> Index:
     """Return the index of nodes with a condition that they are short of something, by name."""
     return nodes.index("kubelet short", lambda node: (node["metadata"]["name"],) if _said(node) else (), on=STATUS)
-
-
-def _is_critical(pod: Obj) -> bool:
-    annotations = pod["metadata"].get("annotations") or {}
-    return (pod["spec"].get("priority") or 0) >= CRITICAL or "kubernetes.io/config.mirror" in annotations
 
 
 def _evicted_at(pod: Obj) -> float:

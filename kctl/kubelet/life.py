@@ -30,7 +30,7 @@ class Known(NamedTuple):
     which images are present on the node, ``queue`` what its puller is asked for, ``address``
     the one the pod gets if it needs one, ``refusal`` reason and message when the node does not take it,
     ``behaviour`` what its containers do when it is not the default, ``world`` what images do, ``volumes``
-    the pod's volumes that are not bound or not attached yet.
+    the pod's volumes that are not bound or not attached yet, ``victims`` the pods that end so that this one is taken.
     """
 
     objects: references.Found = MappingProxyType({})
@@ -41,6 +41,7 @@ class Known(NamedTuple):
     behaviour: PodBehaviour | None = None
     world: Behaviours = WORKS
     volumes: tuple[str, ...] = ()
+    victims: tuple[Obj, ...] = ()
 
 
 class Happening(NamedTuple):

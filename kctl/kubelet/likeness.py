@@ -54,6 +54,7 @@ class Lives:
         meta = pod["metadata"]
         if (
             known.refusal is not None
+            or known.victims
             or status.get("phase") in TERMINAL
             or has_history(status)
             or booted_at(node) is not None

@@ -22,7 +22,19 @@ from kctl.kubelet.life import Asked, Happening, Known, Step, node_ip
 from kctl.kubelet.phase import TERMINAL, restart_policy
 from kctl.runtime.profile import Profile
 
-__all__ = ["Asked", "Happening", "Known", "Step", "advance", "ask", "evict", "is_settled", "is_silent", "node_ip"]
+__all__ = [
+    "Asked",
+    "Happening",
+    "Known",
+    "Step",
+    "advance",
+    "ask",
+    "evict",
+    "is_settled",
+    "is_silent",
+    "node_ip",
+    "preempt",
+]
 
 
 def advance(pod: Obj, node: Obj | None, known: Known, now: float, profile: Profile) -> Step:
@@ -45,6 +57,11 @@ def step_of(pod: Obj, node: Obj | None, known: Known, now: float, profile: Profi
 def evict(pod: Obj, node: Obj, message: str, conditions: list[Obj], now: float, profile: Profile) -> Step:
     """Say what becomes of a pod that its node needs the room of."""
     return Going(pod, Known(), float(int(now)), profile).evict(node, message, conditions)
+
+
+def preempt(pod: Obj, node: Obj, message: str, conditions: list[Obj], now: float, profile: Profile) -> Step:
+    """Say what becomes of a pod that makes way for a critical one."""
+    return Going(pod, Known(), float(int(now)), profile).evict(node, message, conditions, reason="Preempting")
 
 
 def is_silent(node: Obj) -> bool:

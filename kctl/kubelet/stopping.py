@@ -125,16 +125,16 @@ class Stopping(Life):
         self.note("DeadlineExceeded", DEADLINE)
         return self.step(node, "Failed", {"reason": "DeadlineExceeded", "message": DEADLINE})
 
-    def evict(self, node: Obj, message: str, conditions: list[Obj]) -> Step:
+    def evict(self, node: Obj, message: str, conditions: list[Obj], reason: str = "Evicted") -> Step:
         """Kill what runs and end the pod as Failed: the node needs what it uses (evictPod)."""
         self.default_statuses()
         self.announce()
         for name, status in self.statuses.items():
             if c.state_of(status) == "running":
                 self.statuses[name] = c.terminated(status, self.now, exit_code=KILLED)
-        self.warn("Evicted", message)
+        self.warn(reason, message)
         self.pod = {**self.pod, "status": {**self.old, "conditions": conditions}}
-        return self.step(node, "Failed", {"reason": "Evicted", "message": message})
+        return self.step(node, "Failed", {"reason": reason, "message": message})
 
     def reject(self, reason: str, message: str) -> Step:
         """Fail a pod that the node does not take, as rejectPod: nothing of it is ever started."""

@@ -237,7 +237,7 @@ def rollout_ends(old: Obj | None, new: Obj) -> Iterator[str]:
 
 def _parent_name(pod: Obj) -> str:
     owner = controller_of(pod)
-    return str(owner["name"]) if owner else str(pod["metadata"]["name"])
+    return str(owner["name"] if owner and owner["kind"] != "Node" else pod["metadata"]["name"])
 
 
 def load_balancer_addresses(service: Obj | None) -> list[str]:

@@ -51,7 +51,7 @@ class Owners:
         if not uid or uid in self._parent:
             return
         for owner in meta.get("ownerReferences") or ():
-            if owner.get("controller"):
+            if owner.get("controller") and owner["kind"] != "Node":  # a mirror pod is what a person wrote
                 break
         else:
             return

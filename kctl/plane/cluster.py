@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from kctl.api import durations
 from kctl.api.errors import FieldError, KctlError, UsageError, invalid, not_supported
 from kctl.api.objects import Obj
+from kctl.api.staticpods import FIELD as STATIC
 from kctl.plane.groups import NodeGroup, read_groups
 from kctl.plane.retention import History
 from kctl.runtime.flags import DEFAULT_FLAGS, Flags, named
@@ -248,6 +249,7 @@ def instances(cluster: Cluster) -> list[Obj]:
                         "region": cluster.region,
                         "labels": dict(group.labels),
                         "taints": list(group.taints),
+                        **({STATIC: list(group.static_pods)} if group.static_pods else {}),
                     },
                 }
             )
@@ -265,6 +267,7 @@ def manifest_of(cluster: Cluster) -> Obj:
             "zones": list(group.zones),
             "labels": dict(group.labels),
             "taints": list(group.taints),
+            **({STATIC: list(group.static_pods)} if group.static_pods else {}),
         }
         for group in cluster.groups
     ]

@@ -13,7 +13,7 @@ from kctl.api import quantity
 from kctl.api.errors import FieldError, invalid, required
 from kctl.api.objects import Obj
 
-FIELDS = ("count", "labels", "name", "pods", "taints", "type", "zones")
+FIELDS = ("count", "labels", "name", "pods", "staticPods", "taints", "type", "zones")
 TAINT_FIELDS = ("effect", "key", "value")
 MAX_NODES = 15_000
 
@@ -29,6 +29,8 @@ class NodeGroup(NamedTuple):
     zones: tuple[str, ...]
     labels: Mapping[str, str]
     taints: tuple[Obj, ...]
+    static_pods: tuple[Obj, ...] = ()
+    """Manifests of pods that its machines bring."""
 
 
 def zones_of(region: str) -> tuple[str, ...]:
@@ -91,6 +93,7 @@ def _group(group: Mapping[str, Any], path: str, region: str, errors: list[FieldE
         _zones(group.get("zones"), region, f"{path}.zones", errors),
         _labels(group.get("labels"), f"{path}.labels", errors),
         _taints(group.get("taints"), f"{path}.taints", errors),
+        _static_pods(group.get("staticPods"), f"{path}.staticPods", errors),
     )
 
 
@@ -196,3 +199,25 @@ def _taints(given: Any, path: str, errors: list[FieldError]) -> tuple[Obj, ...]:
         texts.append({name: str(value) for name, value in taint.items() if value is not None})
     scheduling.taints(texts, path, errors)
     return tuple(texts) if len(errors) == before else ()
+
+
+def _static_pods(given: Any, path: str, errors: list[FieldError]) -> tuple[Obj, ...]:
+    """Read static pods: manifests; whoever reads files puts those that are named in their place."""
+    if not given and given in (None, []):
+        return ()
+    if not isinstance(given, list):
+        errors.append(invalid(path, given, "must be a list of files, or of Pods"))
+        return ()
+    from kctl.api import staticpods
+
+    before, names = len(errors), set()
+    for n, pod in enumerate(given):
+        at = f"{path}[{n}]"
+        wrong = staticpods.errors_of(pod)
+        errors += [error._replace(field=f"{at}.{error.field}" if error.field else at) for error in wrong]
+        if not wrong:
+            name = (pod["metadata"].get("namespace") or "default", pod["metadata"]["name"])
+            if name in names:
+                errors.append(invalid(f"{at}.metadata.name", name[1], "names must be unique"))
+            names.add(name)
+    return tuple(given) if len(errors) == before else ()

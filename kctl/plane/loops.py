@@ -7,6 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kctl.api.errors import UsageError
+from kctl.api.objects import Obj
+from kctl.client.cache import Change
 from kctl.client.local import LocalClient
 from kctl.controllers import ABOUT
 from kctl.plane.playing import Playing
@@ -27,6 +29,8 @@ SCHEDULER_USER = "system:kube-scheduler"
 
 
 KUBELET = ("kubelet-registration", "kubelet-node-status", "kubelet-volumes", "kubelet-eviction", "kubelet")
+STATIC = "kubelet-static-pods"
+INSTANCES = "instances.cloud.kctl.dev"
 CLOUD = (
     *("cloud-node-controller", "cloud-node-lifecycle-controller", "service-lb-controller"),
     *("cloud-storage-controller", "csi-provisioner", "csi-attacher", "csi-resizer"),
@@ -56,7 +60,7 @@ def build(
     known = every_loop()
     wanted = known if names is None else set(names)
     if KUBELET[-1] in wanted:
-        wanted.update(KUBELET)
+        wanted.update((*KUBELET, STATIC))
     unknown = sorted(wanted - known)
     if unknown:
         raise UsageError(f"no such controller: {', '.join(unknown)}; known are {', '.join(sorted(known))}")
@@ -76,6 +80,10 @@ def build(
             manager.add(loop_of(program, controller))
     for name in sorted(waiting):
         dormant.add(manager, name, ABOUT[name], partial(_late, loop_of, name, flags))
+    if STATIC in wanted:
+        make = partial(_static, loop_of)
+        has_some = any(map(_has_static_pods, manager.caches[INSTANCES]))
+        manager.add(make() if has_some else _DormantStatic(make, manager))
     if SCHEDULER in wanted:
         manager.add(_scheduler(manager, server, seed, scheduler))
 
@@ -86,6 +94,28 @@ def _late(loop_of: Callable[[str, Controller], Loop], name: str, flags: Flags) -
 
     (controller,) = controllers_of((name,), flags)
     return loop_of("kube-controller-manager", controller)
+
+
+class _DormantStatic(dormant.Dormant):
+    """Stands for the loop of mirror pods until a machine with static pods comes."""
+
+    def __init__(self, make: Callable[[], Loop], manager: Manager) -> None:
+        self.name, self.resources = STATIC, (INSTANCES,)
+        self._make, self._manager, self._is_over = make, manager, False
+
+    def deliver(self, changes: Sequence[Change]) -> None:
+        """Make way for the loop when a machine with static pods has come."""
+        super().deliver([change for change in changes if change.new is not None and _has_static_pods(change.new)])
+
+
+def _static(loop_of: Callable[[str, Controller], Loop]) -> Loop:
+    from kctl import kubelet
+
+    return loop_of("kubelet", kubelet.static_pods())
+
+
+def _has_static_pods(instance: Obj) -> bool:
+    return bool((instance.get("spec") or {}).get("staticPods"))
 
 
 def _measure(controller: Controller, playing: Playing, manager: Manager) -> None:
@@ -159,7 +189,7 @@ def every_loop() -> set[str]:
     """Return the names of all loops there are."""
     from kctl.controllers import ALL
 
-    return {SCHEDULER, INTENT, SCENARIO, *KUBELET, *CLOUD, *ALL}
+    return {SCHEDULER, INTENT, SCENARIO, *KUBELET, STATIC, *CLOUD, *ALL}
 
 
 def descriptors(chosen: Sequence[str] | None, *, cloud: str) -> list[dict[str, Any]]:
@@ -169,9 +199,15 @@ def descriptors(chosen: Sequence[str] | None, *, cloud: str) -> list[dict[str, A
     every = every_loop()
     enabled = every if chosen is None else set(chosen)
     if KUBELET[-1] in enabled:
-        enabled.update(KUBELET)
+        enabled.update((*KUBELET, STATIC))
     playing = Playing()
-    made = [("kctl", ScenarioController(playing)), *_controllers(every, cloud, Profile(), playing, DEFAULT_FLAGS)]
+    from kctl import kubelet
+
+    made = [
+        ("kctl", ScenarioController(playing)),
+        *_controllers(every, cloud, Profile(), playing, DEFAULT_FLAGS),
+        ("kubelet", kubelet.static_pods()),
+    ]
     found = [
         {
             "name": controller.name,

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from kctl.api.errors import StatusError
-from kctl.api.objects import Key, Obj, is_deleting
+from kctl.api.objects import Key, Obj, is_deleting, key_of
+from kctl.api.staticpods import FIELD as STATIC
 from kctl.plane import cluster as clusters
 
 if TYPE_CHECKING:
@@ -23,12 +24,13 @@ class Difference(NamedTuple):
     """Where the machines differ from the shape, each list in order of name.
 
     ``missing`` are to be made, ``gone`` the shape has no more, ``other`` it describes anew:
-    pairs of the machine that is there and the one wanted.
+    pairs of the machine that is there and the one wanted. Of those in ``changed`` only the static pods are others.
     """
 
     missing: tuple[Obj, ...] = ()
     gone: tuple[Obj, ...] = ()
     other: tuple[tuple[Obj, Obj], ...] = ()
+    changed: tuple[tuple[Obj, Obj], ...] = ()
 
     def notes(self) -> list[str]:
         """Say in words what the next run that keeps to the shape takes away."""
@@ -39,6 +41,9 @@ class Difference(NamedTuple):
         if self.other:
             names, what = _names([there for there, _ in self.other]), "it" if len(self.other) == 1 else "them"
             notes.append(f"the shape describes {names} anew: the next apply or converge replaces {what}")
+        if self.changed:
+            names = _names([there for there, _ in self.changed])
+            notes.append(f"the shape gives {names} other static pods: the next apply or converge brings them")
         return notes
 
 
@@ -48,12 +53,12 @@ def difference(client: Client, cluster: clusters.Cluster) -> Difference:
     listed = client.list(INSTANCES, label_selector=clusters.MANAGED_LABEL)
     there = {instance["metadata"]["name"]: instance for instance in listed.items}
     staying = sorted(name for name in there if not is_deleting(there[name]))
+    kept = [(there[name], wanted[name]) for name in staying if name in wanted]
     return Difference(
         tuple(wanted[name] for name in wanted if name not in there),
         tuple(there[name] for name in staying if name not in wanted),
-        tuple(
-            (there[name], wanted[name]) for name in staying if name in wanted and not _is_as(there[name], wanted[name])
-        ),
+        tuple(pair for pair in kept if not _is_as(*pair)),
+        tuple(pair for pair in kept if _is_as(*pair) and _static_pods(pair[0]) != _static_pods(pair[1])),
     )
 
 
@@ -74,6 +79,8 @@ def take_away(client: Client, found: Difference) -> None:
         _remove(client, old)
         if not old["metadata"].get("finalizers"):  # else it is missing, and made, once they let it go
             client.create(INSTANCES, new)
+    for old, new in found.changed:
+        client.patch(INSTANCES, key_of(old), {"spec": {STATIC: _static_pods(new)}})
 
 
 def _remove(client: Client, instance: Obj) -> None:
@@ -89,7 +96,12 @@ def _remove(client: Client, instance: Obj) -> None:
 def _is_as(there: Obj, wanted: Obj) -> bool:
     """Say whether the machine is as wanted; what it does not state of itself does not count."""
     spec = wanted["spec"]
-    return all(spec.get(name) == value for name, value in there["spec"].items())
+    return all(spec.get(name) == value for name, value in there["spec"].items() if name != STATIC)
+
+
+def _static_pods(instance: Obj) -> list[Obj] | None:
+    """Return the machine's static pods, None when it has none: files may change, and the machine stays the same."""
+    return instance["spec"].get(STATIC) or None
 
 
 def _names(instances: tuple[Obj, ...] | list[Obj]) -> str:

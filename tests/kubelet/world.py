@@ -34,7 +34,8 @@ class World:
         """Start all controllers anew, with empty memory."""
         self.manager = Manager(self.client)
         others = [] if self.provider == "none" else [NodeLifecycleController()]
-        for controller in (*kubelet.build(self.profile), *cloud.build(self.provider, self.profile), *others):
+        kubelets = (*kubelet.build(self.profile), kubelet.static_pods())
+        for controller in (*kubelets, *cloud.build(self.provider, self.profile), *others):
             client = LocalClient(self.server, user=controller.user, field_manager=controller.name)
             self.manager.add(ControllerLoop(controller, client, self.manager.caches))
         return self.manager
