@@ -14,7 +14,7 @@ from typing import NamedTuple
 from kctl.api.objects import Obj, controller_of, is_deleting, key_of, labels_of
 from kctl.api.selectors import Selector, from_label_selector
 from kctl.client.cache import LABELS, META, OWNERS, SPEC, STATUS, Cache, Fold, Index
-from kctl.controllers.endpointslice import rarest
+from kctl.controllers.behind import rarest
 from kctl.controllers.pods import is_ready
 
 PARTICULAR = frozenset(

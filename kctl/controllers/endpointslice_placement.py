@@ -1,6 +1,6 @@
 """How endpoints are packed into EndpointSlices.
 
-In: a Service, its endpoints by the ports they serve, its slices. Out: creates, updates and
+In: a Service, what its pods are to it, its slices. Out: creates, updates and
 deletes, as few as possible: endpoints stay where they are, slices that change anyway are filled
 first, then one unchanged slice with room for all the rest, then new ones.
 As k8s.io/endpointslice Reconciler.reconcileByPortMapping, for addresses of one family.
@@ -8,10 +8,13 @@ As k8s.io/endpointslice Reconciler.reconcileByPortMapping, for addresses of one 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from kctl.api import names
 from kctl.api.objects import Obj, controller_uid, is_deleting, key_of, labels_of, owner_reference
+from kctl.controllers.behind import Change
 from kctl.runtime.actions import Action, Create, Delete, Update
 
 SLICES = "endpointslices.discovery.k8s.io"
@@ -37,7 +40,6 @@ class Plan:
         self.create: list[Obj] = []
         self.update: dict[str, Obj] = {}
         self.delete: list[Obj] = []
-        self.kept: dict[str, Obj] = {}
 
     def blank(self, ports: Ports) -> Obj:
         """Return a slice without endpoints or a name."""
@@ -57,14 +59,92 @@ class Plan:
         }
 
 
-def place(
-    service: Obj, groups: Mapping[Ports, Mapping[str, Obj]], slices: Sequence[Obj], triggers: Mapping[str, str]
-) -> list[Action]:
-    """Return the writes that bring the slices to the endpoints.
+class Made(NamedTuple):
+    """What a pod is to a Service: its endpoint, the ports it serves, when it last became ready or ceased to be."""
 
-    ``groups`` holds endpoints by ports and pod uid; ``triggers`` when each pod last changed.
+    uid: str
+    name: str
+    endpoint: Obj
+    ports: Ports
+    since: str
+
+
+class Placement:
+    """What the slices of a Service are to hold, and which of them were found to hold just that.
+
+    Those are not looked into again while they stay the same and no pod in them changes: so one endpoint
+    more costs a look at its slice, not at all of them.
     """
+
+    def __init__(self, made: Mapping[str, Made]) -> None:
+        self.made = {one.uid: one for one in made.values()}
+        self._counts = Counter(one.ports for one in made.values())
+        self._loose = dict.fromkeys(self.made)
+        """The pods that are in none of the slices that were found right."""
+        self._where: dict[str, str] = {}
+        self._right: dict[str, tuple[Obj, list[str]]] = {}
+        self._labels: Obj = {}
+        self.looked_into = 0
+        """How many endpoints of slices were looked at; tests hold it against how many changed."""
+
+    def take(self, changes: Iterable[Change[Made]]) -> None:
+        """Take in what became of pods."""
+        for _, before, after in changes:
+            if before is not None:
+                self._doubt(self._where.get(before.uid, ""))
+                self._loose.pop(before.uid, None)
+                self._counts[before.ports] -= 1
+                del self.made[before.uid]
+            if after is not None:
+                self.made[after.uid] = after
+                self._counts[after.ports] += 1
+                self._loose[after.uid] = None
+
+    def check(self, slices: Iterable[Obj], labels: Obj) -> None:
+        """Doubt the slices that are not as they were found, all of them when an endpoint is in two."""
+        there = {found["metadata"]["name"]: found for found in slices}
+        for name in [name for name, (found, _) in self._right.items() if there.get(name) is not found]:
+            self._doubt(name)
+        doubted = (point for name, found in there.items() if name not in self._right for point in _points(found))
+        if labels != self._labels or any(pod_uid(point) in self._where for point in doubted):
+            for name in list(self._right):
+                self._doubt(name)
+        self._labels = labels
+
+    def is_right(self, found: Obj) -> bool:
+        """Say whether a slice was found to hold what it is to."""
+        return found["metadata"]["name"] in self._right
+
+    def keep(self, found: Obj) -> None:
+        """Note that a slice holds what it is to."""
+        uids = [pod_uid(point) for point in _points(found)]
+        name = found["metadata"]["name"]
+        self._right[name] = (found, uids)
+        for uid in uids:
+            self._where[uid] = name
+            self._loose.pop(uid, None)
+
+    def _doubt(self, name: str) -> None:
+        for uid in self._right.pop(name, ({}, []))[1]:
+            del self._where[uid]
+            self._loose[uid] = None
+
+    def loose(self) -> dict[Ports, dict[str, Obj]]:
+        """Return the endpoints to place by ports and uid, in order of the pods' names; no ports of pods are missing."""
+        found: dict[Ports, dict[str, Obj]] = {ports: {} for ports, count in self._counts.items() if count}
+        for one in sorted(map(self.made.__getitem__, self._loose), key=lambda one: one.name):
+            found[one.ports][one.uid] = one.endpoint
+        return found
+
+
+def _points(found: Obj) -> Sequence[Obj]:
+    return found.get("endpoints") or ()
+
+
+def place(service: Obj, placement: Placement, slices: Sequence[Obj]) -> list[Action]:
+    """Return the writes that bring the slices to the endpoints."""
     plan = Plan(service)
+    placement.check(slices, plan.labels)
     by_ports: dict[Ports, list[Obj]] = {}
     for found in sorted(slices, key=key_of):
         if is_deleting(found):
@@ -73,19 +153,26 @@ def place(
             plan.delete.append(found)
         else:
             by_ports.setdefault(ports_of_slice(found), []).append(found)
+    groups = placement.loose()
     for ports in sorted(by_ports.keys() | groups.keys()):
-        _place_group(plan, ports, by_ports.get(ports, []), dict(groups.get(ports, {})))
+        _place_group(plan, placement, ports, by_ports.get(ports, []), groups.get(ports, {}))
     _keep_placeholder(plan, len(slices))
     _reuse(plan)
-    return _actions(plan, slices, triggers)
+    return _actions(plan, slices, placement)
 
 
-def _place_group(plan: Plan, ports: Ports, existing: Sequence[Obj], wanted: dict[str, Obj]) -> None:
+def _place_group(
+    plan: Plan, placement: Placement, ports: Ports, existing: Sequence[Obj], wanted: dict[str, Obj]
+) -> None:
     """Place the endpoints that share their ports."""
     changed: dict[str, Obj] = {}
     unchanged: dict[str, Obj] = {}
     for found in existing:
+        if placement.is_right(found):
+            unchanged[found["metadata"]["name"]] = found
+            continue
         before = found.get("endpoints") or []
+        placement.looked_into += len(before)
         after = [wanted.pop(uid) for uid in map(pod_uid, before) if uid in wanted]
         if not after:
             plan.delete.append(found)
@@ -95,6 +182,7 @@ def _place_group(plan: Plan, ports: Ports, existing: Sequence[Obj], wanted: dict
             changed[found["metadata"]["name"]] = found
         else:
             unchanged[found["metadata"]["name"]] = found
+            placement.keep(found)
     left = list(wanted.values())
     for found in sorted(changed.values(), key=lambda one: (-len(one["endpoints"]), key_of(one))):
         left = _fill(changed, found, left)
@@ -107,7 +195,6 @@ def _place_group(plan: Plan, ports: Ports, existing: Sequence[Obj], wanted: dict
             plan.create.append({**plan.blank(ports), "endpoints": left[:MAX_ENDPOINTS]})
             left = left[MAX_ENDPOINTS:]
     plan.update.update(changed)
-    plan.kept.update(unchanged)
 
 
 def _fill(changed: dict[str, Obj], found: Obj, left: list[Obj]) -> list[Obj]:
@@ -157,14 +244,12 @@ def _reuse(plan: Plan) -> None:
             plan.update[found["metadata"]["name"]] = changed
 
 
-def _actions(plan: Plan, slices: Sequence[Obj], triggers: Mapping[str, str]) -> list[Action]:
-    before = {pod_uid(point): point for found in slices for point in found.get("endpoints") or ()}
+def _actions(plan: Plan, slices: Sequence[Obj], placement: Placement) -> list[Action]:
+    looked_at = [found for found in slices if found["metadata"]["name"] in plan.update or not placement.is_right(found)]
+    before = {pod_uid(point): point for found in looked_at for point in _points(found)}
     after = [point for found in (*plan.create, *plan.update.values()) for point in found["endpoints"]]
-    moved = [
-        triggers[pod_uid(point)]
-        for point in after
-        if before.get(pod_uid(point)) != point and pod_uid(point) in triggers
-    ]
+    changed = [placement.made[uid] for point in after if before.get(uid := pod_uid(point)) != point]
+    moved = [one.since for one in changed if one.since]
     if not slices and plan.service["metadata"].get("creationTimestamp"):
         moved.append(plan.service["metadata"]["creationTimestamp"])
     trigger = min(moved, default=None)

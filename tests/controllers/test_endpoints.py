@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from kctl.api.objects import Key
-from kctl.controllers.endpoints import MANAGER, Seen, decide, make, subsets_of
+from kctl.controllers.endpoints import MANAGER, Seen, decide, listed, make
+from kctl.controllers.endpoints_subsets import packed
 
 
 def service(**spec):
@@ -26,7 +27,10 @@ def pod(n, *, ready=True, deleting=False, ports=()):
 
 def shape(svc, *pods):
     """Return per subset the ready pods, the others, the ports."""
-    subsets, _ = subsets_of(svc, [found for pod in pods if (found := make(svc, pod, "")) is not None])
+    has_ports = bool(svc["spec"].get("ports"))
+    subsets, _ = listed(svc, pods).subsets(has_ports=has_ports)
+    made = [found for pod in pods if (found := make(svc, pod, "")) is not None]
+    assert subsets == packed(made, has_ports=has_ports)[0]
     return [
         (
             [address["targetRef"]["name"] for address in subset.get("addresses", ())],
@@ -58,18 +62,19 @@ def test_a_headless_service_without_ports_lists_addresses_alone():
 
 def test_lists_end_at_a_thousand_addresses_and_say_so():
     pods = tuple(pod(n) for n in range(1, 1102))
-    (action,) = decide(Seen(Key("default", "web"), service(), pods, None)).actions
+    (action,) = decide(Seen(Key("default", "web"), service(), listed(service(), pods), None)).actions
     assert len(action.obj["subsets"][0]["addresses"]) == 1000
     assert action.obj["metadata"]["annotations"]["endpoints.kubernetes.io/over-capacity"] == "truncated"
 
 
 @pytest.mark.parametrize(
-    ("publish", "listed"), [pytest.param(False, 0, id="left out"), pytest.param(True, 1, id="unless published")]
+    ("publish", "number"), [pytest.param(False, 0, id="left out"), pytest.param(True, 1, id="unless published")]
 )
-def test_terminating_pods_are(publish, listed):
-    seen = Seen(Key("default", "web"), service(publishNotReadyAddresses=publish), (pod(1, deleting=True),), None)
+def test_terminating_pods_are(publish, number):
+    svc = service(publishNotReadyAddresses=publish)
+    seen = Seen(Key("default", "web"), svc, listed(svc, (pod(1, deleting=True),)), None)
     (action,) = decide(seen).actions
-    assert len(action.obj["subsets"]) == listed
+    assert len(action.obj["subsets"]) == number
 
 
 def test_endpoints_follow_the_service_and_go_with_it(world):
