@@ -20,6 +20,7 @@ from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kctl.api.objects import Obj, controller_uid
+from kctl.apiserver.items import HOLDERS, Items
 from kctl.apiserver.templates import Places, Template, differences
 
 if TYPE_CHECKING:
@@ -134,6 +135,7 @@ class Codec:
         self._parsed: dict[str, Template] = {}
         self._families: Families | None = None
         self._waiting: dict[Family, list[Obj]] = {}
+        self._items = Items()
 
     # reading
 
@@ -224,7 +226,8 @@ class Codec:
             for name, template in reversed(known):
                 found = template.read(member.object)
                 if found is not None:
-                    values[member.number] = _value(name, found)
+                    texts = self._items.text if member.object.get("kind") in HOLDERS else _dumps
+                    values[member.number] = _value(name, found, texts)
                     break
             else:
                 left.append(member)
@@ -375,7 +378,7 @@ def _copied(places: Places) -> Places:
     return {step: _copied(below) for step, below in places.items()}
 
 
-def _value(name: str, values: Sequence[Any]) -> bytes:
+def _value(name: str, values: Sequence[Any], written: Callable[[Any], str] = _dumps) -> bytes:
     """Write what an object has in the places of a template."""
-    texts = [encode_basestring(value) if type(value) is str else _dumps(value) for value in values]
+    texts = [encode_basestring(value) if type(value) is str else written(value) for value in values]
     return f'["{name}",{",".join(texts)}]'.encode() if texts else f'["{name}"]'.encode()
