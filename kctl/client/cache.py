@@ -88,6 +88,11 @@ class Index:
                 self._order[value] = order
         return [objects[key] for key in order]
 
+    @property
+    def found(self) -> Mapping[Hashable, object]:
+        """Return what holds the values that some object carries, for as long as the index lasts."""
+        return self._found
+
     def count(self, value: Hashable) -> int:
         """Return how many objects carry ``value``."""
         return len(self._found.get(value, ()))

@@ -12,6 +12,7 @@ followed yet: an owner of a kind that is not built in counts as there.
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -47,12 +48,16 @@ class GarbageCollector(Controller):
     writes = ("*",)
 
     def __init__(self) -> None:
-        self.watches = tuple(Watch(resource, keys_in(resource), OWNERS | META) for resource in collected_resources())
+        self._dependents: list[tuple[str, Index, Mapping[Hashable, object]]] = []
+        """Of each resource the index of dependents, and what it holds: most objects are nobody's owner."""
+        resources = collected_resources()
+        self.watches = tuple(Watch(resource, self._keys_in(resource), OWNERS | META) for resource in resources)
 
     def prepare(self, caches: Caches) -> None:
         """Register the index of dependents by the uid of each owner."""
         for resource in collected_resources():
-            dependents_index(caches, resource)
+            index = caches[resource].index("dependents", _owner_uids, on=OWNERS)
+            self._dependents.append((resource, index, index.found))
 
     def observe(self, caches: Caches, key: Key) -> Seen | None:
         """Read the object and those around it."""
@@ -64,12 +69,48 @@ class GarbageCollector(Controller):
         owners = tuple((ref, state_of(ref, obj, caches)) for ref in refs)
         waits = _is_held_by(obj, FOREGROUND) or _is_held_by(obj, ORPHAN)
         looks_down = waits or any(state == WAITING for _, state in owners)
-        dependents = tuple(dependents_of(caches, obj["metadata"]["uid"])) if looks_down else ()
+        dependents = tuple(self._dependents_of(obj["metadata"]["uid"])) if looks_down else ()
         return Seen(resource, obj, owners, dependents)
 
     def decide(self, seen: Seen, now: float) -> Decision:
         """Say what becomes of the object; see :func:`decide`."""
         return Decision(tuple(decide(seen)))
+
+    def _dependents_of(self, uid: str) -> list[tuple[str, Obj]]:
+        """Return every object that names the uid as an owner."""
+        found = [(resource, index) for resource, index, known in self._dependents if uid in known]
+        return [(resource, obj) for resource, index in found for obj in index.get(uid)]
+
+    def _keys_in(self, resource: str) -> KeysOf:
+        """Return the function that maps a change in ``resource`` to the objects it concerns."""
+
+        def keys(old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
+            if new is None:
+                return self._keys_of_gone(old, caches) if old is not None else []
+            meta = new["metadata"]
+            before: dict[str, Any] = old["metadata"] if old is not None else {}
+            if meta is before:
+                return []
+            found: list[Key] = []
+            if meta.get("deletionTimestamp"):
+                if _is_held_by(new, FOREGROUND) or _is_held_by(new, ORPHAN):
+                    found.append(_key(resource, new))
+                    if not before.get("deletionTimestamp") or before.get("finalizers") != meta.get("finalizers"):
+                        found += [_key(res, dep) for res, dep in self._dependents_of(meta["uid"])]
+            elif meta.get("ownerReferences") != before.get("ownerReferences") and any(
+                state_of(ref, new, caches) != SOLID for ref in meta.get("ownerReferences") or ()
+            ):
+                found.append(_key(resource, new))
+            if before.get("ownerReferences") and before["ownerReferences"] != meta.get("ownerReferences"):
+                found += _waiting_owners(before["ownerReferences"], new, caches)
+            return found
+
+        return keys
+
+    def _keys_of_gone(self, obj: Obj, caches: Caches) -> list[Key]:
+        """Return the dependents of an object that is gone, and the owners that waited for it."""
+        found = [_key(resource, dep) for resource, dep in self._dependents_of(obj["metadata"]["uid"])]
+        return found + _waiting_owners(obj["metadata"].get("ownerReferences") or [], obj, caches)
 
 
 def decide(seen: Seen) -> list[Action]:
@@ -154,64 +195,14 @@ def collected_resources() -> tuple[str, ...]:
     return tuple(sorted(found - IGNORED))
 
 
-def dependents_index(caches: Caches, resource: str) -> Index:
-    """Return the index of a resource's objects by the uid of each owner."""
-    return caches[resource].index("dependents", _owner_uids, on=OWNERS)
-
-
 def _owner_uids(obj: Obj) -> tuple[str, ...]:
     refs = obj["metadata"].get("ownerReferences")
     return tuple(dict.fromkeys(ref["uid"] for ref in refs)) if refs else ()
 
 
-def dependents_of(caches: Caches, uid: str) -> list[tuple[str, Obj]]:
-    """Return every object that names the uid as an owner."""
-    found: list[tuple[str, Obj]] = []
-    for resource in collected_resources():
-        index = dependents_index(caches, resource)
-        if index.count(uid):
-            found += [(resource, obj) for obj in index.get(uid)]
-    return found
-
-
 def _key(resource: str, obj: Obj) -> Key:
     key = key_of(obj)
     return Key(key.namespace, f"{resource}/{key.name}")
-
-
-def keys_in(resource: str) -> KeysOf:
-    """Return the function that maps a change in ``resource`` to the objects it concerns."""
-
-    def keys(old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
-        if new is None:
-            return _keys_of_gone(old, caches) if old is not None else []
-        meta = new["metadata"]
-        before: dict[str, Any] = old["metadata"] if old is not None else {}
-        if meta is before:
-            return []
-        found: list[Key] = []
-        if meta.get("deletionTimestamp"):
-            if _is_held_by(new, FOREGROUND) or _is_held_by(new, ORPHAN):
-                found.append(_key(resource, new))
-                if not before.get("deletionTimestamp") or before.get("finalizers") != meta.get("finalizers"):
-                    found += [_key(res, dep) for res, dep in dependents_of(caches, meta["uid"])]
-        elif meta.get("ownerReferences") != before.get("ownerReferences") and any(
-            state_of(ref, new, caches) != SOLID for ref in meta.get("ownerReferences") or ()
-        ):
-            found.append(_key(resource, new))
-        if before.get("ownerReferences") and before["ownerReferences"] != meta.get("ownerReferences"):
-            found += _waiting_owners(before["ownerReferences"], new, caches)
-        return found
-
-    return keys
-
-
-def _keys_of_gone(obj: Obj | None, caches: Caches) -> list[Key]:
-    """Return the dependents of an object that is gone, and the owners that waited for it."""
-    if obj is None:
-        return []
-    found = [_key(resource, dep) for resource, dep in dependents_of(caches, obj["metadata"]["uid"])]
-    return found + _waiting_owners(obj["metadata"].get("ownerReferences") or [], obj, caches)
 
 
 def _waiting_owners(refs: list[Obj], obj: Obj, caches: Caches) -> list[Key]:

@@ -92,12 +92,13 @@ class PodGarbageCollector(Controller):
         return decide(seen, now)
 
     def _keys_of_pod(self, old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
-        """Map a pod to itself when it is on its way out or its node is not there; one that ends to all that have."""
+        """Map a pod to itself when it goes and no kubelet sees to that; one that ends to all that have."""
         if new is None:
             return []
         keys = []
-        node = new["spec"].get("nodeName")
-        if is_deleting(new) or (node and caches["nodes"].get(Key("", node)) is None):
+        name = new["spec"].get("nodeName")
+        node = caches["nodes"].get(Key("", name)) if name else None
+        if (name and node is None) or (is_deleting(new) and (node is None or _is_out_of_service(node))):
             keys.append(key_of(new))
         has_ended = is_terminal(new) and (old is None or not is_terminal(old))
         if has_ended and 0 < self.flags.terminated_pod_gc_threshold < _ended(caches["pods"]).count(""):
