@@ -16,6 +16,7 @@ from __future__ import annotations
 FIELDS = """
 core.v1.PodSpec
   = affinity containers hostNetwork imagePullSecrets initContainers nodeName nodeSelector overhead priority
+  = resourceClaims
   = priorityClassName readinessGates restartPolicy runtimeClassName schedulingGates serviceAccount serviceAccountName
   = terminationGracePeriodSeconds tolerations topologySpreadConstraints volumes activeDeadlineSeconds preemptionPolicy
   . automountServiceAccountToken dnsConfig enableServiceLinks hostAliases hostIPC hostPID hostUsers hostnameOverride
@@ -23,7 +24,6 @@ core.v1.PodSpec
   = hostname schedulerName subdomain
   ~ ephemeralContainers: they are stored and never started
   ~ os: pods are not kept to nodes of their operating system
-  ~ resourceClaims: devices are not allocated; the pod is scheduled as if it had none
   ~ resources: pod-level resources do not count; those of the containers do
   ~ schedulingGroup: pods are scheduled one by one
 admissionregistration.v1.ValidatingAdmissionPolicy
@@ -72,7 +72,7 @@ core.v1.ContainerPort
   = containerPort hostIP hostPort name protocol
 core.v1.ResourceRequirements
   = limits requests
-  ~ claims: devices are not allocated
+  . claims
 core.v1.EnvVar
   = valueFrom
   . name value
@@ -487,5 +487,77 @@ storage.v1.CSIDriverSpec
   ~ preventPodSchedulingIfMissing: beta, and off by default
 storage.v1.CSIStorageCapacity
   = capacity maximumVolumeSize nodeTopology storageClassName
+core.v1.PodResourceClaim
+  = name resourceClaimName resourceClaimTemplateName
+resource.v1.DeviceClass
+  = spec
+resource.v1.DeviceClassSpec
+  = config extendedResourceName selectors
+resource.v1.DeviceClassConfiguration
+  . opaque
+resource.v1.DeviceSelector
+  = cel
+resource.v1.CELDeviceSelector
+  = expression
+resource.v1.ResourceClaim
+  = spec
+resource.v1.ResourceClaimSpec
+  = devices
+resource.v1.ResourceClaimTemplate
+  = spec
+resource.v1.ResourceClaimTemplateSpec
+  = spec
+  . metadata
+resource.v1.DeviceClaim
+  = config constraints requests
+resource.v1.DeviceClaimConfiguration
+  = requests
+  . opaque
+resource.v1.DeviceConstraint
+  = distinctAttribute matchAttribute requests
+resource.v1.DeviceRequest
+  = exactly firstAvailable name
+resource.v1.ExactDeviceRequest
+  = adminAccess allocationMode capacity count deviceClassName selectors tolerations
+resource.v1.DeviceSubRequest
+  = allocationMode capacity count deviceClassName name selectors tolerations
+resource.v1.CapacityRequirements
+  = requests
+resource.v1.DeviceToleration
+  = effect key operator value
+  ~ tolerationSeconds: nobody is evicted for the taints of devices
+resource.v1.ResourceSlice
+  = spec
+resource.v1.ResourceSliceSpec
+  = allNodes devices driver nodeName nodeSelector perDeviceNodeSelection pool sharedCounters
+resource.v1.ResourcePool
+  = generation name resourceSliceCount
+resource.v1.CounterSet
+  = counters name
+resource.v1.Counter
+  = value
+resource.v1.Device
+  = allNodes allowMultipleAllocations attributes bindsToNode capacity consumesCounters name nodeName nodeSelector taints
+  ~ bindingConditions: no driver sets them: a pod waits until somebody writes them into its claim's status
+  ~ bindingFailureConditions: no driver sets them
+  ~ nodeAllocatableResourceMappings: alpha, and off by default: devices take nothing of a node's own resources
+resource.v1.DeviceAttribute
+  = bool int string version
+  ~ bools: alpha, and off by default: constraints compare such lists as a whole
+  ~ ints: alpha, and off by default: constraints compare such lists as a whole
+  ~ strings: alpha, and off by default: constraints compare such lists as a whole
+  ~ versions: alpha, and off by default: constraints compare such lists as a whole
+resource.v1.DeviceCapacity
+  = requestPolicy value
+resource.v1.CapacityRequestPolicy
+  = default validRange validValues
+resource.v1.CapacityRequestPolicyRange
+  = max min step
+resource.v1.DeviceCounterConsumption
+  = counterSet counters
+resource.v1.DeviceTaint
+  = key value
+  . timeAdded
+  ~ effect!NoSchedule: pods that have a device with a NoExecute taint are not evicted; the device is given to nobody
 """
 """Metadata, status and the definitions of meta/v1 are the API server's business and not listed."""

@@ -69,10 +69,10 @@ KINDS = """
 = leases.coordination.k8s.io
 = runtimeclasses.node.k8s.io
 = endpointslices.discovery.k8s.io
-~ deviceclasses.resource.k8s.io: devices are not allocated
-~ resourceclaims.resource.k8s.io: devices are not allocated
-~ resourceclaimtemplates.resource.k8s.io: no claims are made from them
-~ resourceslices.resource.k8s.io: devices are not allocated
+= deviceclasses.resource.k8s.io
+= resourceclaims.resource.k8s.io: allocated by the scheduler; nothing prepares devices on nodes, they are taken to be ready
+= resourceclaimtemplates.resource.k8s.io
+= resourceslices.resource.k8s.io: no drivers run here: slices come from manifests and from node groups
 ~ flowschemas.flowcontrol.apiserver.k8s.io: requests are not queued
 ~ prioritylevelconfigurations.flowcontrol.apiserver.k8s.io: requests are not queued
 = intents.kctl.dev

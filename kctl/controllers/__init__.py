@@ -24,6 +24,7 @@ CONTROLLERS = {
     "taint-eviction-controller": "tainteviction:TaintEvictionController",
     "pod-garbage-collector-controller": "podgc:PodGarbageCollector",
     "persistentvolume-binder-controller": "pvbinder:PersistentVolumeBinder",
+    "resourceclaim-controller": "resourceclaim:ResourceClaimController",
     "replicaset-controller": "replicaset:ReplicaSetController",
     "replicationcontroller-controller": "replication:ReplicationControllerController",
     "statefulset-controller": "statefulset:StatefulSetController",
@@ -52,11 +53,15 @@ CONTROLLERS = {
 ALL = tuple(CONTROLLERS)
 
 ABOUT = {
-    "statefulset-controller": "statefulsets.apps",
-    "daemonset-controller": "daemonsets.apps",
-    "horizontal-pod-autoscaler-controller": "horizontalpodautoscalers.autoscaling",
+    "statefulset-controller": ("statefulsets.apps",),
+    "daemonset-controller": ("daemonsets.apps",),
+    "horizontal-pod-autoscaler-controller": ("horizontalpodautoscalers.autoscaling",),
+    "resourceclaim-controller": tuple(
+        f"{kind}.resource.k8s.io"
+        for kind in ("resourceclaims", "resourceclaimtemplates", "deviceclasses", "resourceslices")
+    ),
 }
-"""Controllers that have nothing to do while no object of one kind exists, and that kind."""
+"""Controllers that have nothing to do while no object of some kinds exists, and those kinds."""
 
 
 def build(names: Iterable[str] | None = None, flags: Flags = DEFAULT_FLAGS) -> list[Controller]:

@@ -1,6 +1,6 @@
 """A loop that is not there until it has something to do.
 
-In: the kind a controller is about, and what makes its loop. Out: nothing while no object of the kind
+In: the kinds a controller is about, and what makes its loop. Out: nothing while no object of these kinds
 exists: neither is the controller's module loaded nor does it hear of pods. With the first object the loop
 is made, finds everything in the caches, and takes this one's place.
 """
@@ -22,9 +22,9 @@ class Dormant:
 
     level = 0
 
-    def __init__(self, name: str, resource: str, make: Callable[[], Loop], manager: Manager) -> None:
+    def __init__(self, name: str, resources: tuple[str, ...], make: Callable[[], Loop], manager: Manager) -> None:
         self.name = name
-        self.resources: tuple[str, ...] = (resource,)
+        self.resources = resources
         self._make = make
         self._manager = manager
         self._is_over = False
@@ -52,6 +52,7 @@ class Dormant:
         """Have no timers."""
 
 
-def add(manager: Manager, name: str, resource: str, make: Callable[[], Loop]) -> None:
-    """Add a loop to the manager: at once when objects of its kind exist, else when the first comes."""
-    manager.add(make() if len(manager.caches[resource]) else Dormant(name, resource, make, manager))
+def add(manager: Manager, name: str, resources: tuple[str, ...], make: Callable[[], Loop]) -> None:
+    """Add a loop to the manager: at once when objects of its kinds exist, else when the first comes."""
+    is_needed = any(len(manager.caches[resource]) for resource in resources)
+    manager.add(make() if is_needed else Dormant(name, resources, make, manager))

@@ -45,7 +45,7 @@ def fill_up(caches: Caches, pod: Obj, most: int, framework: Framework | None = N
     cluster = Cluster(caches)
     fill(cluster)
     counts: dict[str, int] = {}
-    stopped = framework.gated(PodInfo(pod))
+    stopped = framework.gated(PodInfo(pod), cluster)
     for n in range(0 if stopped is not None else most):
         info = PodInfo(numbered(pod, n))
         placed = kernel.schedule(cluster, info)

@@ -8,7 +8,8 @@ A pod *assumed* on a node counts there at once; the event of its binding then ch
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from kctl.api.objects import Key, Obj, key_of, labels_of
 from kctl.client.cache import Caches
@@ -18,6 +19,9 @@ from kctl.scheduler.nodetree import NodeTree
 from kctl.scheduler.podinfo import PodInfo, Traits, is_terminal
 from kctl.scheduler.templates import Templates
 from kctl.scheduler.volumes import Volumes
+
+if TYPE_CHECKING:
+    from kctl.scheduler.devices import Devices
 
 
 class Image:
@@ -91,6 +95,13 @@ class Cluster:
         self.templates = Templates()
         self.kinds = Kinds()
         self.volumes = Volumes(caches)
+
+    @cached_property
+    def devices(self) -> Devices:
+        """What is known of claims for devices; made when a pod has one."""
+        from kctl.scheduler.devices import Devices
+
+        return Devices(self.caches)
 
     # -- nodes
 

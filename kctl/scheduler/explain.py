@@ -27,7 +27,7 @@ def explain(caches: Caches, pod: Obj, framework: Framework | None = None, cluste
         cluster = Cluster(caches)
         fill(cluster, skip=info)
     cluster.next_start = 0
-    outcome = framework.gated(info) or framework.schedule(cluster, info)
+    outcome = framework.gated(info, cluster) or framework.schedule(cluster, info)
     return describe(outcome)
 
 

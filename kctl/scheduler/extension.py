@@ -18,17 +18,22 @@ from kctl.scheduler.nodeinfo import NodeInfo
 from kctl.scheduler.podinfo import PodInfo
 
 if TYPE_CHECKING:
+    from kctl.runtime.actions import Action
     from kctl.scheduler.framework import Framework
 
 MAX_SCORE = 100
 
 
 class No(NamedTuple):
-    """A refusal. ``unresolvable``: removing pods would not help (UnschedulableAndUnresolvable)."""
+    """A refusal. ``unresolvable``: removing pods would not help (UnschedulableAndUnresolvable).
+
+    ``is_error``: the plugin cannot tell, because of what the pod asks for; no other node counts then.
+    """
 
     plugin: str
     reasons: tuple[str, ...]
     unresolvable: bool = False
+    is_error: bool = False
 
 
 class Skip:
@@ -56,6 +61,8 @@ class Preemption(NamedTuple):
     message: str = ""
     clears: bool = True
     """Whether an older nomination of the pod is withdrawn when there is no node."""
+    actions: tuple[Action, ...] = ()
+    """What the plugin wants written, so that the pod fits later."""
 
 
 NOT_FOUND = "not found"
@@ -86,7 +93,7 @@ class Cycle:
 class PreEnqueue(Protocol):
     """Keeps a pod out of the queue altogether."""
 
-    def pre_enqueue(self, pod: PodInfo) -> No | None:
+    def pre_enqueue(self, pod: PodInfo, cluster: Cluster) -> No | None:
         """Refuse the pod, or None."""
         ...
 
@@ -186,9 +193,19 @@ class PreBindError(Exception):
 
 
 class Reservation(Protocol):
-    """What was promised to a pod that has its node, and has to come true before it is bound."""
+    """What was promised to a pod that has its node, and has to come true before it is bound.
 
-    def write(self, client: Client) -> None:
+    ``plugin`` made the promise. ``is_immediate``: once it is written there is nothing to wait for.
+    """
+
+    plugin: str
+
+    @property
+    def is_immediate(self) -> bool:
+        """Whether nothing has to come true beyond what :meth:`write` writes."""
+        ...
+
+    def write(self, client: Client, now: float) -> None:
         """Ask for it (the beginning of PreBind); StatusError when that is refused."""
         ...
 

@@ -9,7 +9,7 @@ samples clusters of 100 nodes or more, unless the profile asks for the same.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kctl.scheduler import ties
 from kctl.scheduler.cluster import Cluster
@@ -37,6 +37,9 @@ from kctl.scheduler.extension import (
 )
 from kctl.scheduler.nodeinfo import NodeInfo
 from kctl.scheduler.podinfo import PodInfo
+
+if TYPE_CHECKING:
+    from kctl.runtime.actions import Action
 
 
 class Outcome(NamedTuple):
@@ -119,10 +122,10 @@ class Framework:
 
     # -- the cycle
 
-    def gated(self, pod: PodInfo) -> Outcome | None:
+    def gated(self, pod: PodInfo, cluster: Cluster) -> Outcome | None:
         """Return the outcome of a pod that may not be queued, as RunPreEnqueuePlugins."""
         for plugin in self.pre_enqueue:
-            no = plugin.pre_enqueue(pod)
+            no = plugin.pre_enqueue(pod, cluster)
             if no is not None:
                 return Outcome(pod, reason="SchedulingGated", message=no.reasons[0], plugins=frozenset({no.plugin}))
         return None
@@ -154,6 +157,9 @@ class Framework:
             feasible = self._sample(cycle, filters, candidates, refusals)
         else:
             feasible = self.run_filters(cycle, filters, candidates, refusals)
+        wrong = next((no for no in refusals.values() if no.is_error), None)
+        if wrong is not None:
+            return self._failed(cycle, nodes, wrong)
         if not feasible:
             return self.unschedulable(cycle, Refused(nodes, refusals, absent), skipped)
         return self._select(cycle, nodes, feasible, refusals, absent)
@@ -320,6 +326,13 @@ class Framework:
 
     # -- failing
 
+    def _failed(self, cycle: Cycle, nodes: Sequence[NodeInfo], wrong: No) -> Outcome:
+        """Return the outcome of a pod that a filter cannot judge (an error of RunFilterPlugins)."""
+        message = f'running "{wrong.plugin}" filter plugin: {", ".join(wrong.reasons)}'
+        names = names_of(nodes)
+        plugins = frozenset({wrong.plugin})
+        return Outcome(cycle.pod, "", "SchedulerError", message, names, absent=wrong, plugins=plugins)
+
     def unschedulable(self, cycle: Cycle, refused: Refused, skipped: set[str]) -> Outcome:
         """Return why no node fits, after PostFilter plugins had their word."""
         cycle.data["skipped"] = skipped
@@ -342,14 +355,18 @@ class Framework:
     def _post_filter(self, cycle: Cycle, refused: Refused) -> tuple[Preemption | None, str]:
         """Run PostFilter plugins and join what they say; success silences them all."""
         said = []
+        actions: tuple[Action, ...] = ()
         last: Preemption | None = None
         for plugin in self.post_filters:
             last = plugin.post_filter(self, cycle, refused)
             if last.node:
                 return last, ""
             said.append(last.message)
+            actions += last.actions
             if last.message == NOT_FOUND:
                 break
+        if last is not None and actions != last.actions:
+            last = last._replace(actions=actions)
         return last, ", ".join(said)
 
 

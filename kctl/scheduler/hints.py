@@ -16,6 +16,7 @@ from kctl.scheduler import volume_hints as storage
 from kctl.scheduler.cluster import Cluster
 from kctl.scheduler.match import untolerated
 from kctl.scheduler.nodeinfo import NodeInfo
+from kctl.scheduler.plugins import dynamic_resources_hints as devices
 from kctl.scheduler.plugins.node_resources_fit import insufficient
 from kctl.scheduler.plugins.node_unschedulable import CORDON
 from kctl.scheduler.plugins.spread_constraints import Constraint, constraints_of
@@ -115,6 +116,8 @@ def pod_events(old: PodInfo, new: PodInfo) -> list[str]:
     if old.labels != new.labels:
         found.append(POD_LABEL)
     if old.spec is not new.spec or old.obj.get("status") is not new.obj.get("status"):
+        if new.spec.get("resourceClaims") and _generated(old.obj) != _generated(new.obj):
+            found.append(devices.POD_CLAIMS)
         if scaled_down(old.requests, new.requests):
             found.append(POD_SCALE_DOWN)
         if old.spec.get("schedulingGates") and not new.spec.get("schedulingGates"):
@@ -122,6 +125,10 @@ def pod_events(old: PodInfo, new: PodInfo) -> list[str]:
         if len(old.tolerations) != len(new.tolerations):
             found.append(POD_TOLERATION)
     return found
+
+
+def _generated(pod: Obj) -> object:
+    return (pod.get("status") or {}).get("resourceClaimStatuses")
 
 
 def scaled_down(old: Requests, new: Requests) -> bool:
@@ -397,6 +404,18 @@ HINTS: dict[str, dict[str, Hint]] = {
         POD_ADD: affinity_after_pod,
         POD_DELETE: affinity_after_pod,
         POD_LABEL: affinity_after_pod,
+    },
+    "DynamicResources": {
+        NODE_ADD: always,
+        NODE_LABEL: always,
+        NODE_TAINT: always,
+        devices.DEVICE_CLAIM_ADD: devices.frees_or_serves,
+        devices.DEVICE_CLAIM_UPDATE: devices.frees_or_serves,
+        devices.POD_CLAIMS: devices.has_its_claims,
+        devices.CLASS_ADD: always,
+        devices.CLASS_UPDATE: always,
+        devices.SLICE_ADD: always,
+        devices.SLICE_UPDATE: always,
     },
 }
 """What each plugin registered, as its EventsToRegister.

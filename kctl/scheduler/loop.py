@@ -13,6 +13,7 @@ from collections.abc import Container, Iterator, Sequence
 from itertools import chain
 
 from kctl.api.clock import parse_time
+from kctl.api.deviceclaims import CLAIMS
 from kctl.api.errors import StatusError
 from kctl.api.objects import Key, Obj, key_of
 from kctl.client.cache import STATUS, Caches, Change
@@ -25,6 +26,8 @@ from kctl.scheduler.framework import Outcome
 from kctl.scheduler.hints import Event
 from kctl.scheduler.kernel import Placed
 from kctl.scheduler.nodeinfo import NodeInfo
+from kctl.scheduler.plugins.dynamic_resources_hints import RESOURCES as DEVICE_RESOURCES
+from kctl.scheduler.plugins.dynamic_resources_hints import device_event
 from kctl.scheduler.podinfo import PodInfo, is_terminal
 from kctl.scheduler.prebind import PREEMPTED, PreBinding, Waiting
 from kctl.scheduler.queue import Queued, SchedulingQueue
@@ -53,6 +56,7 @@ class SchedulerLoop:
         "statefulsets.apps",
         "poddisruptionbudgets.policy",
         *VOLUME_RESOURCES,
+        *DEVICE_RESOURCES,
     )
 
     def __init__(
@@ -95,6 +99,8 @@ class SchedulerLoop:
                 self._node_changed(change.old, change.new)
         elif resource in VOLUME_RESOURCES:
             self._storage_changed(resource, changes)
+        elif resource in DEVICE_RESOURCES:
+            self._devices_changed(resource, changes)
 
     def has_work(self) -> bool:
         """Say whether a pod waits to be decided about, or to be bound."""
@@ -209,11 +215,12 @@ class SchedulerLoop:
             created = pod.obj["metadata"].get("creationTimestamp")
             queued = self._queue.add(pod, parse_time(created) if created else now)
             framework, _, reporter = self.schedulers.of(pod)
-            gated = framework.gated(pod)
+            gated = framework.gated(pod, self._cluster)
             if gated is not None:
                 self._queue.gate(queued, gated.plugins)
                 self._remember(gated)
-                reporter.gated(pod, gated, now)
+                if pod.spec.get("schedulingGates"):  # upstream tells of no other reason
+                    reporter.gated(pod, gated, now)
 
     def _bind(self, bound: list[tuple[Queued, str]], now: float, waited: Container[Key]) -> None:
         """Bind pods, some of which have waited for volumes, together; when that fails, one by one.
@@ -279,6 +286,8 @@ class SchedulerLoop:
         pod = queued.pod
         reporter = self.schedulers.of(pod).reporter
         nominated: str | None = None
+        if preemption is not None and preemption.actions:
+            reporter.do(preemption.actions, now)
         if preemption is not None and preemption.node:
             nominated = preemption.node
             self._cluster.nominate(pod, nominated)
@@ -359,8 +368,7 @@ class SchedulerLoop:
         for kind in hints.pod_events(before, pod):
             event = Event(kind, old_pod=before, new_pod=pod)
             if hints.worth_trying(self._cluster, pod, queued.plugins, event, framework):
-                if framework.gated(pod) is None:
-                    self._queue.requeue(queued, self._now)
+                self._ungate(queued)
                 break
 
     def _node_changed(self, old: Obj | None, new: Obj | None) -> None:
@@ -387,6 +395,28 @@ class SchedulerLoop:
         for change in changes:
             for kind in storage_events(resource, change.old, change.new):
                 self._happened(Event(kind, old_obj=change.old, new_obj=change.new))
+
+    def _devices_changed(self, resource: str, changes: Sequence[Change]) -> None:
+        """Take in changes of claims for devices, of classes and of what is on offer."""
+        if resource == CLAIMS:
+            self._prebinding.changed(resource, [change.key for change in changes])
+            for change in changes:
+                self._cluster.devices.heard(change.key)
+        for change in changes:
+            kind = device_event(resource, change.old, change.new)
+            if kind and self._queue.unschedulable:
+                self._happened(Event(kind, old_obj=change.old, new_obj=change.new))
+        for queued in list(self._queue.gated.values()):
+            if queued.pod.spec.get("resourceClaims"):
+                self._ungate(queued)
+
+    def _ungate(self, queued: Queued) -> None:
+        """Bring a pod back unless it is still to be kept out."""
+        gated = self.schedulers.of(queued.pod).framework.gated(queued.pod, self._cluster)
+        if gated is None:
+            self._queue.requeue(queued, self._now)
+        elif queued.place == "gated":
+            queued.plugins = gated.plugins
 
     def _happened(self, event: Event, at_most: float = float("inf")) -> None:
         """Requeue the unschedulable pods, of a priority up to ``at_most``, that the event may help."""

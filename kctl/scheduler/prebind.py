@@ -21,8 +21,8 @@ from kctl.scheduler.queue import Queued
 INTERVAL = 1.0
 TIMEOUT = 600.0
 """The default of bindTimeoutSeconds."""
-FAILED = 'running PreBind plugin "VolumeBinding": '
-PREEMPTED = FAILED + "binding volumes: context canceled"
+FAILED = 'running PreBind plugin "{plugin}": '
+PREEMPTED = FAILED.format(plugin="VolumeBinding") + "binding volumes: context canceled"
 """Why a pod gave its node back to one that preempted it."""
 
 
@@ -75,14 +75,17 @@ class PreBinding:
     def begin(self, client: Client, waiting: Waiting) -> None:
         """Write what the pod needs, and let it wait."""
         key = waiting.queued.pod.key
-        try:
-            for reservation in waiting.reservations:
-                reservation.write(client)
-        except StatusError as refusal:
-            waiting.release()
-            self._failed.append(Failed(waiting.queued, FAILED + refusal.message))
-            return
+        for reservation in waiting.reservations:
+            try:
+                reservation.write(client, waiting.since)
+            except StatusError as refusal:
+                waiting.release()
+                why = FAILED.format(plugin=reservation.plugin) + refusal.message
+                self._failed.append(Failed(waiting.queued, why))
+                return
         self._waiting[key] = waiting
+        if all(reservation.is_immediate for reservation in waiting.reservations):
+            self._due[key] = None
 
     def abandon(self, key: Key) -> Queued | None:
         """Give up what a pod waits for; it is gone, or not to be scheduled any more."""
@@ -129,14 +132,24 @@ class PreBinding:
         for key in sorted(due):
             waiting = self._waiting[key]
             waiting.looked, waiting.is_stale = now, False
-            try:
-                is_done = all(reservation.is_done() for reservation in waiting.reservations)
-                why = "binding volumes: context deadline exceeded" if waiting.until <= now else ""
-            except PreBindError as error:
-                is_done, why = False, f"binding volumes: {error}"
+            is_done, why = _look(waiting, now)
             if is_done:
                 ready.append((self._waiting.pop(key).queued, waiting.node))
             elif why:
                 self._waiting.pop(key).release()
-                failed.append(Failed(waiting.queued, FAILED + why))
+                failed.append(Failed(waiting.queued, why))
         return ready, failed
+
+
+def _look(waiting: Waiting, now: float) -> tuple[bool, str]:
+    """Say whether all has come that a pod waits for, and why it never will; a text once its time is up."""
+    for reservation in waiting.reservations:
+        head = FAILED.format(plugin=reservation.plugin)
+        doing = "binding volumes: " if reservation.plugin == "VolumeBinding" else ""
+        try:
+            if not reservation.is_done():
+                late = f"{doing}context deadline exceeded" if doing else "device binding timeout"
+                return False, head + late if waiting.until <= now else ""
+        except PreBindError as error:
+            return False, f"{head}{doing}{error}"
+    return True, ""

@@ -35,17 +35,17 @@ class Reporter:
 
     def expect(self, key: Key, node: str, now: float) -> None:
         """Tell where a pod will be that waits for its volumes (NominatedNodeNameForExpectation)."""
-        self._do([status_patch(key, {"nominatedNodeName": node})], now)
+        self.do([status_patch(key, {"nominatedNodeName": node})], now)
 
     def withdraw(self, key: Key, now: float) -> None:
         """Clear the nomination of a pod: when it is bound (the API server of 1.36 does), or gave its node back."""
-        self._do([status_patch(key, {"nominatedNodeName": None})], now)
+        self.do([status_patch(key, {"nominatedNodeName": None})], now)
 
     def gated(self, pod: PodInfo, outcome: Outcome, now: float) -> None:
         """Write the condition of a pod that its gates keep out."""
         status = changed_status(pod.obj, outcome.reason, outcome.message, None, now)
         if status:
-            self._do([status_patch(pod.key, status)], now)
+            self.do([status_patch(pod.key, status)], now)
 
     def unschedulable(self, pod: PodInfo, outcome: Outcome, nominated: str | None, now: float, *, again: bool) -> None:
         """Write why a pod does not fit; ``nominated`` None leaves the nomination as it is.
@@ -56,7 +56,7 @@ class Reporter:
         actions: list[Action] = [status_patch(pod.key, status)] if status else []
         if again or "conditions" in status:
             actions.append(Emit(pod.obj, "Warning", "FailedScheduling", outcome.message, "Scheduling"))
-        self._do(actions, now)
+        self.do(actions, now)
 
     def preempt(
         self,
@@ -80,7 +80,7 @@ class Reporter:
         ]
         for victim in left:
             actions += self._preempt_one(pod, node, victim, now, in_memory=victim.key in unbound)
-        self._do(actions, now)
+        self.do(actions, now)
 
     def _preempt_one(self, pod: PodInfo, node: str, victim: PodInfo, now: float, *, in_memory: bool) -> list[Action]:
         message = f"Preempted by pod {pod.uid} on node {node}"
@@ -99,7 +99,7 @@ class Reporter:
             Emit(victim.obj, "Normal", "Preempted", message, "Preempting"),
         ]
 
-    def _do(self, actions: Iterable[Action], now: float) -> None:
+    def do(self, actions: Iterable[Action], now: float) -> None:
         """Carry actions out; a pod that is gone or changed meanwhile is decided about again by its event."""
         from kctl.runtime.act import carry_out
 

@@ -132,7 +132,7 @@ class Trial:
     def remedies(self, *, most: int = 5) -> list[Remedy]:
         """Return what lets the pod be placed, the smallest changes first; empty for a pod that fits or is gated."""
         now = self.view()
-        if now.feasible or now.refused is not None or self.framework.gated(PodInfo(self.pod)) is not None:
+        if now.feasible or now.refused is not None or self.framework.gated(PodInfo(self.pod), self.cluster) is not None:
             return []
         found = self._tried(_candidates(self.cluster, PodInfo(self.pod), now))
         for zones in self._more_nodes():

@@ -23,7 +23,7 @@ Clusters = Callable[..., Cluster]
 def decide(cluster: Cluster, pod: Obj) -> Any:
     framework = default_profile()
     info = PodInfo(pod)
-    return framework.gated(info) or framework.schedule(cluster, info)
+    return framework.gated(info, cluster) or framework.schedule(cluster, info)
 
 
 def test_counts_are_sorted_as_text(cluster: Clusters, node: Make) -> None:

@@ -71,21 +71,25 @@ def compiled(source: str, variables: dict[str, Any], at: str, out: Errors) -> Pr
 
 def of_device(source: str, at: str, out: Errors) -> None:
     """Check an expression that selects devices."""
-    from kctl.api.cel.types import Type, read
-
     if len(source) > LONGEST_SELECTOR:
         out.append(errors.too_long(at, source, LONGEST_SELECTOR))
         return
+    made = compiled(source, {"device": device_type()}, at, out)
+    if made is not None and str(made.type) not in ("bool", "dyn"):
+        out.append(errors.invalid(at, source, f"must evaluate to bool or the unknown type, not {made.type}"))
+
+
+def device_type() -> Any:
+    """Return the type of what expressions that select devices look at."""
+    from kctl.api.cel.types import Type, read
+
     values = {
         "driver": "string",
         "allowMultipleAllocations": "bool",
         "attributes": "map<string, map<string, dyn>>",
         "capacity": "map<string, map<string, kubernetes.Quantity>>",
     }
-    device = Type("object", "kubernetes.DRADevice", fields={name: read(of) for name, of in values.items()})
-    made = compiled(source, {"device": device}, at, out)
-    if made is not None and str(made.type) not in ("bool", "dyn"):
-        out.append(errors.invalid(at, source, f"must evaluate to bool or the unknown type, not {made.type}"))
+    return Type("object", "kubernetes.DRADevice", fields={name: read(of) for name, of in values.items()})
 
 
 class Compiler:

@@ -59,6 +59,8 @@ LOOKED_AT = (
     "statefulsets.apps",
 )
 """What a refusal depends on beside nodes and pods."""
+SETTLED = ("namespaces", "deviceclasses.resource.k8s.io")
+"""With a change of these everything is worked out anew."""
 
 
 class State:
@@ -120,7 +122,7 @@ class Kernel:
         self.is_covering = self._recipe.is_covered and total <= UNCOVERED
         self._cluster: Cluster | None = None
         self._landscape: Landscape | None = None
-        self._namespaces = -1
+        self._namespaces: tuple[int, ...] = ()
         self._states: dict[Traits, Known] = {}
         self._fresh: dict[Traits, State | None] = {}
         """The classes that have been found to be up to date since the pods began."""
@@ -194,7 +196,7 @@ class Kernel:
             return False
         cluster.snapshot()
         self._fresh.clear()
-        namespaces = cluster.caches["namespaces"].changes
+        namespaces = tuple(cluster.caches[resource].changes for resource in SETTLED)
         landscape = self._landscape
         if (
             landscape is None

@@ -71,7 +71,7 @@ class Failing:
     def _prepare(self, recipe: Recipe) -> set[str]:
         """Run the PreFilter plugins but those of other pods' places; return who steps aside."""
         framework, related = self._framework, self._related()
-        order = [plugin in related for plugin in framework.filters]
+        order = [plugin in related for plugin in framework.filters if plugin not in recipe.others]
         if order != sorted(order):
             raise Declined  # a node's first refusal must not come from other pods' places while others follow
         skipped = {plugin.name for plugin in related}

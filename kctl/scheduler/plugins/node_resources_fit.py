@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from kctl.api.deviceclaims import CLASSES
 from kctl.scheduler import shape as kernel
 from kctl.scheduler.extension import Cycle, No
 from kctl.scheduler.nodeinfo import NodeInfo
@@ -62,10 +63,22 @@ class NodeResourcesFit:
             and not asked.scalar
         ):
             return None
-        short = insufficient(asked, node, self._is_ignored if self._ignored or self._ignored_groups else None)
+        short = insufficient(asked, node, self._ignores(cycle, node))
         if not short:
             return None
         return No(self.name, tuple(reason for reason, _ in short), any(never for _, never in short))
+
+    def _ignores(self, cycle: Cycle, node: NodeInfo) -> Ignores | None:
+        """Return what says which resources others look after: extenders, or DynamicResources where a node has devices."""
+        mine = self._is_ignored if self._ignored or self._ignored_groups else None
+        cluster = cycle.cluster
+        if not cycle.pod.requests.scalar or not len(cluster.caches[CLASSES]):
+            return mine
+
+        def is_of_devices(name: str) -> bool:
+            return not node.allocatable_scalar.get(name) and cluster.devices.backing(name) is not None
+
+        return is_of_devices if mine is None else lambda name: mine(name) or is_of_devices(name)
 
     def _is_ignored(self, resource: str) -> bool:
         """Say whether an extended resource is somebody else's to look after."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kctl.scheduler.cluster import Cluster
 from kctl.scheduler.extension import No
 from kctl.scheduler.podinfo import PodInfo
 
@@ -13,6 +14,6 @@ class SchedulingGates:
 
     name = "SchedulingGates"
 
-    def pre_enqueue(self, pod: PodInfo) -> No | None:
+    def pre_enqueue(self, pod: PodInfo, cluster: Cluster) -> No | None:
         """Refuse a pod with scheduling gates."""
         return GATED if pod.spec.get("schedulingGates") else None

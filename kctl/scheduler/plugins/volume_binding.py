@@ -196,6 +196,9 @@ def volume_limit(pool: Obj) -> str:
 class Binding:
     """What the pod's volumes still need before the pod can be bound: Reserve, PreBind and Unreserve of it."""
 
+    plugin = NAME
+    is_immediate = False
+
     def __init__(self, cluster: Cluster, node: NodeInfo, choice: Choice) -> None:
         self._cluster = cluster
         self._volumes = cluster.volumes
@@ -221,7 +224,7 @@ class Binding:
             return key in self._claims or key in self._provisions
         return resource == VOLUMES
 
-    def write(self, client: Client) -> None:
+    def write(self, client: Client, now: float) -> None:
         """Bind volumes to claims and name the node to provisioners; StatusError when that is refused."""
         for resource, obj in self._todo:
             made = client.update(resource, obj)

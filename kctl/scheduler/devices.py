@@ -1,0 +1,225 @@
+"""What the scheduler knows of devices: claims, classes and slices as cached, with its own decisions laid over.
+
+In: the caches of resource.k8s.io. Out: their newest state, in which devices just given to a claim are taken already,
+and which devices a claim gets on a node. An answer holds until something of the node's pools changes, so that pods alike
+cost a look at each node, not a search. Made with the first pod that has claims.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kctl.api.deviceclaims import CLAIMS, CLASSES, IMPLICIT, SLICES, allocation_of
+from kctl.api.objects import Key, Obj, key_of
+from kctl.client.cache import STATUS, Caches, Fold, Index
+from kctl.scheduler.nodeinfo import NodeInfo
+from kctl.scheduler.plugins.dynamic_resources_allocator import Abort, Allocator, OnNode, reaching
+from kctl.scheduler.plugins.dynamic_resources_capacity import added
+from kctl.scheduler.plugins.dynamic_resources_pools import DeviceId, Offers, Pool, pools_of
+from kctl.scheduler.volumes import version
+
+REMEMBERED = 65_536
+"""So many answers are remembered before all of them are forgotten."""
+Answer = list[Obj] | str | None
+"""An allocation for each claim, why the search failed on the node, or None: there is none."""
+
+
+class Ahead:
+    """What claims have that were written and are not in the cache yet."""
+
+    def __init__(self) -> None:
+        self.alone: set[DeviceId] = set()
+        self.shared: dict[DeviceId, list[Obj]] = {}
+        self.marks: dict[tuple[str, str], int] = {}
+
+    def add(self, claim: Obj) -> None:
+        """Take in a claim."""
+        self.alone.update(alone_of(claim))
+        for device in shared_of(claim):
+            self.shared.setdefault(device, []).append(claim)
+        for pool, mark in _marks(claim):
+            self.marks[pool] = self.marks.get(pool, 0) + mark
+
+
+class Devices:
+    """Devices and claims as the scheduler sees them."""
+
+    def __init__(self, caches: Caches) -> None:
+        self._caches = caches
+        self._assumed: dict[Key, Obj] = {}
+        self._made: set[Key] = set()
+        """Claims that are so new that the cache does not know them."""
+        self._offers = Offers()
+        self._pools: dict[str, tuple[Mapping[str, str], list[Pool]]] = {}
+        self._answers: dict[tuple[str, str], tuple[Any, Answer]] = {}
+        self._seen = (-1, -1)
+        self._ahead_of = (-1, Ahead())
+
+    def claim(self, key: Key) -> Obj | None:
+        """Return a claim."""
+        cached = self._caches[CLAIMS].get(key)
+        assumed = self._assumed.get(key)
+        if assumed is None:
+            return cached
+        if (cached is None and key not in self._made) or (cached is not None and version(cached) >= version(assumed)):
+            self.heard(key)
+            return cached
+        return assumed
+
+    def device_class(self, name: str) -> Obj | None:
+        """Return a DeviceClass."""
+        return self._caches[CLASSES].get(Key("", name)) if name else None
+
+    def assume(self, claim: Obj) -> None:
+        """Let a claim count as it was just written."""
+        key = key_of(claim)
+        if key not in self._assumed and self._caches[CLAIMS].get(key) is None:
+            self._made.add(key)
+        self._assumed[key] = claim
+        self._ahead().add(claim)
+
+    def heard(self, key: Key) -> None:
+        """Take notice that the cache knows what became of a claim."""
+        self._made.discard(key)
+        cached, assumed = self._caches[CLAIMS].get(key), self._assumed.get(key)
+        if assumed is not None and (cached is None or version(cached) >= version(assumed)):
+            del self._assumed[key]
+
+    def backing(self, resource: str) -> Obj | None:
+        """Return the DeviceClass behind an extended resource, None when there is none.
+
+        Of several the youngest counts, then the first by name.
+        """
+        if resource.startswith(IMPLICIT):
+            return self.device_class(resource.removeprefix(IMPLICIT))
+        found = self._caches[CLASSES].index("extended resource", _extended).get(resource)
+        youngest = max((one["metadata"].get("creationTimestamp") or "" for one in found), default="")
+        return next((one for one in found if (one["metadata"].get("creationTimestamp") or "") == youngest), None)
+
+    # -- what is taken
+
+    def is_taken(self, device: DeviceId) -> bool:
+        """Say whether a device is allocated to a claim alone."""
+        return device in self._ahead().alone or self._alone.count(device) > 0
+
+    def shares(self, device: DeviceId) -> Mapping[str, Any] | None:
+        """Return what claims that share a device use of its capacity, None when none does."""
+        claims = [*self._shared.get(device), *self._ahead().shared.get(device, ())]
+        if not claims:
+            return None
+        used: dict[str, Any] = {}
+        for claim in claims:
+            for result in _results(claim):
+                if result.get("shareID") and id_of(result) == device:
+                    used = added(used, result.get("consumedCapacity") or {})
+        return used
+
+    def _ahead(self) -> Ahead:
+        """Return what was written and has not come back yet."""
+        changes = self._caches[CLAIMS].changes
+        if self._ahead_of[0] != changes:
+            found = Ahead()
+            for key in list(self._assumed):
+                claim = self.claim(key)
+                if claim is not None and key in self._assumed:
+                    found.add(claim)
+            self._ahead_of = (changes, found)
+        return self._ahead_of[1]
+
+    @property
+    def _alone(self) -> Index:
+        return self._caches[CLAIMS].index("devices", alone_of, on=STATUS)
+
+    @property
+    def _shared(self) -> Index:
+        return self._caches[CLAIMS].index("shared devices", shared_of, on=STATUS)
+
+    @property
+    def _written(self) -> Fold[int]:
+        """A number for each pool that changes with what is allocated of it."""
+        return self._caches[CLAIMS].tally("allocated of pools", _marks, 0, int.__add__, int.__sub__)
+
+    # -- what a node has
+
+    def allocate(self, node: NodeInfo, claims: Sequence[Obj], wanted: str) -> Answer:
+        """Return what claims get on a node; ``wanted`` is :func:`wish` of them. Abort for what is wrong with them."""
+        pools = self._pools_of(node)
+        written, ahead = self._written, self._ahead().marks
+        names = [(pool.driver, pool.name) for pool in pools]
+        stamp = ([written.get(name) + ahead.get(name, 0) for name in names], node.labels)
+        known = self._answers.get((wanted, node.name))
+        if known is not None and known[0] == stamp:
+            return known[1]
+        try:
+            search = Allocator(node.name, reaching(node), pools, claims, self.device_class, self)
+            found: Answer = search.allocate()
+        except OnNode as failed:
+            found = str(failed)
+        if len(self._answers) >= REMEMBERED:
+            self._answers.clear()
+        self._answers[wanted, node.name] = (stamp, found)
+        return found
+
+    def _pools_of(self, node: NodeInfo) -> list[Pool]:
+        seen = (self._caches[SLICES].changes, self._caches[CLASSES].changes)
+        if seen != self._seen:
+            self._seen = seen
+            self._pools.clear()
+            self._answers.clear()
+        known = self._pools.get(node.name)
+        if known is not None and known[0] == node.labels:
+            return known[1]
+        slices = self._caches[SLICES]
+        by_node = slices.index("node", lambda one: (one["spec"].get("nodeName") or "",))
+        by_pool = slices.index("pool", lambda one: ((one["spec"]["driver"], one["spec"]["pool"]["name"]),))
+        mine = [*by_node.get(node.name), *by_node.get("")]
+        every = {
+            pool: by_pool.get(pool) for pool in {(one["spec"]["driver"], one["spec"]["pool"]["name"]) for one in mine}
+        }
+        found = pools_of(node, mine, every, self._offers)
+        self._pools[node.name] = (node.labels, found)
+        return found
+
+
+__all__ = ["Abort", "Answer", "Devices", "wish"]
+
+
+def wish(claims: Sequence[Obj]) -> str:
+    """Write what claims ask for, equal for claims that get the same."""
+    return json.dumps([claim["spec"].get("devices") for claim in claims], sort_keys=True, separators=(",", ":"))
+
+
+def _results(claim: Obj) -> list[Obj]:
+    found: list[Obj] = ((allocation_of(claim) or {}).get("devices") or {}).get("results") or []
+    return found
+
+
+def id_of(result: Obj) -> DeviceId:
+    """Return which device a result is about."""
+    return DeviceId(result["driver"], result["pool"], result["device"])
+
+
+def alone_of(claim: Obj) -> tuple[DeviceId, ...]:
+    """Return the devices that are allocated to the claim alone; those it only administers are not."""
+    found = _results(claim)
+    return tuple(id_of(one) for one in found if not one.get("adminAccess") and not one.get("shareID"))
+
+
+def shared_of(claim: Obj) -> tuple[DeviceId, ...]:
+    """Return the devices of which the claim has a share."""
+    return tuple(dict.fromkeys(id_of(one) for one in _results(claim) if one.get("shareID")))
+
+
+def _marks(claim: Obj) -> list[tuple[tuple[str, str], int]]:
+    results = _results(claim)
+    if not results:
+        return []
+    mark = hash((key_of(claim), claim["metadata"].get("uid"), version(claim)))
+    return [(pool, mark) for pool in dict.fromkeys((one["driver"], one["pool"]) for one in results)]
+
+
+def _extended(cls: Obj) -> tuple[str, ...]:
+    name = (cls.get("spec") or {}).get("extendedResourceName")
+    return (name,) if name else ()
