@@ -2,7 +2,7 @@
 
 In comes a kind, or an object; out comes what is known of it, and which of the things it uses
 have no computed consequence. Every report carries that as ``notSimulated``. The facts are data
-in :mod:`kctl.api.register_kinds` and :mod:`kctl.api.register_fields`.
+in :mod:`kctl.api.register_kinds`, :mod:`kctl.api.register_fields` and :mod:`kctl.api.register_devices`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from kctl.api import schema
 from kctl.api.objects import Obj
+from kctl.api.register_devices import FIELDS as OF_DEVICES
 from kctl.api.register_fields import FIELDS
 from kctl.api.register_kinds import CUSTOM, DEVIATIONS, KINDS
 from kctl.api.registry import Kind
@@ -128,7 +129,7 @@ def _fields() -> dict[str, dict[str, Field]]:
     """Read :data:`kctl.api.register_fields.FIELDS`."""
     found: dict[str, dict[str, Field]] = {}
     known: dict[str, Field] = {}
-    for line in FIELDS.strip().splitlines():
+    for line in f"{FIELDS.strip()}\n{OF_DEVICES.strip()}".splitlines():
         if not line.startswith(" "):
             known = found[line] = {}
             continue
