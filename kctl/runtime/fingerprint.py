@@ -2,6 +2,9 @@
 
 What moves without meaning (resourceVersion, timestamps, counters, generated names) is left
 out, so that a controller that deletes and creates the same pod for ever is seen as a cycle.
+
+Nothing comes back while objects only come and are given their place: until one goes, or is respecified in another
+way, changes are put aside, and hashed when that happens.
 """
 
 from __future__ import annotations
@@ -38,6 +41,8 @@ VOLATILE = frozenset(
 IGNORED = frozenset({"events", "leases.coordination.k8s.io", "endpoints", "endpointslices.discovery.k8s.io"})
 """What says nothing that other objects do not: tales, and lists of the pods that there are."""
 BITS = 1 << 64
+MOST_ASIDE = 8192
+"""So many changes are put aside before they are hashed all the same: they keep the states they are about."""
 
 
 class Fingerprint:
@@ -49,11 +54,53 @@ class Fingerprint:
         self._structural: dict[str, int] = {}
         self._at_last_sight: dict[int, int] = {0: 0}
         self._hashes: dict[tuple[str, Key], tuple[Obj, int]] = {}
+        self._only_grows = True
+        self._aside: list[WatchEvent | float] = []
+        """Changes not hashed yet, and between them the instants that ended."""
+        self._changes = 0
+        self.hashed = 0
+        """How many changes were hashed; tests hold it against how many there were."""
 
     def see(self, event: WatchEvent) -> None:
         """Take one change in."""
         if event.resource in IGNORED:
             return
+        if not self._only_grows:
+            self._take(event)
+            return
+        self._aside.append(event)
+        self._only_grows = self._grows(event)
+        if not self._only_grows or len(self._aside) >= MOST_ASIDE:
+            self._catch_up()
+
+    @staticmethod
+    def _grows(event: WatchEvent) -> bool:
+        """Say whether a change adds to what is specified, or leaves it: of such alone no state comes back."""
+        old, new = event.old, event.object
+        if event.type == "DELETED":
+            return False
+        if old is None:
+            return True
+        before, after = old.get("spec"), new.get("spec")
+        if before is after or before == after:
+            return True
+        if not isinstance(before, dict) or not isinstance(after, dict):
+            return False
+        new_fields = after.keys() - before.keys()
+        is_rest_same = all(name in after and after[name] == value for name, value in before.items())
+        return is_rest_same and not new_fields & VOLATILE and all(isinstance(after[name], str) for name in new_fields)
+
+    def _catch_up(self) -> None:
+        """Hash what was put aside; none of the instants in it was one before."""
+        aside, self._aside = self._aside, []
+        for one in aside:
+            if isinstance(one, float):
+                self._judge(one)
+            else:
+                self._take(one)
+
+    def _take(self, event: WatchEvent) -> None:
+        self.hashed += 1
         new = None if event.type == "DELETED" else event.object
         place = (event.resource, key_of(event.object))
         if event.old is not None:
@@ -67,10 +114,17 @@ class Fingerprint:
         if new is None or event.old is None or new.get("spec") != event.old.get("spec"):
             what = f"{event.resource} {key_of(event.object)}"
             self._structural[what] = self._structural.get(what, 0) + 1
+            self._changes += 1
 
     def repeats(self, now: float) -> str:
         """Return what is going round when this state was seen before, "" otherwise."""
-        changes = sum(self._structural.values())
+        if self._only_grows:
+            self._aside.append(now)
+            return ""
+        return self._judge(now)
+
+    def _judge(self, now: float) -> str:
+        changes = self._changes
         if self._sum in self._seen:
             if changes > self._at_last_sight[self._sum]:
                 names = sorted(self._structural, key=lambda name: (-self._structural[name], name))[:3]
