@@ -169,7 +169,7 @@ def changed(server: APIServer, request: Request, old: Obj) -> Obj | None:
     """Write a pod's status in the way of another like it; None when there is none."""
     body: Obj = request.body
     found = _changes(server, request, old)
-    if found is None or not _is_status_alone(body, old):
+    if found is None or not is_status_alone(body, old):
         return None
     of_template, of_owner = found
     fitting = _first_fitting(of_template, body, old)
@@ -184,7 +184,7 @@ def changed(server: APIServer, request: Request, old: Obj) -> Obj | None:
         keep(of_template, model._replace(old=old, sent=body["status"], status=status))
     drawn = model.drawn
     if drawn.addresses:
-        address = _element(status)
+        address = element_of(status)
         drawn = Drawn(drawn.steps, address, (address,))
     obj = {**old, "status": status}
     now, memo = server.clock.now(), server.ownership
@@ -197,7 +197,7 @@ def changed(server: APIServer, request: Request, old: Obj) -> Obj | None:
     return server.storage.put("pods", key, obj)
 
 
-def _is_status_alone(body: Obj, old: Obj) -> bool:
+def is_status_alone(body: Obj, old: Obj) -> bool:
     """Say whether the body is the object as it is, with another status and an address that is one."""
     if body.keys() != old.keys():
         return False
@@ -255,7 +255,7 @@ def _moved(before: Obj, after: Obj) -> tuple[bool, ...]:
     return tuple(out)
 
 
-def _element(status: Obj) -> str:
+def element_of(status: Obj) -> str:
     """Return the path element of the pod's address."""
     return 'k:{"ip":"' + str(status.get("podIP")) + '"}'
 
@@ -263,17 +263,23 @@ def _element(status: Obj) -> str:
 def learn_changed(server: APIServer, request: Request, old: Obj, made: Obj) -> None:
     """Remember a written status as a model if the pipeline left it as it came and changed nothing else."""
     found = _changes(server, request, old)
-    if found is None or made is old or not _is_status_alone(request.body, old) or not server.models.may_learn(server):
+    if found is None or made is old or not is_status_alone(request.body, old) or not server.models.may_learn(server):
         return
-    status, before, after = made["status"], old["metadata"], made["metadata"]
-    if made["spec"] is not old["spec"] or before.keys() != after.keys():
-        return
-    if any(value != after[name] for name, value in before.items() if name not in WRITTEN):
+    status = made["status"]
+    if not is_only_status(old, made):
         return
     drawn = outline(shape.of(schema.of(request.kind)), old, {**old, "status": request.body["status"]})
-    if drawn is not None and (not drawn.addresses or drawn.addresses == (_element(status),)):
+    if drawn is not None and (not drawn.addresses or drawn.addresses == (element_of(status),)):
         for models in found:
             keep(models, Change(old, request.body["status"], status, drawn))
+
+
+def is_only_status(old: Obj, made: Obj) -> bool:
+    """Say whether a write has left all of the pod as it was but its status."""
+    before, after = old["metadata"], made["metadata"]
+    if made["spec"] is not old["spec"] or before.keys() != after.keys():
+        return False
+    return all(value == after[name] for name, value in before.items() if name not in WRITTEN)
 
 
 def _changes(server: APIServer, request: Request, old: Obj) -> tuple[list[Change], list[Change]] | None:

@@ -142,6 +142,20 @@ class Storage:
             deliver(event)
         return obj
 
+    def put_changed(self, resource: str, key: Key, obj: Obj, old: Obj) -> Obj:
+        """Write the new state of an object, which nobody has seen yet: its metadata is completed in place."""
+        revision = self.revision = self.revision + 1
+        obj["metadata"]["resourceVersion"] = str(revision)
+        if self._frozen:
+            obj = freeze(obj)
+        table = self._tables[resource]
+        table.objects[key] = obj
+        event = Event("MODIFIED", resource, obj, old)
+        self._history.append(Step(revision, key, event, table.created.get(key, 0)))
+        for deliver in self._subscribers.get(resource, ()):
+            deliver(event)
+        return obj
+
     def remove(self, resource: str, key: Key, final: Obj) -> Obj:
         """Take an object out under the next revision and return its final state."""
         table = self._tables.get(resource) or self._load(resource)

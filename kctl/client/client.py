@@ -87,6 +87,17 @@ class Client(Protocol):
         """Replace the object; Conflict when its resourceVersion is not the current one."""
         ...
 
+    def update_each(self, resource: str, objs: Sequence[Obj], *, subresource: str = "") -> Sequence[Obj | StatusError]:
+        """Replace the objects one by one and return each as stored, or why it was refused."""
+        ...
+
+    def in_a_row(self) -> Client:
+        """Return the client for many requests in a row, with nobody else's in between; it is let go after them.
+
+        What was found out about one request (that it is allowed, what is made of it) holds for others like it.
+        """
+        ...
+
     def patch(
         self,
         resource: str,

@@ -65,6 +65,16 @@ class _Declared:
             self._check(resource)
         return self._client.update(resource, obj, **more)
 
+    def update_each(self, resource: str, objs: Sequence[Obj], **more: Any) -> Sequence[Obj | StatusError]:
+        """Replace objects of a declared kind, or their declared subresource."""
+        if f"*/{more.get('subresource')}" not in self._declared:
+            self._check(resource)
+        return self._client.update_each(resource, objs, **more)
+
+    def in_a_row(self) -> Client:
+        """Return the client for many requests in a row; it checks as this one does."""
+        return cast("Client", _Declared(self._client.in_a_row(), self._declared, self._name))
+
     def patch(self, resource: str, key: Key, patch: Any, **more: Any) -> Obj:
         """Patch an object of a declared kind."""
         self._check(resource)

@@ -14,7 +14,6 @@ from kctl.runtime.declared import only
 from kctl.runtime.events import Recorder
 from kctl.runtime.queue import WorkQueue
 
-
 REFUSED = frozenset((403, 422))
 """The codes of a write that admission or authorization did not let through."""
 
@@ -89,12 +88,13 @@ class ControllerLoop:
         key = self.queue.pop()
         decision = self._decide(key, now)
         if decision is not None:
-            self._act(key, decision, now)
+            self._act(key, decision, now, self._client)
         return 1
 
     def _step_many(self, now: float) -> int:
         """Sync several keys, each on caches that have what the one before wrote; then record the Events of all."""
         told: list[Emit] = []
+        client = self._client.in_a_row()
         keys = self.queue.pop_many(self.controller.batch)
         if self.controller.in_order:
             keys = sorted(keys)
@@ -105,7 +105,7 @@ class ControllerLoop:
                     continue
                 emits = [action for action in decision.actions if isinstance(action, Emit)]
                 writes = tuple(action for action in decision.actions if not isinstance(action, Emit))
-                if self._act(key, decision._replace(actions=writes), now):
+                if self._act(key, decision._replace(actions=writes), now, client):
                     told += emits
                 if writes:
                     self.take_in()
@@ -134,10 +134,10 @@ class ControllerLoop:
             return None
         return decision
 
-    def _act(self, key: Key, decision: Decision, now: float) -> bool:
+    def _act(self, key: Key, decision: Decision, now: float, client: Client) -> bool:
         """Carry a decision out and say whether nothing of it was refused."""
         try:
-            self.controller.act(self._client, decision, now)
+            self.controller.act(client, decision, now)
         except StatusError as error:
             self.stats.errors += 1
             self.stats.last_error[key] = error.message

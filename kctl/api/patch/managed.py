@@ -272,7 +272,7 @@ def updated(
     outlined = drawn or outline(shape.of(node), old if old is not None else {}, new)
     if outlined is None:
         return _updated(old, new, node, by, api_version, now, None)
-    how = (by, api_version, _time(now, subresource), new.get("apiVersion"), new.get("kind"), old is None)
+    how = _how(by, new, old, now)
     before = (old or {}).get("metadata", {}).get("managedFields")
     given = new["metadata"].get("managedFields") if "metadata" in new else None
 
@@ -280,6 +280,15 @@ def updated(
         return (_updated(old, new, node, by, api_version, now, None).get("metadata") or {}).get("managedFields")
 
     return _with_entries(new, memo.updated(before, given, outlined, how, make) or [])
+
+
+def how_of(new: Obj, *, manager: str, api_version: str, now: float, subresource: str) -> tuple[Any, ...]:
+    """Return what of an update, beside its outline, says who owns what after it; for :class:`Memo`."""
+    return _how(_id(manager or "unknown", "Update", api_version, subresource), new, new, now)
+
+
+def _how(by: Id, new: Obj, old: Obj | None, now: float) -> tuple[Any, ...]:
+    return by, by.version, _time(now, by.subresource), new.get("apiVersion"), new.get("kind"), old is None
 
 
 def _updated(
