@@ -9,7 +9,7 @@ from kctl.api.objects import Key
 from kctl.client.cache import ALL, Caches, Change
 from kctl.client.client import Client
 from kctl.runtime.actions import Emit
-from kctl.runtime.controller import Controller, Decision
+from kctl.runtime.controller import Controller, Decision, KeysOf
 from kctl.runtime.declared import only
 from kctl.runtime.events import Recorder
 from kctl.runtime.queue import WorkQueue
@@ -39,6 +39,7 @@ class ControllerLoop:
         self.resources = tuple(dict.fromkeys(watch.resource for watch in controller.watches))
         self.stats = Stats()
         self.queue = WorkQueue(controller.limiter)
+        self.has_work: Callable[[], bool] = self.queue.has_ready
         self._client = only(client, controller.writes, controller.name)
         self._syncs: dict[Key, int] = {}
         self.most_syncs = 0
@@ -67,19 +68,21 @@ class ControllerLoop:
                 if change.parts == ALL or change.parts & on:
                     add(keys(change.old, change.new, caches))
 
-    def has_work(self) -> bool:
-        """Say whether a key is queued."""
-        return len(self.queue) > 0
+    def hearing(self, resource: str, parts: int) -> list[KeysOf]:
+        """Return what :meth:`deliver` asks about a change of these parts."""
+        return [keys for keys, on in self._watches[resource] if parts == ALL or parts & on]
 
     def next_wake(self, *, periodic: bool) -> float | None:
         """Return the earliest timer."""
-        return self.queue.next_wake(periodic=periodic)
+        return self.queue.next_wake(periodic=periodic) if self.queue.has_timers() else None
 
     def wake(self, now: float) -> None:
         """Queue the keys whose timers are due: a new instant begins."""
-        self._syncs.clear()
-        self.most_syncs = 0
-        self.queue.wake(now)
+        if self.most_syncs:
+            self._syncs.clear()
+            self.most_syncs = 0
+        if self.queue.has_timers():
+            self.queue.wake(now)
 
     def step(self, now: float) -> int:
         """Sync one key, or as many as the controller takes at once: observe, decide, act."""

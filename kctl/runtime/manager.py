@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from typing import ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from kctl.api.objects import Key
 from kctl.client.cache import Cache, Caches, Change
 from kctl.client.client import Client, Watch, WatchEvent
-from kctl.runtime.controller import Loop
+from kctl.runtime.controller import KeysOf, Loop
 from kctl.runtime.easing import JUDGED_BY, eased
 from kctl.runtime.fights import Fights
 from kctl.runtime.loop import ControllerLoop
@@ -40,6 +40,10 @@ class Livelock(NamedTuple):
 
 BUGS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 """What a mistake in a controller raises; what people or machines do wrong is a KctlError or an OSError."""
+
+
+Told = tuple[KeysOf | None, Callable[[Any], None]]
+"""What maps a change to keys and what takes them; without the first what takes changes."""
 
 
 class Lag(Protocol):
@@ -77,6 +81,8 @@ class Manager:
         self._watches: list[tuple[Cache, Watch]] = []
         self._observers = list(observers)
         self._listeners: dict[str, list[Loop]] = {}
+        self._plans: dict[tuple[str, int], list[Told]] = {}
+        """Whom a single change of a resource and of these parts concerns; made when it first happens."""
         self._writes: dict[tuple[str, Key], int] = {}
         self._written_by: dict[tuple[str, Key], tuple[str, ...]] = {}
         self._states: dict[tuple[str, Key], set[int]] = {}
@@ -112,6 +118,7 @@ class Manager:
         for resource in loop.resources:
             self.caches[resource]
             self._listeners.setdefault(resource, []).append(loop)
+        self._plans.clear()
 
     def observe(self, observer: Callable[[WatchEvent], None]) -> None:
         """Let ``observer`` see every change from now on."""
@@ -161,14 +168,36 @@ class Manager:
         if resource != "pods":
             for change in changes:
                 self.fights.see(change.event, self._active)
-        for loop in self._listeners.get(resource, ()):
-            loop.deliver(changes)
+        if len(changes) == 1:
+            self._tell(resource, changes)
+        else:
+            for loop in self._listeners.get(resource, ()):
+                loop.deliver(changes)
         for observe in self._observers:
             for change in changes:
                 observe(change.event)
         if resource in JUDGED_BY:
             for change in changes:
                 self._encourage(eased(change.event))
+
+    def _tell(self, resource: str, changes: list[Change]) -> None:
+        """Deliver one change to the loops that look at what it is about, as :meth:`ControllerLoop.deliver` would."""
+        (change,) = changes
+        place = (resource, change.parts)
+        plan = self._plans.get(place)
+        if plan is None:
+            plan = self._plans[place] = []
+            for loop in self._listeners.get(resource, ()):
+                if type(loop) is ControllerLoop:
+                    plan += [(keys, loop.queue.add_all) for keys in loop.hearing(*place)]
+                else:
+                    plan.append((None, loop.deliver))
+        old, new, caches = change.old, change.new, self.caches
+        for keys, tell in plan:
+            if keys is None:
+                tell(changes)
+            elif found := keys(old, new, caches):
+                tell(found)
 
     def _encourage(self, namespace: str) -> None:
         """Have what was refused in a namespace tried again."""
@@ -212,7 +241,7 @@ class Manager:
         self.pump()
         until = self.steps + budget
         while self.steps < until:
-            loop = next((loop for loop in self.loops if loop.has_work()), None)
+            loop = self._with_work()
             if self.livelock is not None:
                 return False
             if loop is not None:
@@ -222,7 +251,14 @@ class Manager:
             else:
                 until -= 1
             self.pump()
-        return self.lag is not None or any(loop.has_work() for loop in self.loops)
+        return self.lag is not None or self._with_work() is not None
+
+    def _with_work(self) -> Loop | None:
+        """Return the first loop that has something to do."""
+        for loop in self.loops:
+            if loop.has_work():
+                return loop
+        return None
 
     def acting(self) -> tuple[str, Key | None]:
         """Return the loop whose turn it is, "" for none, and the key it syncs, if it is one that has keys."""
@@ -252,11 +288,16 @@ class Manager:
         for listeners in self._listeners.values():
             if loop in listeners:
                 listeners.remove(loop)
+        self._plans.clear()
 
     def next_wake(self, *, periodic: bool) -> float | None:
         """Return the earliest timer of any loop."""
-        times = (loop.next_wake(periodic=periodic) for loop in self.loops)
-        return min((at for at in times if at is not None), default=None)
+        first: float | None = None
+        for loop in self.loops:
+            at = loop.next_wake(periodic=periodic)
+            if at is not None and (first is None or at < first):
+                first = at
+        return first
 
     def quiet(self, now: float) -> bool:
         """Ask for more work, now that nothing is left to do or to wait for; say whether there is some."""

@@ -9,9 +9,9 @@ stays (as the delaying queue keeps the earlier of two moments).
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from kctl.api.objects import Key
 
@@ -51,6 +51,12 @@ class WorkQueue:
         self._retries: dict[Key, Timer] = {}
         self._heaps: dict[bool, list[tuple[float, Key]]] = {False: [], True: []}
         self._failures: dict[Key, int] = {}
+        self.has_ready = cast("Callable[[], bool]", self._ready.__len__)
+        """Says whether a key is queued; asked of every queue at every step, so it is the dictionary's own answer."""
+
+    def has_timers(self) -> bool:
+        """Say whether some key may be queued later."""
+        return bool(self._heaps[False] or self._heaps[True])
 
     def __len__(self) -> int:
         return len(self._ready)
