@@ -29,18 +29,21 @@ Annotations of a pod; all but the last two may name one container (``sim.kctl.de
 
 Annotations of a node: ``state`` (``dead``: the machine is, its containers with it; or
 ``kubelet-stopped``: only nobody is told of them any more), ``boot`` (any text: another one is
-another boot), ``pressure`` (``memory``, ``disk``, ``pid``, several with commas).
-Kubelets themselves note on a node ``silent-since`` and ``booted-at``.
+another boot), ``pressure`` (``memory``, ``disk``, ``pid``, several with commas), ``shutdown`` (the machine is told to
+go off, and its kubelet has so long to end its pods: ``60s``, ``60s/20s`` with the last 20 s for critical pods, or seconds
+by priority, ``0=40s,1000=20s``). Kubelets themselves note on a node ``silent-since``, ``booted-at`` and
+``shutting-down-since``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from math import inf
 from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol
 
-from kctl.api import durations, quantity
+from kctl.api.behaviour_fields import ENDING, FIELDS, PLAIN, PULLING
+from kctl.api.behaviour_fields import seconds as seconds_of
 from kctl.api.clock import parse_time, rfc3339
 from kctl.api.objects import Obj
 
@@ -48,13 +51,21 @@ PREFIX = "sim.kctl.dev/"
 STATE = PREFIX + "state"
 BOOT = PREFIX + "boot"
 PRESSURE = PREFIX + "pressure"
+SHUTDOWN = PREFIX + "shutdown"
+SHUTTING_DOWN_SINCE = PREFIX + "shutting-down-since"
 SILENT_SINCE = PREFIX + "silent-since"
 BOOTED_AT = PREFIX + "booted-at"
 NodeState = Literal["running", "kubelet-stopped", "dead"]
 STATES: tuple[NodeState, ...] = ("running", "kubelet-stopped", "dead")
 PRESSURES = ("memory", "disk", "pid")
-OF_NODES = (STATE, BOOT, PRESSURE, SILENT_SINCE, BOOTED_AT)
-"""What may stand on a node; the last two are kubelets' notes."""
+OF_NODES = (STATE, BOOT, PRESSURE, SHUTDOWN)
+"""What may be said of a node."""
+NOTES = (SILENT_SINCE, BOOTED_AT, SHUTTING_DOWN_SINCE)
+"""What kubelets note on one."""
+CRITICAL = 2_000_000_000
+"""The priority from which pods are critical (SystemCriticalPriority)."""
+Graces = tuple[tuple[int, float], ...]
+"""How long pods of a priority and above have to end, by priority, the lowest first."""
 
 
 class Problem(NamedTuple):
@@ -279,8 +290,8 @@ def unreadable_of_node(annotations: Mapping[str, object]) -> Iterator[Problem]:
     """Yield a node's annotations that cannot be read, and what is wrong with each."""
     for key in sorted(key for key in annotations if key.startswith(PREFIX)):
         text = annotations[key]
-        if key not in OF_NODES:
-            known = ", ".join(name.removeprefix(PREFIX) for name in OF_NODES[:-2])
+        if key not in (*OF_NODES, *NOTES):
+            known = ", ".join(name.removeprefix(PREFIX) for name in OF_NODES)
             yield Problem(key, f"no such annotation of a node; known are {known}")
         elif key == STATE and isinstance(text, str) and text and text not in STATES:
             yield Problem(key, f"{text!r} cannot be read: it is none of {', '.join(STATES)}")
@@ -288,6 +299,11 @@ def unreadable_of_node(annotations: Mapping[str, object]) -> Iterator[Problem]:
             odd = [part.strip() for part in text.split(",") if part.strip() not in (*PRESSURES, "")]
             if odd:
                 yield Problem(key, f"{odd[0]!r} cannot be read: it is none of {', '.join(PRESSURES)}")
+        elif key == SHUTDOWN and isinstance(text, str):
+            try:
+                graces_of(text)
+            except ValueError as error:
+                yield Problem(key, f"{text!r} cannot be read: {error}")
 
 
 def _changed(known: ContainerBehaviour, texts: Mapping[str, str]) -> ContainerBehaviour:
@@ -322,88 +338,6 @@ def _pulling(known: Pulling | None, values: Mapping[str, object]) -> Pulling | N
     return (known or Pulling())._replace(**found) if found else known  # type: ignore[arg-type]
 
 
-def _seconds(text: str) -> float:
-    seconds = durations.parse(text)
-    if seconds < 0:
-        raise ValueError("it is below 0")
-    return seconds
-
-
-def _or_never(text: str) -> float:
-    return inf if text == "never" else _seconds(text)
-
-
-def _or_fail(text: str) -> float:
-    return inf if text == "fail" else _seconds(text)
-
-
-def _text(text: str) -> str:
-    return text
-
-
-def _code(text: str) -> int:
-    code = int(text)
-    if not 0 <= code <= 255:
-        raise ValueError("it is not from 0 to 255")
-    return code
-
-
-def _count(text: str) -> float:
-    count = int(text)
-    if count < 0:
-        raise ValueError("it is below 0")
-    return float(count)
-
-
-def _milli(text: str) -> int:
-    return quantity.milli(text)
-
-
-def _bytes(text: str) -> int:
-    return quantity.value(text)
-
-
-FIELDS: Mapping[str, Callable[[str], object]] = {
-    "start": _seconds,
-    "up-after": _or_never,
-    "ready-after": _or_never,
-    "hangs-after": _or_never,
-    "hangs-times": _count,
-    "run": _or_never,
-    "exit-code": _code,
-    "exit-reason": _text,
-    "exit-times": _count,
-    "stop": _or_never,
-    "stop-code": _code,
-    "pre-stop": _seconds,
-    "post-start": _text,
-    "cpu": _milli,
-    "memory": _bytes,
-    "disk": _bytes,
-    "pull": _or_fail,
-    "pull-error": _text,
-    "pull-times": _count,
-    "size": _bytes,
-}
-"""What can be said of a container, and how it is read; ValueError for what cannot be."""
-PLAIN = {
-    "start": "start",
-    "up-after": "up_after",
-    "ready-after": "ready_after",
-    "hangs-after": "hangs_after",
-    "hangs-times": "hang_times",
-    "stop": "stop",
-    "stop-code": "stop_code",
-    "pre-stop": "pre_stop",
-    "post-start": "post_start_error",
-    "cpu": "cpu",
-    "memory": "memory",
-    "disk": "disk",
-}
-ENDING = {"run": "after", "exit-code": "exit_code", "exit-reason": "reason", "exit-times": "times"}
-PULLING = {"pull-error": "error", "pull-times": "failures", "size": "size"}
-
-
 def silent_since(node: Obj) -> float | None:
     """Return since when no heartbeat comes from the node, None when the last one came just now.
 
@@ -425,6 +359,45 @@ def booted_at(node: Obj) -> float | None:
 def booted_as(node: Obj) -> str:
     """Return which boot that was."""
     return _noted(node, BOOTED_AT)[1]
+
+
+def shutting_down_since(node: Obj) -> float | None:
+    """Return since when the node's kubelet ends its pods because the machine goes off, None when it does not."""
+    return _noted(node, SHUTTING_DOWN_SINCE)[0]
+
+
+def shutdown_of(node: Obj) -> Graces:
+    """Return how long the pods of a node have that is told to go off; nothing when it is not, or nobody can read it."""
+    annotations = node["metadata"].get("annotations")
+    text = annotations.get(SHUTDOWN) if annotations else None
+    if not text:
+        return ()
+    try:
+        return graces_of(text)
+    except ValueError:
+        return ()
+
+
+def graces_of(text: str) -> Graces:
+    """Read ``60s``, ``60s/20s`` or ``0=40s,1000=20s``; ValueError when it is none of these."""
+    if "=" not in text:
+        whole, _, critical = text.partition("/")
+        seconds, last = seconds_of(whole), seconds_of(critical) if critical else 0.0
+        if last > seconds:
+            raise ValueError("critical pods have more time than all")
+        return ((0, seconds - last), (CRITICAL, last))
+    found: dict[int, float] = {}
+    for part in text.split(","):
+        priority, _, grace = part.strip().partition("=")
+        if int(priority) in found:
+            raise ValueError(f"priority {priority} is there twice")
+        found[int(priority)] = seconds_of(grace)
+    return tuple(sorted(found.items()))
+
+
+def graces_text(graces: Graces) -> str:
+    """Write what :func:`graces_of` reads."""
+    return ",".join(f"{priority}={seconds:g}s" for priority, seconds in graces)
 
 
 def note(instant: float, what: str = "") -> str:

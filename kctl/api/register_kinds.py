@@ -102,7 +102,7 @@ nodes: heartbeats are facts, not writes: there are no Leases, and lastHeartbeatT
 nodes: one that is not heard of is unknown 50 s later to the second, where upstream looks every 5 s
 nodes: only declared usage makes a node evict pods; no image is removed before, and there are no soft thresholds
 nodes: a static pod runs where its mirror pod is; one deleted by force between two commands starts anew
-nodes: a machine that goes down does not shut its pods down first
+nodes: a machine that goes down shuts its pods down first only where a scenario or an annotation says so
 nodes: when a NoExecute taint came is noted in an annotation of the node, where upstream keeps it in memory
 scheduling: every node is scored, where upstream samples above 100 nodes, unless percentageOfNodesToScore is configured
 scheduling: ties go to the first node, or are drawn by the seed, where upstream draws at random

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from kctl.api.behaviour import booted_at
+from kctl.api.behaviour import booted_at, shutting_down_since
 from kctl.api.objects import Key, Obj, dig, is_deleting, key_of
 from kctl.api.volumes import claims_of
 from kctl.client.cache import META, SPEC, STATUS, Cache, Caches, Index, by_claim, by_node
@@ -92,7 +92,18 @@ class Kubelet(Controller):
         known = Known(behaviour=behaviour, world=self.world)
         if node is not None and _has_waiting(pod):
             known = self._known(caches, pod, node, behaviour)
+        if node is not None and shutting_down_since(node) is not None:
+            known = self._shutting_down(caches, pod, node, known)
         return Seen(pod, node, known)
+
+    def _shutting_down(self, caches: Caches, pod: Obj, node: Obj, known: Known) -> Known:
+        """Know when a pod is to end whose machine goes off; one that comes now is not taken."""
+        from kctl.kubelet import shutdown
+
+        if not dig(pod, "status", "startTime"):
+            return known._replace(refusal=shutdown.REFUSAL, victims=())
+        on_node = by_node(caches["pods"]).get(node["metadata"]["name"])
+        return known._replace(turn=shutdown.turn_of(pod, node, on_node, self.world, self.profile))
 
     def _known(self, caches: Caches, pod: Obj, node: Obj, behaviour: PodBehaviour | None) -> Known:
         namespace = key_of(pod).namespace
@@ -178,10 +189,11 @@ class Kubelet(Controller):
         return keys
 
     def _node_keys(self, old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
-        """Wake the pods of a node that comes up, speaks again, gets its address or was rebooted."""
+        """Wake the pods of a node that comes up, speaks again, gets its address, was rebooted or shuts down."""
         if new is None:
             return []
         is_rebooted = booted_at(new) is not None and (old is None or booted_at(old) != booted_at(new))
+        is_rebooted |= old is not None and shutting_down_since(old) != shutting_down_since(new)
         is_as_before = (
             old is not None
             and is_silent(old) == is_silent(new)

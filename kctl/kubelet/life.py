@@ -23,6 +23,13 @@ from kctl.kubelet.pulls import WORKS, Pull, Request, sandbox_since
 from kctl.runtime.profile import Profile
 
 
+class Turn(NamedTuple):
+    """From when a pod is to end whose node is shutting down, and how much time it has."""
+
+    at: float
+    grace: float
+
+
 class Known(NamedTuple):
     """What the kubelet knows beside the pod and its node.
 
@@ -30,7 +37,8 @@ class Known(NamedTuple):
     which images are present on the node, ``queue`` what its puller is asked for, ``address``
     the one the pod gets if it needs one, ``refusal`` reason and message when the node does not take it,
     ``behaviour`` what its containers do when it is not the default, ``world`` what images do, ``volumes``
-    the pod's volumes that are not bound or not attached yet, ``victims`` the pods that end so that this one is taken.
+    the pod's volumes that are not bound or not attached yet, ``victims`` the pods that end so that this one is taken,
+    ``turn`` when it is to end because its node shuts down.
     """
 
     objects: references.Found = MappingProxyType({})
@@ -42,6 +50,7 @@ class Known(NamedTuple):
     world: Behaviours = WORKS
     volumes: tuple[str, ...] = ()
     victims: tuple[Obj, ...] = ()
+    turn: Turn | None = None
 
 
 class Happening(NamedTuple):

@@ -55,6 +55,7 @@ class Lives:
         if (
             known.refusal is not None
             or known.victims
+            or known.turn is not None
             or status.get("phase") in TERMINAL
             or has_history(status)
             or booted_at(node) is not None

@@ -12,17 +12,30 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from kctl.api.behaviour import BOOTED_AT, PREFIX, SILENT_SINCE, booted_as, note, silent_as, silent_since
+from kctl.api.behaviour import (
+    BOOTED_AT,
+    PREFIX,
+    SHUTTING_DOWN_SINCE,
+    SILENT_SINCE,
+    Graces,
+    booted_as,
+    note,
+    shutdown_of,
+    shutting_down_since,
+    silent_as,
+    silent_since,
+)
 from kctl.api.clock import parse_time, rfc3339
 from kctl.api.names import uid
 from kctl.api.objects import Key, Obj, condition, dig, is_condition_true, is_deleting, key_of, with_condition
-from kctl.client.cache import META, SPEC, STATUS, Cache, Caches, Fold, Index
+from kctl.client.cache import META, SPEC, STATUS, Cache, Caches, Fold, Index, by_node
 from kctl.client.client import Client
 from kctl.kubelet.addresses import node_address, node_offset
 from kctl.kubelet.agent import COMPONENT, USER
 from kctl.kubelet.behaviour import Annotated, NodeBehaviour
 from kctl.kubelet.facts import NONE_USED, release, take
 from kctl.kubelet.facts import Used as Addresses
+from kctl.kubelet.phase import TERMINAL
 from kctl.kubelet.pod import node_ip
 from kctl.kubelet.usage import Used, images_fold, listed_images, shortages, sized_images, usage_fold, used_by
 from kctl.runtime.actions import Action, Emit, Patch, update_status
@@ -42,6 +55,7 @@ CONDITIONS = (
     ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
     ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
 )
+NOT_READY = ("Ready", "False", "KubeletNotReady", "node is shutting down")
 ADDRESSES = "kubelet node addresses"
 HEARTBEATS = frozenset(type_ for type_, *_ in CONDITIONS)
 
@@ -60,7 +74,7 @@ REBOOTING = "rebooting"
 class Seen(NamedTuple):
     """A node, the address it gets when it has none, what its pods use too much of; whether its machine is off.
 
-    ``images`` are those of known size that its pods have brought.
+    ``images`` are those of known size that its pods have brought; ``has_pods`` says whether some have yet to end.
     """
 
     node: Obj
@@ -68,6 +82,7 @@ class Seen(NamedTuple):
     short: tuple[str, ...] = ()
     is_off: bool = False
     images: tuple[tuple[tuple[str, int], ...], ...] = ()
+    has_pods: bool = False
 
 
 class NodeStatus(Controller):
@@ -93,6 +108,7 @@ class NodeStatus(Controller):
         usage_fold(caches["pods"], self.world)
         images_fold(caches["pods"], self.world)
         by_node_name(caches[INSTANCES])
+        _shutting_down(caches["nodes"])
 
     def observe(self, caches: Caches, key: Key) -> Seen | None:
         """Read the node."""
@@ -104,7 +120,10 @@ class NodeStatus(Controller):
         machines = _machines(node, caches)
         short = tuple(one.signal for one in shortages(node, used))
         images = tuple(images_fold(caches["pods"], self.world).get(key.name))
-        return Seen(node, address, short, _is_off(machines), images)
+        has_pods = shutting_down_since(node) is not None and any(
+            dig(pod, "status", "phase") not in TERMINAL for pod in by_node(caches["pods"]).get(key.name)
+        )
+        return Seen(node, address, short, _is_off(machines), images, has_pods)
 
     def decide(self, seen: Seen, now: float) -> Decision:
         """Post what the node is, fall silent, or come up again."""
@@ -120,6 +139,9 @@ class NodeStatus(Controller):
         since, was = silent_since(node), silent_as(node)
         if is_at.state != "running":
             return Decision() if since is not None else Decision(tuple(_fall_silent(node, is_at.state, now)))
+        graces = shutdown_of(node)
+        if graces:
+            return Decision() if since is not None else _shut_down(seen, graces, now)
         if since is not None and was == REBOOTING and now < since + self.profile.node_boot:
             return Decision(wake_at=since + self.profile.node_boot)
         if since is not None:
@@ -130,6 +152,8 @@ class NodeStatus(Controller):
             if self.profile.node_boot > 0:
                 return Decision(tuple(_fall_silent(node, REBOOTING, now)), now + self.profile.node_boot)
             return Decision(tuple(_come_up(seen, is_at.boot, now, is_boot=True)))
+        if shutting_down_since(node) is not None:
+            return Decision(tuple(_stay_up(node, now)))
         pressed = _press(node, {*is_at.pressure, *seen.short}, now)
         if pressed.actions or not seen.images:
             return pressed
@@ -168,13 +192,27 @@ class NodeStatus(Controller):
         """Wake the node of a pod that uses more or less than before, or has brought an image."""
         obj = new or old
         name = obj["spec"].get("nodeName") if obj else None
-        if obj is None or not name or not self.world.may_size(obj):
+        if obj is None or not name:
+            return ()
+        going = _shutting_down(caches["nodes"])
+        if len(going) and going.count(name):
+            return (Key("", name),)
+        if not self.world.may_size(obj):
             return ()
         if old is not None and new is not None and _containers(old) is _containers(new):
             return ()  # nothing has started or ended
         used = [Used() if one is None else used_by(one, self.world) for one in (old, new)]
         images = [{} if one is None else sized_images(one, self.world) for one in (old, new)]
         return (Key("", name),) if used[0] != used[1] or images[0] != images[1] else ()
+
+
+def _shutting_down(nodes: Cache) -> Index:
+    """Return the index of the nodes that shut down, by name."""
+
+    def values(node: Obj) -> tuple[str, ...]:
+        return (node["metadata"]["name"],) if shutting_down_since(node) is not None else ()
+
+    return nodes.index("kubelet shutting down", values, on=META)
 
 
 def _containers(pod: Obj) -> object:
@@ -230,11 +268,48 @@ def _fall_silent(node: Obj, state: str, now: float) -> list[Action]:
     return [*made, Patch("nodes", key_of(node), noted)]
 
 
+def _shut_down(seen: Seen, graces: Graces, now: float) -> Decision:
+    """Begin to shut down, and go off when all pods have ended or their time is up."""
+    node, since = seen.node, shutting_down_since(seen.node)
+    name = node["metadata"]["name"]
+    if since is None:
+        told = [_event(name, "Normal", "NodeShutdown", "Shutdown manager detected shutdown event")]
+        patch = Patch("nodes", key_of(node), {"metadata": {"annotations": {SHUTTING_DOWN_SINCE: note(now)}}})
+        status, words = _readiness(node, NOT_READY, now)
+        return Decision((*status, patch, *told, *words))
+    off = since + sum(seconds for _, seconds in graces)
+    if now < off and seen.has_pods:
+        return Decision(wake_at=off)
+    return Decision(tuple(_fall_silent(node, "dead", now)))
+
+
+def _stay_up(node: Obj, now: float) -> list[Action]:
+    """Return what a kubelet does whose machine does not go off after all."""
+    name = node["metadata"]["name"]
+    told = _event(name, "Normal", "NodeShutdown", "Shutdown manager detected shutdown cancellation")
+    patch = Patch("nodes", key_of(node), {"metadata": {"annotations": {SHUTTING_DOWN_SINCE: None}}})
+    status, words = _readiness(node, CONDITIONS[-1], now)
+    return [*status, patch, told, *words]
+
+
+def _readiness(node: Obj, row: tuple[str, str, str, str], now: float) -> tuple[list[Action], list[Emit]]:
+    """Return what makes a node ready or not, and what is said of it; nothing when it is so already."""
+    conditions = dig(node, "status", "conditions", default=[])
+    if (condition(node, "Ready") or {}).get("status") == row[1]:
+        return [], []
+    status = {**node["status"], "conditions": with_condition(conditions, _made(*row, now))}
+    name, reason = node["metadata"]["name"], "NodeReady" if row[1] == "True" else "NodeNotReady"
+    told = _event(name, "Normal", reason, f"Node {name} status is now: {reason}")
+    return [update_status("nodes", node, status)], [told]
+
+
 def _come_up(seen: Seen, boot: str, now: float, *, is_boot: bool) -> list[Action]:
     """Return what a kubelet does that starts: it posts its status, and says so."""
     node = seen.node
     status = status_of(node, seen.address, now)
     annotations: Obj = {SILENT_SINCE: None}
+    if shutting_down_since(node) is not None:
+        annotations[SHUTTING_DOWN_SINCE] = None
     told: list[Emit] = []
     name = node["metadata"]["name"]
     if is_boot:

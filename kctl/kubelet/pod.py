@@ -15,6 +15,8 @@ not restart it. The steps themselves are in :mod:`kctl.kubelet.going` and :mod:`
 
 from __future__ import annotations
 
+from math import ceil, inf
+
 from kctl.api.behaviour import PodBehaviour, silent_since
 from kctl.api.objects import Obj, dig, is_condition_true, is_deleting
 from kctl.kubelet.going import Going, ask
@@ -51,7 +53,13 @@ def step_of(pod: Obj, node: Obj | None, known: Known, now: float, profile: Profi
         return life.end(node), tuple(life.asked)
     if dig(pod, "status", "phase") in TERMINAL:
         return Step(), ()
-    return life.go_on(node), tuple(life.asked)
+    if known.turn is None:
+        return life.go_on(node), tuple(life.asked)
+    at, grace = known.turn
+    if now >= at:
+        return life.shut_down(node, at, grace), ()
+    step = life.go_on(node)
+    return step._replace(wake_at=min(step.wake_at or inf, float(ceil(at))), is_periodic=False), tuple(life.asked)
 
 
 def evict(pod: Obj, node: Obj, message: str, conditions: list[Obj], now: float, profile: Profile) -> Step:

@@ -15,13 +15,15 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from kctl.api.clock import rfc3339
+from kctl.api.behaviour import booted_at
+from kctl.api.clock import parse_time, rfc3339
 from kctl.api.objects import Key, Obj, dig, is_deleting, key_of
 from kctl.api.staticpods import FIELD, SEEN, hash_of, is_mirror, mirror_of
 from kctl.client.cache import META, Caches, by_node
 from kctl.client.client import Client
 from kctl.kubelet.agent import USER
 from kctl.kubelet.node import INSTANCES, by_node_name, node_name
+from kctl.kubelet.phase import TERMINAL
 from kctl.kubelet.pod import is_silent
 from kctl.runtime.act import carry_out
 from kctl.runtime.actions import Action, Create, Delete
@@ -95,9 +97,10 @@ class StaticPods(Controller):
                 continue  # the name is taken: upstream says so in its log only
             elif hash_of(found) != hash_of(mirror):
                 actions += [] if is_deleting(found) else [_end(found)]
-            elif is_deleting(found):
+            elif is_deleting(found) or _ended_before_boot(found, seen.node):
                 actions.append(Delete("pods", key, found["metadata"]["uid"], grace=0))
-                actions.append(Create("pods", _new(mirror, seen.node, found, now)))
+                was = None if _ended_before_boot(found, seen.node) else found
+                actions.append(Create("pods", _new(mirror, seen.node, was, now)))
         return Decision(tuple(actions))
 
     def act(self, client: Client, decision: Decision, now: float) -> None:
@@ -158,6 +161,14 @@ def _new(mirror: Obj, node: Obj, was: Obj | None, now: float) -> Obj:
     if was is not None and is_same and dig(was, "status", "startTime"):
         made["status"] = was["status"]
     return made
+
+
+def _ended_before_boot(pod: Obj, node: Obj) -> bool:
+    """Say whether the pod came to its end before the machine came up again: its kubelet begins anew."""
+    boot = booted_at(node)
+    if boot is None or dig(pod, "status", "phase") not in TERMINAL:
+        return False
+    return parse_time(dig(pod, "status", "startTime", default=rfc3339(boot))) < boot
 
 
 def _end(pod: Obj) -> Delete:

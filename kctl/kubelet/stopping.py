@@ -10,12 +10,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from kctl.api.clock import parse_time, rfc3339
-from kctl.api.objects import Obj
+from kctl.api.objects import Obj, with_condition
 from kctl.kubelet import containers as c
 from kctl.kubelet.endings import KILLED, LEAST_GRACE, Stop, grace_of, stop_of
 from kctl.kubelet.life import Life, Step
 from kctl.kubelet.phase import TERMINAL, any_regular_started, is_sidecar, phase_of
 
+SHUT_DOWN = "Terminated"
+SHUT_DOWN_MESSAGE = "Pod was terminated in response to imminent node shutdown."
 DEADLINE = "Pod was active on the node longer than the specified deadline"
 
 
@@ -124,6 +126,34 @@ class Stopping(Life):
             self.note("Killing", f"Stopping container {container['name']}", container)
         self.note("DeadlineExceeded", DEADLINE)
         return self.step(node, "Failed", {"reason": "DeadlineExceeded", "message": DEADLINE})
+
+    def planned_end(self, asked: float, grace: float) -> float:
+        """Return when the last container ends if all are told to at ``asked``."""
+        self.default_statuses()
+        return max([asked, *(one.at for one in self._plan(asked, grace))])
+
+    def shut_down(self, node: Obj, asked: float, grace: float) -> Step:
+        """Stop what runs and end the pod as Failed: its machine goes off (killPods of the shutdown manager)."""
+        self.default_statuses()
+        running = [container for container in self.all if self.is_running(container)]
+        if self._stop_all(self._plan(asked, grace)):
+            return self.step(node, str(self.old.get("phase", "Pending")))
+        for container in running:
+            self.note("Killing", f"Stopping container {container['name']}", container)
+        for name, status in self.statuses.items():
+            if c.state_of(status) == "waiting":
+                self.statuses[name] = c.never_ran(status)
+        target = {
+            "type": "DisruptionTarget",
+            "status": "True",
+            "reason": "TerminationByKubelet",
+            "message": SHUT_DOWN_MESSAGE,
+            "lastProbeTime": None,
+            "lastTransitionTime": rfc3339(self.now),
+        }
+        conditions = with_condition(self.old.get("conditions") or [], target)
+        self.pod = {**self.pod, "status": {**self.old, "conditions": conditions}}
+        return self.step(node, "Failed", {"reason": SHUT_DOWN, "message": SHUT_DOWN_MESSAGE})
 
     def evict(self, node: Obj, message: str, conditions: list[Obj], reason: str = "Evicted") -> Step:
         """Kill what runs and end the pod as Failed: the node needs what it uses (evictPod)."""

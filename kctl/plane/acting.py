@@ -96,16 +96,26 @@ def nodes_of(event: Event, nodes: Sequence[Obj]) -> list[Obj]:
 def _node(client: Client, node: Obj, step: Step, now: float, draining: list[Obj]) -> None:
     what, key = step.event.what, key_of(node)
     if step.is_end:
-        what = {"die": "recover", "drain": "uncordon", "cordon": "uncordon", "pressure": "relieve"}[what]
+        what = {
+            "die": "recover",
+            "shutdown": "recover",
+            "drain": "uncordon",
+            "cordon": "uncordon",
+            "pressure": "relieve",
+        }[what]
     boot = f"{step.event.place}-{step.at:g}s"
     match what:
         case "die":
             _annotate(client, key, {behaviour.STATE: "dead"})
+        case "shutdown":
+            _annotate(client, key, {behaviour.SHUTDOWN: step.event.detail})
         case "reboot":
             _annotate(client, key, {behaviour.BOOT: boot})
         case "recover":
-            was_dead = behaviour.STATE in annotations_of(node)
-            changes: dict[str, str | None] = {behaviour.STATE: None, behaviour.PRESSURE: None}
+            is_off = behaviour.SHUTDOWN in annotations_of(node) and behaviour.silent_since(node) is not None
+            was_dead = behaviour.STATE in annotations_of(node) or is_off
+            names = (behaviour.STATE, behaviour.PRESSURE, behaviour.SHUTDOWN)
+            changes: dict[str, str | None] = {name: None for name in names if name in annotations_of(node)}
             _annotate(client, key, changes | ({behaviour.BOOT: boot} if was_dead else {}))
         case "pressure":
             known = [word for word in annotations_of(node).get(behaviour.PRESSURE, "").split(",") if word]

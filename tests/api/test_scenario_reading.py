@@ -87,6 +87,24 @@ def test_everything_a_scenario_can_say_is_read() -> None:
     assert found.ends() == 1200.0
 
 
+GRACE = {"shutdownGracePeriod": "1m"}
+BY_PRIORITY = {"shutdownGracePeriodByPodPriority": [{"priority": 5, "shutdownGracePeriodSeconds": 10}]}
+
+
+@pytest.mark.parametrize(
+    ("fields", "detail"),
+    [
+        ({"do": "shutdown 60s/20s"}, "0=40s,2000000000=20s"),
+        ({"do": "shutdown", **GRACE}, "0=60s,2000000000=0s"),
+        ({"do": "shutdown", **GRACE, "shutdownGracePeriodCriticalPods": "10s"}, "0=50s,2000000000=10s"),
+        ({"do": "shutdown", **BY_PRIORITY}, "5=10s"),
+    ],
+)
+def test_a_shutdown_says_how_long_pods_have(fields: Obj, detail: str) -> None:
+    [event] = read(events=[{"node": "n", **fields}]).events
+    assert (event.what, event.detail) == ("shutdown", detail)
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
@@ -107,6 +125,17 @@ def test_everything_a_scenario_can_say_is_read() -> None:
         ({"events": [{"node": "n", "do": "fly"}]}, "events[0].do: Invalid value"),
         ({"events": [{"node": "n", "do": "die", "x": 1}]}, "events[0].x: Invalid value"),
         ({"events": [{"node": "n", "do": "reboot", "for": "1m"}]}, "events[0].for: Invalid value"),
+        ({"events": [{"node": "n", "do": "shutdown"}]}, "events[0].shutdownGracePeriod: Required value"),
+        ({"events": [{"node": "n", "do": "shutdown soon"}]}, "events[0].do: Invalid value"),
+        ({"events": [{"node": "n", "do": "die", "shutdownGracePeriod": "1s"}]}, "events[0].shutdownGracePeriod: Inv"),
+        (
+            {"events": [{"node": "n", "do": "shutdown", **GRACE, "shutdownGracePeriodCriticalPods": "2m"}]},
+            "events[0].shutdownGracePeriodCriticalPods: Invalid value",
+        ),
+        (
+            {"events": [{"node": "n", "do": "shutdown", **GRACE, **BY_PRIORITY}]},
+            "events[0].shutdownGracePeriodByPodPriority: Invalid value",
+        ),
         ({"events": [{"do": "scale deploy/web"}]}, "events[0].do: Invalid value"),
         ({"events": [{"do": "scale deploy/web -1"}]}, "events[0].do: Invalid value"),
         ({"events": [{"load": {"rps": 1}}]}, "events[0].load: Invalid value"),
@@ -167,6 +196,7 @@ def test_what_lasts_is_two_steps_and_ends_come_before_beginnings() -> None:
         ("node:n2=die@30s", "events", {"at": "30s", "node": "n2", "do": "die"}),
         ("zone:b=die@1m+10m", "events", {"at": "1m", "for": "10m", "zone": "b", "do": "die"}),
         ("node:n2=pressure:memory", "events", {"at": "0s", "node": "n2", "do": "pressure memory"}),
+        ("node:n2=shutdown:0=5s,9=1s@3s", "events", {"at": "3s", "node": "n2", "do": "shutdown 0=5s,9=1s"}),
         ("image:app:v2=fail", "images", {"match": "app:v2", "pull": "fail"}),
         ("image:registry.x:5000/app:v2=20s", "images", {"match": "registry.x:5000/app:v2", "pull": "20s"}),
         ("scale:deploy/web=40", "events", {"at": "0s", "do": "scale deploy/web 40"}),

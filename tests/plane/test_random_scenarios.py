@@ -66,6 +66,7 @@ def when(text: str, at: str, lasts: str | None) -> str:
     return f"{text}@{at}+{lasts}" if lasts else f"{text}@{at}"
 
 
+graces = st.sampled_from(["20s", "30s/10s", "0=5s,1000=5s"])
 what_ifs = st.one_of(
     st.builds(
         when,
@@ -75,6 +76,7 @@ what_ifs = st.one_of(
         seconds,
         lasting,
     ),
+    st.builds(when, st.builds("node:{}=shutdown:{}".format, st.sampled_from(NODES), graces), seconds, lasting),
     st.builds(
         when,
         st.builds(

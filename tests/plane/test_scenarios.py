@@ -128,6 +128,20 @@ def test_a_node_that_dies_loses_its_pods_after_the_grace_of_a_real_cluster_and_c
         assert "sim.kctl.dev/state" not in annotations_of(node)
 
 
+def test_a_machine_that_shuts_down_ends_its_pods_before_it_is_off_and_comes_back() -> None:
+    with ControlPlane.open(None, nodes=3) as cp:
+        cp.client.create("deployments.apps", deployment(replicas=3))
+        report = play(cp, "node:node-2=shutdown:60s/10s@10s+20m")
+        [begins] = told(report, "node/node-2 shuts down")
+        assert [pod["status"]["phase"] for pod in cp.client.list("pods", "default").items].count("Running") == 3
+        events = [event["reason"] for event in cp.client.list("events", "default").items]
+        assert "NodeShutdown" in events
+        node = cp.client.get("nodes", "", "node-2")
+        assert not node["spec"].get("taints")
+        assert "sim.kctl.dev/shutdown" not in node["metadata"]["annotations"]
+        assert report["virtualSeconds"] >= begins + 1200
+
+
 def test_a_zone_that_dies_takes_all_its_nodes() -> None:
     with ControlPlane.open(None, nodes=6, cloud="local") as cp:
         play(cp, "zone:b=die")

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from kctl.api.behaviour import graces_of, graces_text
 from kctl.api.errors import FieldError, invalid, required
 from kctl.api.scenario.fields import Fields
 from kctl.api.scenario.model import CloudFault, Event, Target
 
-ZONE_VERBS = ("die", "recover")
-NODE_VERBS = ("die", "reboot", "terminate", "cordon", "uncordon", "drain", "pressure", "recover")
+ZONE_VERBS = ("die", "shutdown", "recover")
+NODE_VERBS = ("die", "shutdown", "reboot", "terminate", "cordon", "uncordon", "drain", "pressure", "recover")
 OBJECT_VERBS = ("scale", "delete", "restart")
 PRESSURES = ("memory", "disk", "pid")
 CLOUD_OPS = (
@@ -28,7 +29,13 @@ CLOUD_OPS = (
 )
 OP_NAMES = {"attach": "attach_volume", "detach": "detach_volume", "expand": "expand_volume"}
 SUBJECTS = ("node", "zone", "do", "load", "cloud", "apply", "patch")
-LASTING = frozenset({"die", "pressure", "cordon", "load", "drain"})
+GRACE, CRITICAL_GRACE, GRACES = (
+    "shutdownGracePeriod",
+    "shutdownGracePeriodCriticalPods",
+    "shutdownGracePeriodByPodPriority",
+)
+"""Of ``do: shutdown``, as the kubelet's configuration names them."""
+LASTING = frozenset({"die", "shutdown", "pressure", "cordon", "load", "drain"})
 """What ends by itself when ``for`` is given."""
 
 
@@ -78,9 +85,42 @@ def _of_node(fields: Fields, scope: str) -> Event | None:
         detail = rest.pop(0) if rest else "memory"
         if detail not in PRESSURES:
             fields.fail("do", f"pressure is of {', '.join(PRESSURES)}")
+    if verb == "shutdown":
+        detail = _graces(fields, rest.pop(0) if rest else "")
     if rest:
         fields.fail("do", f"{' '.join(rest)!r} was not expected after {verb}")
     return Event(0.0, verb, "node" if scope == "node" else "zone", subject=name, detail=detail)
+
+
+def _graces(fields: Fields, said: str) -> str:
+    """Read how long pods have to end, of ``shutdown 60s/20s`` or from the fields; what a kubelet is told by default is none."""
+    if said:
+        try:
+            return graces_text(graces_of(said))
+        except ValueError as error:
+            fields.fail("do", f"want shutdown 60s, or 60s/20s with the time of critical pods: {error}")
+            return ""
+    by_priority: list[tuple[int, float]] = []
+    for _, item, path in fields.each(GRACES):
+        one = Fields(item, path, fields.errors)
+        priority = one.raw("priority")
+        if isinstance(priority, bool) or not isinstance(priority, int):
+            one.fail("priority", "must be a whole number")
+            priority = 0
+        by_priority.append((priority, one.seconds("shutdownGracePeriodSeconds", 0.0)))
+        one.close()
+    whole, critical = fields.seconds(GRACE, 0.0), fields.seconds(CRITICAL_GRACE, 0.0)
+    if by_priority:
+        if GRACE in fields or CRITICAL_GRACE in fields:
+            fields.fail(GRACES, f"may not be set together with {GRACE}")
+        if len({priority for priority, _ in by_priority}) < len(by_priority):
+            fields.fail(GRACES, "priorities must be unique")
+        return graces_text(tuple(sorted(by_priority)))
+    if critical > whole:
+        fields.fail(CRITICAL_GRACE, f"must not be greater than {GRACE}")
+    elif not whole:
+        fields.errors.append(required(fields.at(GRACE), "without it a kubelet hears of nothing: that is do: die"))
+    return graces_text(graces_of(f"{whole:g}s/{min(critical, whole):g}s"))
 
 
 def _of_object(fields: Fields) -> Event | None:

@@ -66,7 +66,9 @@ def _assigned(text: str, example: str) -> tuple[str, str]:
 
 def _node(scope: str) -> Callable[[str], dict[str, list[Any]]]:
     def read(text: str) -> dict[str, list[Any]]:
-        subject, value = _assigned(text, f"{scope}:NAME=die@30s")
+        subject, equals, value = text.partition("=")
+        if not (subject and equals and value):
+            raise OneLinerError(f"want it as {scope}:NAME=die@30s")
         verb, when = _when(value)
         return {"events": [{**when, scope: subject, "do": " ".join(verb.replace(":", " ").split())}]}
 
