@@ -324,6 +324,11 @@ class FieldSelector(NamedTuple):
         """Say whether the object's fields are as asked."""
         return all((field_value(obj, one.field) == one.value) == one.equal for one in self.requirements)
 
+    def texts(self) -> list[str]:
+        """Return strings that stand in every object that matches."""
+        wanted = [(one.value, ZERO.get(one.field)) for one in self.requirements if one.equal]
+        return [value for value, default in wanted if value and value != default]
+
     def exact(self, field: str) -> str | None:
         """Return the one value that ``field`` must have, None when it is free."""
         return next((one.value for one in self.requirements if one.field == field and one.equal), None)

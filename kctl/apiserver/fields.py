@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 from kctl.api.errors import StatusError, bad_request
@@ -30,3 +31,10 @@ def matcher(kind: Kind, labels: str, fields: str) -> Matcher | None:
     if not labels:
         return by_field.matches
     return lambda obj: by_field.matches(obj) and by_label.matches(obj["metadata"].get("labels") or {})
+
+
+def words(fields: str) -> list[bytes]:
+    """Return what stands in the stored form of every object that a field selector selects."""
+    from kctl.api import selectors
+
+    return [json.dumps(text, ensure_ascii=False).encode() for text in selectors.fields(fields).texts()]

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from kctl.api.errors import StatusError, bad_request, gone, not_found, unprocessable
 from kctl.api.objects import Key, Obj
 from kctl.api.registry import Kind
 from kctl.apiserver import fields, numbers
+from kctl.apiserver.packed import PackedObjects
 from kctl.apiserver.request import Listing, Options, Request
 from kctl.apiserver.server import APIServer
 
@@ -47,7 +48,7 @@ def list_(server: APIServer, request: Request) -> Listing:
         current, revision, start = _continued(server, resource, options.continue_)
     else:
         current, revision = _state(server, resource, options)
-    keys = sorted(current)
+    keys = sorted(current if not options.field_selector else _candidates(server, current, options.field_selector))
     if request.namespace:
         keys = [key for key in keys if key.namespace == request.namespace]
     if start is not None:
@@ -65,6 +66,15 @@ def list_(server: APIServer, request: Request) -> Listing:
                 return Listing(_in_version(server, request.kind, found), revision, token, remaining)
             found.append(obj)
     return Listing(_in_version(server, request.kind, found), revision)
+
+
+def _candidates(server: APIServer, current: Mapping[Key, Obj], selector: str) -> Iterable[Key]:
+    """Return the keys of objects that may match: of those held as they are stored, such as have the words."""
+    if not isinstance(current, PackedObjects):
+        return current
+    words, may_mention = fields.words(selector), server.storage.codec.may_mention
+    values = ((key, current.packed(key)) for key in current)
+    return (key for key, value in values if value is None or all(may_mention(value, (word,)) for word in words))
 
 
 def _in_version(server: APIServer, kind: Kind, items: list[Obj]) -> list[Obj]:

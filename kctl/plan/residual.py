@@ -62,9 +62,7 @@ class _Warnings:
 
     def _read(self) -> dict[str, tuple[str, str, str]]:
         last: dict[str, tuple[str, str, str]] = {}
-        for event in sorted(self._client.list("events").items, key=key_of):
-            if event.get("type") != "Warning":
-                continue
+        for event in self._client.list("events", field_selector="type=Warning").items:
             uid = (event.get("involvedObject") or {}).get("uid", "")
             when = event.get("lastTimestamp") or ""
             if uid not in last or last[uid][0] <= when:

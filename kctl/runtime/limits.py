@@ -7,9 +7,10 @@ valid; making its pods would take days and all memory, and tell nothing that the
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import add, sub
 
 from kctl.api.objects import Obj, dig, key_of
-from kctl.client.cache import Caches
+from kctl.client.cache import STATUS, Cache, Caches, Fold
 
 FREE_PODS = 20_000
 """So many pods are made whatever the cluster's size."""
@@ -30,7 +31,7 @@ def too_big(caches: Caches) -> str:
     pods, nodes = known.get("pods"), known.get("nodes")
     if pods is None or len(pods) <= FREE_PODS:
         return ""
-    room = sum(_room(node) for node in nodes.all()) if nodes is not None else 0
+    room = _room_of_all(nodes).get("") if nodes is not None else 0
     most = FREE_PODS + TIMES_ROOM * room
     if len(pods) <= most:
         return ""
@@ -40,6 +41,11 @@ def too_big(caches: Caches) -> str:
         f"{len(pods)} pods were made and the nodes have room for {room}: kctl stops at {most} pods "
         f"({FREE_PODS} and {TIMES_ROOM} times the room){wish}"
     )
+
+
+def _room_of_all(nodes: Cache) -> Fold[int]:
+    """Return the fold of the pods that all nodes have room for."""
+    return nodes.tally("room", lambda node: (("", _room(node)),), 0, add, sub, on=STATUS)
 
 
 def _room(node: Obj) -> int:

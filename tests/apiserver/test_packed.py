@@ -6,8 +6,13 @@ import json
 
 import pytest
 
+from kctl.api.clock import FixedClock
 from kctl.api.objects import Key, Obj
+from kctl.apiserver.encoding import Codec
 from kctl.apiserver.packed import PackedObjects
+from kctl.apiserver.server import APIServer
+from kctl.client.local import LocalClient
+from kctl.store.memory import MemoryStore
 
 
 class Counting:
@@ -79,3 +84,38 @@ def test_an_object_that_is_put_is_held_until_it_is_packed(packed: PackedObjects,
     packed.pack(key, b'{"n":9}')
     assert packed[key] == made
     assert counting.times == 1
+
+
+@pytest.mark.parametrize(
+    ("selector", "found", "read"),
+    [
+        ("type=Warning", 4, 4),
+        ("type!=Warning", 36, 40),
+        ("type=Warning,reason=Odd", 2, 2),
+        ("involvedObject.name=pod-7", 1, 1),
+        ("reason=Nothing", 0, 0),
+        ("source=", 40, 40),
+    ],
+)
+def test_a_list_by_field_reads_only_the_events_that_have_the_words(
+    monkeypatch: pytest.MonkeyPatch, selector: str, found: int, read: int
+) -> None:
+    server = APIServer(MemoryStore(), clock=FixedClock())
+    client = LocalClient(server)
+    for n in range(40):
+        body = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": f"e-{n:04}", "namespace": "default"}}
+        about = {"kind": "Pod", "namespace": "default", "name": f"pod-{n}"}
+        type_, reason = "Warning" if n % 10 == 0 else "Normal", "Odd" if n % 4 == 0 else "Even"
+        client.create("events", {**body, "involvedObject": about, "reason": reason, "type": type_})
+    server.commit()
+    times = 0
+    decode = Codec.decode
+
+    def counting(self: Codec, value: bytes) -> Obj:
+        nonlocal times
+        times += 1
+        return decode(self, value)
+
+    monkeypatch.setattr(Codec, "decode", counting)
+    assert len(client.list("events", field_selector=selector).items) == found
+    assert times == read
