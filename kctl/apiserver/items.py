@@ -23,26 +23,36 @@ class Items:
     """What items of long lists were written as."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[Any, str]] = {}
+        self._texts: dict[int, str] = {}
+        self._kept: list[Any] = []
+        """The items themselves, so that no others get their ids."""
         self.written = 0
         """How many items were written out; tests hold it against how many are new."""
 
     def text(self, value: Any) -> str:
         """Return the canonical JSON of a value."""
         if type(value) is list:
-            write = self._item if len(value) >= LONG else self.text
-            return f"[{','.join([write(item) for item in value])}]"
+            texts = self._long(value) if len(value) >= LONG else [self.text(item) for item in value]
+            return f"[{','.join(texts)}]"
         if type(value) is dict:
             return f"{{{','.join([f'{_dumps(name)}:{self.text(value[name])}' for name in sorted(value)])}}}"
         return _dumps(value)
 
-    def _item(self, item: Any) -> str:
-        known = self._known.get(id(item))
-        if known is not None and known[0] is item:
-            return known[1]
-        if len(self._known) >= MOST:
-            self._known.clear()
+    def _long(self, items: list[Any]) -> list[str]:
+        """Return the texts of the items of a long list: nearly all are there, and asking for them is all it costs."""
+        found: list[Any] = list(map(self._texts.get, map(id, items)))
+        at = -1
+        for _ in range(found.count(None)):
+            at = found.index(None, at + 1)
+            found[at] = self._written(items[at])
+        return found
+
+    def _written(self, item: Any) -> str:
+        if len(self._kept) >= MOST:
+            self._texts.clear()
+            self._kept.clear()
         text = _dumps(item)
         self.written += 1
-        self._known[id(item)] = (item, text)  # which keeps the item, so that no other gets its id
+        self._texts[id(item)] = text
+        self._kept.append(item)
         return text
