@@ -36,3 +36,10 @@ def static_pods() -> Controller:
     from kctl.kubelet.static import StaticPods
 
     return StaticPods()
+
+
+def node_devices() -> Controller:
+    """Return the controller of the slices of devices, which nobody needs whose machines have none."""
+    from kctl.kubelet.devices import NodeDevices
+
+    return NodeDevices()

@@ -14,7 +14,7 @@ from kctl.api import durations
 from kctl.api.errors import FieldError, KctlError, UsageError, invalid, not_supported
 from kctl.api.objects import Obj
 from kctl.api.staticpods import FIELD as STATIC
-from kctl.plane.groups import NodeGroup, read_groups
+from kctl.plane.groups import DEVICES, NodeGroup, read_groups
 from kctl.plane.retention import History
 from kctl.runtime.flags import DEFAULT_FLAGS, Flags, named
 from kctl.runtime.flags import parse as parse_flags
@@ -250,6 +250,7 @@ def instances(cluster: Cluster) -> list[Obj]:
                         "labels": dict(group.labels),
                         "taints": list(group.taints),
                         **({STATIC: list(group.static_pods)} if group.static_pods else {}),
+                        **({DEVICES: list(group.devices)} if group.devices else {}),
                     },
                 }
             )
@@ -268,6 +269,7 @@ def manifest_of(cluster: Cluster) -> Obj:
             "labels": dict(group.labels),
             "taints": list(group.taints),
             **({STATIC: list(group.static_pods)} if group.static_pods else {}),
+            **({DEVICES: list(group.devices)} if group.devices else {}),
         }
         for group in cluster.groups
     ]

@@ -13,7 +13,8 @@ from kctl.api import quantity
 from kctl.api.errors import FieldError, invalid, required
 from kctl.api.objects import Obj
 
-FIELDS = ("count", "labels", "name", "pods", "staticPods", "taints", "type", "zones")
+FIELDS = ("count", "devices", "labels", "name", "pods", "staticPods", "taints", "type", "zones")
+DEVICES = "devices"
 TAINT_FIELDS = ("effect", "key", "value")
 MAX_NODES = 15_000
 
@@ -31,6 +32,8 @@ class NodeGroup(NamedTuple):
     taints: tuple[Obj, ...]
     static_pods: tuple[Obj, ...] = ()
     """Manifests of pods that its machines bring."""
+    devices: tuple[Obj, ...] = ()
+    """What each machine offers to claims for devices."""
 
 
 def zones_of(region: str) -> tuple[str, ...]:
@@ -94,6 +97,7 @@ def _group(group: Mapping[str, Any], path: str, region: str, errors: list[FieldE
         _labels(group.get("labels"), f"{path}.labels", errors),
         _taints(group.get("taints"), f"{path}.taints", errors),
         _static_pods(group.get("staticPods"), f"{path}.staticPods", errors),
+        _devices(group.get(DEVICES), f"{path}.{DEVICES}", errors),
     )
 
 
@@ -199,6 +203,14 @@ def _taints(given: Any, path: str, errors: list[FieldError]) -> tuple[Obj, ...]:
         texts.append({name: str(value) for name, value in taint.items() if value is not None})
     scheduling.taints(texts, path, errors)
     return tuple(texts) if len(errors) == before else ()
+
+
+def _devices(given: Any, path: str, errors: list[FieldError]) -> tuple[Obj, ...]:
+    if not given:
+        return ()
+    from kctl.api import nodedevices
+
+    return nodedevices.read(given, path, errors)
 
 
 def _static_pods(given: Any, path: str, errors: list[FieldError]) -> tuple[Obj, ...]:

@@ -29,7 +29,8 @@ SCHEDULER_USER = "system:kube-scheduler"
 
 
 KUBELET = ("kubelet-registration", "kubelet-node-status", "kubelet-volumes", "kubelet-eviction", "kubelet")
-STATIC = "kubelet-static-pods"
+OF_MACHINES = {"kubelet-static-pods": ("staticPods", "static_pods"), "kubelet-devices": ("devices", "node_devices")}
+"""The loops of kubelets that wait for a machine with a field, and what makes each."""
 INSTANCES = "instances.cloud.kctl.dev"
 CLOUD = (
     *("cloud-node-controller", "cloud-node-lifecycle-controller", "service-lb-controller"),
@@ -60,7 +61,7 @@ def build(
     known = every_loop()
     wanted = known if names is None else set(names)
     if KUBELET[-1] in wanted:
-        wanted.update((*KUBELET, STATIC))
+        wanted.update((*KUBELET, *OF_MACHINES))
     unknown = sorted(wanted - known)
     if unknown:
         raise UsageError(f"no such controller: {', '.join(unknown)}; known are {', '.join(sorted(known))}")
@@ -80,10 +81,11 @@ def build(
             manager.add(loop_of(program, controller))
     for name in sorted(waiting):
         dormant.add(manager, name, ABOUT[name], partial(_late, loop_of, name, flags))
-    if STATIC in wanted:
-        make = partial(_static, loop_of)
-        has_some = any(map(_has_static_pods, manager.caches[INSTANCES]))
-        manager.add(make() if has_some else _DormantStatic(make, manager))
+    for name in sorted(wanted & OF_MACHINES.keys()):
+        field, maker = OF_MACHINES[name]
+        make = partial(_of_machines, loop_of, maker)
+        has_some = any(_has(instance, field) for instance in manager.caches[INSTANCES])
+        manager.add(make() if has_some else _DormantMachines(name, field, make, manager))
     if SCHEDULER in wanted:
         manager.add(_scheduler(manager, server, seed, scheduler))
 
@@ -96,26 +98,26 @@ def _late(loop_of: Callable[[str, Controller], Loop], name: str, flags: Flags) -
     return loop_of("kube-controller-manager", controller)
 
 
-class _DormantStatic(dormant.Dormant):
-    """Stands for the loop of mirror pods until a machine with static pods comes."""
+class _DormantMachines(dormant.Dormant):
+    """Stands for a loop until a machine with a field comes."""
 
-    def __init__(self, make: Callable[[], Loop], manager: Manager) -> None:
-        self.name, self.resources = STATIC, (INSTANCES,)
-        self._make, self._manager, self._is_over = make, manager, False
+    def __init__(self, name: str, field: str, make: Callable[[], Loop], manager: Manager) -> None:
+        super().__init__(name, (INSTANCES,), make, manager)
+        self._field = field
 
     def deliver(self, changes: Sequence[Change]) -> None:
-        """Make way for the loop when a machine with static pods has come."""
-        super().deliver([change for change in changes if change.new is not None and _has_static_pods(change.new)])
+        """Make way for the loop when such a machine has come."""
+        super().deliver([change for change in changes if change.new is not None and _has(change.new, self._field)])
 
 
-def _static(loop_of: Callable[[str, Controller], Loop]) -> Loop:
+def _of_machines(loop_of: Callable[[str, Controller], Loop], maker: str) -> Loop:
     from kctl import kubelet
 
-    return loop_of("kubelet", kubelet.static_pods())
+    return loop_of("kubelet", getattr(kubelet, maker)())
 
 
-def _has_static_pods(instance: Obj) -> bool:
-    return bool((instance.get("spec") or {}).get("staticPods"))
+def _has(instance: Obj, field: str) -> bool:
+    return bool((instance.get("spec") or {}).get(field))
 
 
 def _measure(controller: Controller, playing: Playing, manager: Manager) -> None:
@@ -189,7 +191,7 @@ def every_loop() -> set[str]:
     """Return the names of all loops there are."""
     from kctl.controllers import ALL
 
-    return {SCHEDULER, INTENT, SCENARIO, *KUBELET, STATIC, *CLOUD, *ALL}
+    return {SCHEDULER, INTENT, SCENARIO, *KUBELET, *OF_MACHINES, *CLOUD, *ALL}
 
 
 def descriptors(chosen: Sequence[str] | None, *, cloud: str) -> list[dict[str, Any]]:
@@ -199,7 +201,7 @@ def descriptors(chosen: Sequence[str] | None, *, cloud: str) -> list[dict[str, A
     every = every_loop()
     enabled = every if chosen is None else set(chosen)
     if KUBELET[-1] in enabled:
-        enabled.update((*KUBELET, STATIC))
+        enabled.update((*KUBELET, *OF_MACHINES))
     playing = Playing()
     from kctl import kubelet
 
@@ -207,6 +209,7 @@ def descriptors(chosen: Sequence[str] | None, *, cloud: str) -> list[dict[str, A
         ("kctl", ScenarioController(playing)),
         *_controllers(every, cloud, Profile(), playing, DEFAULT_FLAGS),
         ("kubelet", kubelet.static_pods()),
+        ("kubelet", kubelet.node_devices()),
     ]
     found = [
         {
@@ -230,7 +233,13 @@ def descriptors(chosen: Sequence[str] | None, *, cloud: str) -> list[dict[str, A
             "level": SchedulerLoop.level,
             "user": SCHEDULER_USER,
             "watches": sorted(SchedulerLoop.resources),
-            "kinds": ["events", "pods"],
+            "kinds": [
+                "events",
+                "persistentvolumeclaims",
+                "persistentvolumes",
+                "pods",
+                "resourceclaims.resource.k8s.io",
+            ],
             "enabled": SCHEDULER in enabled,
         }
     )
