@@ -13,7 +13,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kctl.api import names, schema
-from kctl.api.likeness import OF_ORDERED_SPECS, OF_STATUSES, OF_STATUSES_AT_ANY_TIME, UNLIKE, Free, fitted, is_like
+from kctl.api.clock import rfc3339
+from kctl.api.likeness import (
+    OF_ORDERED_SPECS,
+    OF_STATUSES,
+    OF_STATUSES_AT_ANY_TIME,
+    UNLIKE,
+    Free,
+    fitted,
+    is_like,
+    is_moment,
+)
 from kctl.api.objects import Key, Obj
 from kctl.api.patch import shape
 from kctl.api.patch.outline import Drawn, outline
@@ -22,6 +32,8 @@ from kctl.apiserver import rules
 from kctl.apiserver.request import Request
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from kctl.apiserver.server import APIServer
     from kctl.apiserver.steps import Event
 
@@ -34,6 +46,8 @@ OF_EVENTS: Free = {
     "reportingInstance": None,
 }
 """What differs between Events alike."""
+TOLD_AT = ("firstTimestamp", "lastTimestamp")
+"""What besides differs between Events of different moments."""
 WRITTEN = frozenset(("resourceVersion", "managedFields"))
 """Metadata that every write changes."""
 VARIANTS = 4
@@ -59,26 +73,14 @@ class Change(NamedTuple):
 
 
 class Models:
-    """The writes that others may be like: of one instant, or, where times may differ, of any."""
+    """The writes that others may be like."""
 
     def __init__(self) -> None:
-        self._now = -1.0
-        self._known: dict[tuple[Any, ...], list[Any]] = {}
         self._lasting: dict[tuple[Any, ...], list[Any]] = {}
         self._follows = False
 
-    def at(self, now: float, key: tuple[Any, ...]) -> list[Any]:
-        """Return the models under a key; those of another instant are forgotten."""
-        if now != self._now:
-            self._known.clear()
-            self._now = now
-        found = self._known.get(key)
-        if found is None:
-            found = self._known[key] = []
-        return found
-
     def lasting(self, key: tuple[Any, ...]) -> list[Any]:
-        """Return the models under a key that hold at any time."""
+        """Return the models under a key."""
         found = self._lasting.get(key)
         if found is None:
             if len(self._lasting) >= LASTING:
@@ -99,7 +101,6 @@ class Models:
         return True
 
     def _forget(self, _: Event) -> None:
-        self._known.clear()
         self._lasting.clear()
 
 
@@ -115,11 +116,9 @@ def keep(models: list[Any], model: Any) -> None:
 
 
 def created(server: APIServer, request: Request) -> Obj | None:
-    """Create an Event that is like another of this instant; None when there is none."""
+    """Create an Event that is like another; None when there is none."""
     body: Obj = request.body
-    found = news(server, request, body)
-    if not found:
-        return None
+    found = of_moment(news(server, request, body) or (), body, server.clock.now())
     made = next((made for model in found if (made := fitted(*model, body, OF_EVENTS)) is not UNLIKE), None)
     if made is None:
         return None
@@ -159,7 +158,30 @@ def news(server: APIServer, request: Request, body: Any) -> list[New] | None:
         return None
     kind = request.kind
     key = (kind.resource, kind.api_version, request.namespace, request.manager, options.field_validation, reason)
-    return server.models.at(server.clock.now(), key)
+    return server.models.lasting(key)
+
+
+def of_moment(models: Iterable[New], body: Obj, now: float) -> list[New]:
+    """Return the models as they would be had they been made now, at the times that a body tells of."""
+    made_at = rfc3339(now)
+    return [found for model in models if (found := _renewed(model, body, made_at)) is not None]
+
+
+def _renewed(model: New, body: Obj, made_at: str) -> New | None:
+    """Return a model as of another moment; times of another form are judged for themselves."""
+    sent, made = model
+    meta = made["metadata"]
+    told = {name: body.get(name) for name in TOLD_AT}
+    if meta.get("creationTimestamp") == made_at and all(sent.get(name) == at for name, at in told.items()):
+        return model
+    for name, at in told.items():
+        if made.get(name) != sent.get(name) or not all(
+            type(one) is str and is_moment(one) for one in (at, sent.get(name))
+        ):
+            return None
+    if "managedFields" in meta:
+        meta = {**meta, "managedFields": [{**entry, "time": made_at} for entry in meta["managedFields"]]}
+    return New({**sent, **told}, {**made, **told, "metadata": {**meta, "creationTimestamp": made_at}})
 
 
 # -- writing a status

@@ -41,7 +41,7 @@ class Form(NamedTuple):
 
 
 class Together:
-    """Creates Events of one request, in their order, as long as each is like one of this instant."""
+    """Creates Events of one request, in their order, as long as each is like one before."""
 
     def __init__(self, server: APIServer, request: Request) -> None:
         self._server = server
@@ -70,10 +70,10 @@ class Together:
         self._forms.pop(str(body.get("reason")), None)
 
     def _found(self, body: Obj) -> list[Form]:
-        """Return the models of a reason in this instant whose way is the quick one, and that admission lets pass."""
+        """Return the models of a reason, as if of this instant, whose way is the quick one, and that admission lets pass."""
         server, request = self._server, self._request
         found = []
-        for model in alike.news(server, request, body) or ():
+        for model in alike.of_moment(alike.news(server, request, body) or (), body, server.clock.now()):
             sent, made = model.body, model.made
             about = sent.get("involvedObject")
             if not isinstance(about, dict) or "action" in sent or not _is_plain(sent, made, about):

@@ -26,7 +26,6 @@ from kctl.store.memory import MemoryStore
 def cluster(*, models: bool) -> tuple[APIServer, LocalClient]:
     server = APIServer(MemoryStore(), clock=FixedClock(), frozen=True)
     if not models:
-        server.models.at = lambda *_: []  # type: ignore[method-assign]
         server.models.lasting = lambda *_: []  # type: ignore[method-assign]
     client = LocalClient(server, user="system:kube-controller-manager", field_manager="kubelet")
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": "default"}}
@@ -69,10 +68,10 @@ def write(client: LocalClient, pod: Obj, status: Obj) -> Obj:
     return client.update("pods", {**pod, "status": status}, subresource="status")
 
 
-def event(pod: Obj, message: str, reason: str = "Started") -> Obj:
+def event(pod: Obj, message: str, reason: str = "Started", now: float = 0.0) -> Obj:
     emit = Emit(pod, "Normal", reason, message, field_path="spec.containers{main}", host="node-1")
     name = f"{pod['metadata']['name']}.{reason.lower()}"
-    return event_object(emit, name, message, now=0.0, component="kubelet")
+    return event_object(emit, name, message, now=now, component="kubelet")
 
 
 @given(st.lists(st.tuples(st.sampled_from(["a", "b", "1", ""]), st.sampled_from(["Started", "Pulled"])), max_size=12))
@@ -90,6 +89,35 @@ def test_events_are_the_same_with_and_without_models(wanted: list[tuple[str, str
             }
             found.append(client.create("events", event(pod, message, reason)))
         outcomes.append(found)
+    assert outcomes[0] == outcomes[1]
+
+
+MOMENTS = st.lists(
+    st.tuples(st.sampled_from(["Started", "Pulled"]), st.integers(0, 2), st.sampled_from(["", "old", "odd"])),
+    max_size=12,
+)
+
+
+@given(MOMENTS, st.booleans())
+@settings(max_examples=50, deadline=None)
+def test_events_of_different_moments_are_the_same_with_and_without_models(
+    wanted: list[tuple[str, int, str]], together: bool
+) -> None:
+    outcomes = []
+    for models in (True, False):
+        server, client = cluster(models=models)
+        found: list[Any] = []
+        for n, (reason, passed, form) in enumerate(wanted):
+            server.clock.set(server.clock.now() + passed)  # type: ignore[attr-defined]
+            bodies = []
+            for k in range(3):
+                pod = {"metadata": {"name": f"p{n}-{k}", "namespace": "default", "uid": f"{n}-{k}"}}
+                body = event({"apiVersion": "v1", "kind": "Pod", **pod}, f"m{k}", reason, server.clock.now())
+                if form:
+                    body["firstTimestamp"] = "2025-01-01T00:00:00Z" if form == "old" else "2025-01-01T00:00:00+01:00"
+                bodies.append(body)
+            found += client.create_each("events", bodies) if together else [client.create("events", b) for b in bodies]
+        outcomes.append(json.dumps([found, client.list("events").items], sort_keys=True, default=str))
     assert outcomes[0] == outcomes[1]
 
 
@@ -189,6 +217,23 @@ def test_what_is_alike_is_written_in_the_way_of_the_first(monkeypatch: pytest.Mo
     for n, pod in enumerate(pods(client, 5)):
         write(client, pod, running(n))
     assert [hit is not None for hit in hits] == [False, True, True, True, True]
+
+
+def test_an_event_of_another_moment_is_written_in_the_way_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    hits: list[Obj | None] = []
+    created = alike.created
+
+    def counted(server: APIServer, request: Request) -> Obj | None:
+        hits.append(created(server, request))
+        return hits[-1]
+
+    monkeypatch.setattr(alike, "created", counted)
+    server, client = cluster(models=True)
+    for n in range(3):
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"p{n}", "namespace": "default", "uid": str(n)}}
+        server.clock.set(server.clock.now() + 1)  # type: ignore[attr-defined]
+        client.create("events", event(pod, "up", now=server.clock.now()))
+    assert [hit is not None for hit in hits] == [False, True, True]
 
 
 VALUES = st.recursive(
