@@ -98,7 +98,8 @@ storage: the local cloud has a default StorageClass, standard, as GKE and AKS ha
 storage: open claims are looked at anew at whole multiples of the sync period, and only when something may have changed
 storage: a pod looks whether its volumes are bound at whole seconds, and gives up after 600 s only when time is let pass
 pods: those on a node that does not exist go 40 s after it is missed, where upstream looks every 20 s besides
-nodes: heartbeats are facts, not writes: there are no Leases, and lastHeartbeatTime is that of the last change
+nodes: heartbeats are facts, not writes: lastHeartbeatTime is that of the last change, and Leases of nodes are made
+nodes: for who reads them; nobody is told that they are renewed, and they cannot be changed
 nodes: one that is not heard of is unknown 50 s later to the second, where upstream looks every 5 s
 nodes: only declared usage makes a node evict pods; no image is removed before, and there are no soft thresholds
 nodes: a static pod runs where its mirror pod is; one deleted by force between two commands starts anew

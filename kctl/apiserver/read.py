@@ -24,6 +24,10 @@ def get(server: APIServer, request: Request) -> Obj:
     if version:
         check_version(server, version)
     found = server.storage.get(server.stored_as(request.kind.resource), Key(request.namespace, request.name))
+    if found is None and request.kind.plural == "leases":
+        from kctl.apiserver import node_leases
+
+        found = node_leases.one(server, request.name) if node_leases.is_meant(request) else None
     if found is None:
         raise not_found(request.kind.resource, request.name)
     return server.in_version(request.kind, found)
@@ -48,6 +52,10 @@ def list_(server: APIServer, request: Request) -> Listing:
         current, revision, start = _continued(server, resource, options.continue_)
     else:
         current, revision = _state(server, resource, options)
+    if request.kind.plural == "leases":
+        from kctl.apiserver import node_leases
+
+        current = node_leases.beside(server, current, revision) if node_leases.is_meant(request) else current
     keys = sorted(current if not options.field_selector else _candidates(server, current, options.field_selector))
     if request.namespace:
         keys = [key for key in keys if key.namespace == request.namespace]
