@@ -78,6 +78,11 @@ def has_claims(pod: Obj) -> bool:
     return False
 
 
+def have_claims(old: Obj | None, new: Obj | None) -> bool:
+    """Say whether a pod uses any claim, before a change or after."""
+    return (old is not None and has_claims(old)) or (new is not None and has_claims(new))
+
+
 def claims_of(pod: Obj) -> list[str]:
     """Return the names of the claims a pod uses, each once, in the order of its volumes."""
     if not has_claims(pod):

@@ -4,181 +4,59 @@ A cache follows one resource. It is fed with watch events and never calls the se
 *Indexes* map a value (an owner's uid, a node's name) to the objects that carry it. *Folds*
 keep a running aggregate per value (requested CPU per node, ready pods per owner), so that no
 controller walks all its pods on each event.
+
+Most pods change as others do. What an index or a *census* asks of pods alike (:mod:`kctl.client.faces`) is
+asked once for a change from one face to another, and holds for every pod that makes it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kctl.api.objects import Key, Obj, key_of
+from kctl.client.changes import (
+    ALL,
+    LABELS,
+    META,
+    OWNERS,
+    SPEC,
+    STATUS,
+    Change,
+    Changes,
+    Move,
+    is_alike,
+    parts_of,
+)
 from kctl.client.client import WatchEvent
+from kctl.client.folds import Census, Fold, Index, Values, Where
 
+if TYPE_CHECKING:
+    from kctl.client.faces import Face, Faces
+
+__all__ = (
+    "ALL",
+    "LABELS",
+    "META",
+    "OWNERS",
+    "SPEC",
+    "STATUS",
+    "Cache",
+    "Caches",
+    "Change",
+    "Changes",
+    "Fold",
+    "Index",
+    "Move",
+    "by_claim",
+    "by_controller",
+    "by_node",
+    "parts_of",
+)
 A = TypeVar("A")
 T = TypeVar("T")
-Values = Callable[[Obj], Iterable[Hashable]]
 Told = Callable[[Key, "Obj | None", "Obj | None"], None]
 """Is told of the states of an object before and after a change."""
-
-LABELS, OWNERS, META, SPEC, STATUS = 1, 2, 4, 8, 16
-"""Parts of an object, as bits. META is all of the metadata that clients change but labels and owners."""
-ALL = 31
-REST = ("deletionTimestamp", "deletionGracePeriodSeconds", "finalizers", "annotations", "generation", "uid")
-
-
-def parts_of(old: Obj | None, new: Obj | None) -> int:
-    """Return which parts a change may have touched; all of them for an object that comes, goes or has no spec.
-
-    Parts that old and new share have not changed; what is only equal counts as touched.
-    """
-    if old is None or new is None or "spec" not in new:
-        return ALL
-    parts = 0
-    before, after = old["metadata"], new["metadata"]
-    if before is not after:
-        if before.get("labels") is not after.get("labels"):
-            parts = LABELS
-        if before.get("ownerReferences") is not after.get("ownerReferences"):
-            parts |= OWNERS
-        for name in REST:
-            if before.get(name) != after.get(name):
-                parts |= META
-                break
-    if old.get("spec") is not new["spec"]:
-        parts |= SPEC
-    if old.get("status") is not new.get("status"):
-        parts |= STATUS
-    return parts
-
-
-class Change(NamedTuple):
-    """An event as a cache took it in: the states before and after, and the parts that may differ."""
-
-    event: WatchEvent
-    key: Key
-    old: Obj | None
-    new: Obj | None
-    parts: int
-
-
-FEW = 16
-"""So many keys are put in order whenever they are asked for."""
-
-
-class Index:
-    """Objects by a value derived from them."""
-
-    def __init__(self, values: Values, objects: Mapping[Key, Obj], on: int = ALL) -> None:
-        self._values = values
-        self._objects = objects
-        self._found: dict[Hashable, dict[Key, None]] = {}
-        self._order: dict[Hashable, list[Key]] = {}
-        """The keys of a value in order, until they change."""
-        self.on = on
-
-    def get(self, value: Hashable) -> list[Obj]:
-        """Return the objects carrying ``value``, in order of namespace and name."""
-        order, objects = self._order.get(value), self._objects
-        if order is None:
-            found = self._found.get(value)
-            if not found:
-                return []
-            order = sorted(found)
-            if len(order) > FEW:
-                self._order[value] = order
-        return [objects[key] for key in order]
-
-    @property
-    def found(self) -> Mapping[Hashable, object]:
-        """Return what holds the values that some object carries, for as long as the index lasts."""
-        return self._found
-
-    def count(self, value: Hashable) -> int:
-        """Return how many objects carry ``value``."""
-        return len(self._found.get(value, ()))
-
-    def __len__(self) -> int:
-        return len(self._found)
-
-    def values(self) -> list[Hashable]:
-        """Return every value some object carries."""
-        return list(self._found)
-
-    def change(self, key: Key, old: Obj | None, new: Obj | None) -> None:
-        """Take the old state of one object out and put its new state in."""
-        before = self._values(old) if old is not None else ()
-        after = self._values(new) if new is not None else ()
-        if before == after:
-            return
-        for value in before:
-            self._order.pop(value, None)
-            bucket = self._found.get(value)
-            if bucket is not None:
-                bucket.pop(key, None)
-                if not bucket:
-                    del self._found[value]
-        for value in after:
-            self._order.pop(value, None)
-            self._found.setdefault(value, {})[key] = None
-
-    def is_of(self, objects: Mapping[Key, Obj]) -> bool:
-        """Say whether the index is what one made of ``objects`` now would be (tests)."""
-        fresh = Index(self._values, objects)
-        for key, obj in objects.items():
-            fresh.change(key, None, obj)
-        return fresh._found == self._found
-
-
-class Fold(Generic[A]):
-    """A running aggregate per value of what each object adds to it.
-
-    ``shares`` names the values and what the object adds under each. ``add`` and ``remove`` return the
-    next aggregate and are each other's inverse; an aggregate equal to ``zero`` is dropped.
-    """
-
-    def __init__(
-        self,
-        shares: Callable[[Obj], Iterable[tuple[Hashable, Any]]],
-        zero: A,
-        add: Callable[[A, Any], A],
-        remove: Callable[[A, Any], A],
-        on: int = ALL,
-    ) -> None:
-        self._shares = shares
-        self._zero = zero
-        self._add = add
-        self._remove = remove
-        self._found: dict[Hashable, A] = {}
-        self.on = on
-
-    def get(self, value: Hashable) -> A:
-        """Return the aggregate of the objects carrying ``value``."""
-        return self._found.get(value, self._zero)
-
-    def items(self) -> dict[Hashable, A]:
-        """Return every aggregate that is not zero."""
-        return dict(self._found)
-
-    def change(self, key: Key, old: Obj | None, new: Obj | None) -> None:
-        """Take the old state of one object out and put its new state in."""
-        before = tuple(self._shares(old)) if old is not None else ()
-        after = tuple(self._shares(new)) if new is not None else ()
-        if before == after:
-            return
-        for shares, step in ((before, self._remove), (after, self._add)):
-            for value, share in shares:
-                now = step(self._found.get(value, self._zero), share)
-                if now == self._zero:
-                    self._found.pop(value, None)
-                else:
-                    self._found[value] = now
-
-    def recompute(self, objects: Iterable[Obj]) -> dict[Hashable, A]:
-        """Return what the aggregates should be; tests compare it with :meth:`items`."""
-        fresh = Fold(self._shares, self._zero, self._add, self._remove)
-        for obj in objects:
-            fresh.change(key_of(obj), None, obj)
-        return fresh.items()
 
 
 class Cache:
@@ -194,7 +72,12 @@ class Cache:
         self._folds: dict[str, Fold[Any]] = {}
         self._plans: dict[int, list[Told]] = {}
         self._followers: list[tuple[Told, int]] = []
-        self.index("namespace", _namespace, on=0)
+        self._faces = _faces() if resource == "pods" else None
+        self._face_of: dict[Key, Face] = {}
+        """The faces of pods that have changed since the first list."""
+        self._moves: dict[tuple[Face | None, Face | None, int], Move] = {}
+        self._due: list[Move] = []
+        self.index("namespace", _namespace, on=0, alike=True)
 
     def get(self, key: Key) -> Obj | None:
         """Return the object, None when it has not been seen."""
@@ -214,17 +97,20 @@ class Cache:
         """Return the objects of a namespace in order of name."""
         return self._indexes["namespace"].get(namespace)
 
-    def index(self, name: str, values: Values, *, on: int = ALL) -> Index:
+    def index(
+        self, name: str, values: Values, *, on: int = ALL, alike: bool = False, where: Where | None = None
+    ) -> Index:
         """Return the index of that name, made (and filled) on the first call.
 
-        ``on`` says of which parts of an object its values are made.
+        ``on`` says of which parts of an object its values are made. ``alike`` that pods alike have the same; else
+        ``where``, which is asked of pods alike, that any have some.
         """
         found = self._indexes.get(name)
         if found is None:
-            found = self._indexes[name] = Index(values, self._objects, on)
+            found = self._indexes[name] = Index(values, self._objects, on, alike=alike, where=where)
             for key, obj in self._objects.items():
                 found.change(key, None, obj)
-            self._plans.clear()
+            self._forget()
         return found
 
     def fold(
@@ -249,23 +135,49 @@ class Cache:
         remove: Callable[[A, T], A],
         *,
         on: int = ALL,
+        where: Where | None = None,
     ) -> Fold[A]:
         """Return the fold of that name over what objects add, which is compared before it is taken in.
 
-        ``on`` says of which parts of an object that is made.
+        ``on`` says of which parts of an object that is made; ``where``, which is asked of pods alike, that any add some.
         """
         found = self._folds.get(name)
-        if found is None:
-            found = self._folds[name] = Fold(shares, zero, add, remove, on)
-            for key, obj in self._objects.items():
-                found.change(key, None, obj)
-            self._plans.clear()
-        return found
+        return self._filled(name, Fold(shares, zero, add, remove, on, where=where)) if found is None else found
+
+    def census(
+        self,
+        name: str,
+        shares: Callable[[Obj], Iterable[tuple[Hashable, T]]],
+        zero: A,
+        step: Callable[[A, T, int], A],
+        *,
+        on: int = ALL,
+    ) -> Fold[A]:
+        """Return the fold of that name over what objects add, of which pods alike add the same.
+
+        A share must be hashable; ``step`` counts one so many times more.
+        """
+        found = self._folds.get(name)
+        return self._filled(name, Census(shares, zero, step, on, self._settle)) if found is None else found
+
+    def _filled(self, name: str, fold: Fold[A]) -> Fold[A]:
+        """Take a new fold in."""
+        self._settle()
+        self._folds[name] = fold
+        for key, obj in self._objects.items():
+            fold.change(key, None, obj)
+        self._forget()
+        return fold
+
+    def _forget(self) -> None:
+        """Think anew about what a change is told to."""
+        self._plans.clear()
+        self._moves.clear()
 
     def follow(self, told: Told, *, on: int = ALL) -> None:
         """Call ``told(key, old, new)`` with every change of these parts, once indexes and folds have it."""
         self._followers.append((told, on))
-        self._plans.clear()
+        self._forget()
 
     def folds(self) -> dict[str, Fold[Any]]:
         """Return the folds by name."""
@@ -316,19 +228,92 @@ class Cache:
         else:
             objects[key] = new
         parts = parts_of(old, new)
-        plan = self._plans.get(parts)
-        if plan is None:
-            plan = self._plans[parts] = self._plan(parts)
-        for change in plan:
-            change(key, old, new)
-        return Change(event if event.old is old else event._replace(old=old), key, old, new, parts)
+        alike: Move | None = None
+        if self._faces is not None:
+            alike = self._take_alike(self._faces, key, old, new, parts)
+        else:
+            for change in self._plans.get(parts) or self._plan(parts):
+                change(key, old, new)
+        return Change(event if event.old is old else event._replace(old=old), key, old, new, parts, alike)
 
     def _plan(self, parts: int) -> list[Told]:
         """Return what a change of these parts is told to."""
         every = parts == ALL
         told: list[Index | Fold[Any]] = [*self._indexes.values(), *self._folds.values()]
         changed: list[Told] = [one.change for one in told if every or one.on & parts]
-        return changed + [follower for follower, on in self._followers if every or on & parts]
+        plan = self._plans[parts] = changed + [follower for follower, on in self._followers if every or on & parts]
+        return plan
+
+    def _take_alike(self, faces: Faces, key: Key, old: Obj | None, new: Obj | None, parts: int) -> Move | None:
+        """Do what a change makes of indexes and folds, as it was found out for those before; return it if it is alike."""
+        before = self._face_of.get(key) if old is not None else None
+        if before is None and old is not None:
+            before = faces.of(old)
+        if new is None:
+            after = None
+            self._face_of.pop(key, None)
+        else:
+            after = self._face_of[key] = faces.of(new) if before is None else faces.next(before, new, parts)
+        move = self._moves.get((before, after, parts))
+        if move is None:
+            if len(self._moves) > faces.most:
+                self._moves.clear()
+            move = self._moves[before, after, parts] = self._move(old, new, parts)
+        if move.steps:
+            if not move.due:
+                self._due.append(move)
+            move.due += 1
+        for index, left, joined in move.indexed:
+            index.swap(key, left, joined)
+        for told in move.told:
+            told(key, old, new)
+        return move if is_alike(old, new, parts) else None
+
+    def _move(self, old: Obj | None, new: Obj | None, parts: int) -> Move:
+        """Find out what a change makes of indexes and folds."""
+        every = parts == ALL
+        states = [state for state in (old, new) if state is not None]
+        indexed: list[tuple[Index, tuple[Hashable, ...], tuple[Hashable, ...]]] = []
+        steps: list[tuple[Census[Any], Hashable, Any, int]] = []
+        told: list[Told] = []
+        known: list[Index | Fold[Any]] = [*self._indexes.values(), *self._folds.values()]
+        for one in known:
+            if not every and not one.on & parts:
+                continue
+            if isinstance(one, Index) and one.alike:
+                left, joined = (tuple(one.of(state)) if state is not None else () for state in (old, new))
+                if left != joined:
+                    indexed.append((one, left, joined))
+            elif isinstance(one, Census):
+                was, now = (tuple(one.of(state)) if state is not None else () for state in (old, new))
+                if was != now:
+                    steps += ((one, value, share, -1) for value, share in was)
+                    steps += ((one, value, share, 1) for value, share in now)
+            elif one.where is None or any(map(one.where, states)):
+                told.append(one.change)
+        told += [follower for follower, on in self._followers if every or on & parts]
+        return Move(tuple(indexed), tuple(steps), tuple(told))
+
+    def _settle(self) -> None:
+        """Let each census count what is due."""
+        if not self._due:
+            return
+        due, self._due = self._due, []
+        net: dict[tuple[Census[Any], Hashable, Any], int] = {}
+        for move in due:
+            number, move.due = move.due, 0
+            for census, value, share, by in move.steps:
+                place = (census, value, share)
+                net[place] = net.get(place, 0) + by * number
+        for (census, value, share), by in net.items():
+            if by:
+                census.count(value, share, by)
+
+
+def _faces() -> Faces:
+    from kctl.client.faces import Faces
+
+    return Faces()
 
 
 class Caches:
@@ -364,21 +349,25 @@ def by_claim(pods: Cache) -> Index:
         namespace = pod["metadata"].get("namespace") or ""
         return tuple(Key(namespace, name) for name in claims_of(pod))
 
-    return pods.index("claims", values, on=SPEC)
+    return pods.index("claims", values, on=SPEC, where=has_claims)
 
 
 def by_controller(cache: Cache) -> Index:
     """Return the standard index: objects by the uid of their controlling owner."""
-    return cache.index("controller", _controller_values, on=OWNERS)
+    return cache.index("controller", _controller_values, on=OWNERS, alike=True)
 
 
 def by_node(cache: Cache) -> Index:
     """Return the standard index of pods by ``spec.nodeName``."""
-    return cache.index("node", _node_values, on=SPEC)
+    return cache.index("node", _node_values, on=SPEC, where=_has_node)
 
 
 def _controller_values(obj: Obj) -> tuple[str, ...]:
     return tuple(ref["uid"] for ref in obj["metadata"].get("ownerReferences") or () if ref.get("controller"))
+
+
+def _has_node(pod: Obj) -> bool:
+    return bool(pod["spec"].get("nodeName"))
 
 
 def _node_values(obj: Obj) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ class AttachDetachController(Controller):
             Watch(VOLUMES, _keys_of_volume),
             Watch(CLAIMS, _keys_of_claim),
             Watch(ATTACHMENTS, _keys_of_attachment),
-            Watch("pods", _keys_of_pod, META | SPEC | STATUS),
+            Watch("pods", _keys_of_pod, META | SPEC | STATUS, where=vol.have_claims),
             Watch("nodes", _keys_of_node, META | SPEC | STATUS),
         )
 

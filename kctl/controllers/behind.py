@@ -193,7 +193,7 @@ def _service_values(service: Obj) -> tuple[tuple[str, str, str], ...]:
 
 def pods_index(caches: Caches) -> Index:
     """Return the index of pods by namespace and each label."""
-    return caches["pods"].index("labels", _pod_values, on=LABELS)
+    return caches["pods"].index("labels", _pod_values, on=LABELS, alike=True)
 
 
 def pods_of(caches: Caches, namespace: str, selector: dict[str, str]) -> tuple[Obj, ...]:

@@ -25,6 +25,7 @@ from kctl.controllers.daemonset_nodes import (
     Numbers,
     by_daemon_and_node,
     daemons,
+    is_of_daemons,
     shares_of,
 )
 from kctl.controllers.daemonset_sync import DAEMONSETS, FIRST_DELAY, LONGEST_DELAY, Seen, decide
@@ -51,7 +52,7 @@ class DaemonSetController(Controller):
         self._delays: dict[tuple[str, int, str], tuple[float, float]] = {}
         self.watches = (
             Watch(DAEMONSETS, keys_of_self),
-            Watch("pods", keys_of_pod, ON),
+            Watch("pods", keys_of_pod, ON, where=_may_concern),
             Watch("nodes", self._keys_of_node, LABELS | SPEC),
         )
 
@@ -175,6 +176,11 @@ class DaemonSetController(Controller):
 def _namespace_is_terminating(error: StatusError) -> bool:
     causes = (error.details or {}).get("causes") or ()
     return any(cause.get("reason") == "NamespaceTerminating" for cause in causes)
+
+
+def _may_concern(old: Obj | None, new: Obj | None) -> bool:
+    """Say whether a DaemonSet, or nobody, controls the pod before or after."""
+    return any(pod is not None and (not controller_uid(pod) or is_of_daemons(pod)) for pod in (old, new))
 
 
 def keys_of_pod(old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:

@@ -111,6 +111,12 @@ def shares_of(pod: Obj) -> tuple[tuple[str, Share], ...]:
     return ((owner["uid"], share_of(pod)),)
 
 
+def is_of_daemons(pod: Obj) -> bool:
+    """Say whether a DaemonSet controls the pod."""
+    owner = controller_of(pod)
+    return owner is not None and owner["kind"] == "DaemonSet"
+
+
 def share_of(pod: Obj) -> Share:
     """Return what a pod tells a DaemonSet."""
     labels, phase = labels_of(pod), phase_of(pod)
@@ -166,7 +172,7 @@ def daemons(pods: Cache, numbers: Numbers) -> Fold[Daemons]:
             planes.pop()
         return Daemons(tuple(planes), _toggled(found.flags, share.flags, bit), _counted(found.groups, share.group, -1))
 
-    return pods.tally("daemons", shares_of, NONE, add, remove, on=ON)
+    return pods.tally("daemons", shares_of, NONE, add, remove, on=ON, where=is_of_daemons)
 
 
 def _toggled(flags: dict[Flag, int], named: Iterable[Flag], bit: int) -> dict[Flag, int]:
@@ -189,7 +195,7 @@ def _counted(groups: dict[Pairs, int], group: Pairs, by: int) -> dict[Pairs, int
 
 def by_daemon_and_node(pods: Cache) -> Index:
     """Return the index of pods by (uid of their DaemonSet, node they are on or for)."""
-    return pods.index("daemon-node", _daemon_and_node, on=OWNERS | SPEC | META | STATUS)
+    return pods.index("daemon-node", _daemon_and_node, on=OWNERS | SPEC | META | STATUS, where=is_of_daemons)
 
 
 def _daemon_and_node(pod: Obj) -> tuple[tuple[str, str], ...]:

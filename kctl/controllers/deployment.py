@@ -56,7 +56,7 @@ class DeploymentController(Controller):
         self.watches = (
             Watch(DEPLOYMENTS, keys_of_self),
             Watch(REPLICASETS, keys_of_replicaset),
-            Watch("pods", keys_of_gone_pod, STATUS),
+            Watch("pods", keys_of_gone_pod, STATUS, alike=True),
         )
 
     def prepare(self, caches: Caches) -> None:

@@ -76,8 +76,8 @@ class DisruptionController(Controller):
     def __init__(self) -> None:
         self.watches = (
             Watch(BUDGETS, keys_of_self),
-            Watch("pods", keys_of_pod, ON),
-            Watch("pods", keys_of_marked, META | STATUS),
+            Watch("pods", keys_of_pod, ON, alike=True),
+            Watch("pods", keys_of_marked, META | STATUS, where=lambda _, new: new is not None and _is_marked(new)),
             *(Watch(resource, keys_of_owner, SPEC) for resource in OWNERS_OF_PODS),
         )
 

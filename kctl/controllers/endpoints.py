@@ -62,7 +62,7 @@ class EndpointsController(Controller):
         self._lists: dict[Key, Lists] = {}
         self.watches = (
             Watch("services", keys_of_self),
-            Watch("pods", behind.keys_of_pod, behind.ON),
+            Watch("pods", behind.keys_of_pod, behind.ON, alike=True),
             Watch(ENDPOINTS, keys_of_endpoints),
         )
 

@@ -59,7 +59,7 @@ class EndpointSliceController(Controller):
         """What slices are to hold, and which were found to hold it."""
         self.watches = (
             Watch("services", keys_of_self),
-            Watch("pods", behind.keys_of_pod, behind.ON),
+            Watch("pods", behind.keys_of_pod, behind.ON, alike=True),
             Watch("nodes", behind.keys_of_node),
             Watch(SLICES, keys_of_slice),
         )

@@ -35,7 +35,7 @@ class EphemeralVolumeController(Controller):
     writes = (CLAIMS, "events")
 
     def __init__(self) -> None:
-        self.watches = (Watch("pods", _keys_of_pod, META | SPEC), Watch(CLAIMS, _keys_of_claim))
+        self.watches = (Watch("pods", _keys_of_pod, META | SPEC, where=vol.have_claims), Watch(CLAIMS, _keys_of_claim))
 
     def prepare(self, caches: Caches) -> None:
         """Register the index of pods by claim."""

@@ -56,7 +56,7 @@ class GarbageCollector(Controller):
     def prepare(self, caches: Caches) -> None:
         """Register the index of dependents by the uid of each owner."""
         for resource in collected_resources():
-            index = caches[resource].index("dependents", _owner_uids, on=OWNERS)
+            index = caches[resource].index("dependents", _owner_uids, on=OWNERS, alike=True)
             self._dependents.append((resource, index, index.found))
 
     def observe(self, caches: Caches, key: Key) -> Seen | None:

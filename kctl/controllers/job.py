@@ -61,7 +61,7 @@ class JobController(Controller):
     """DefaultJobApiBackOff, MaxJobApiBackOff."""
 
     def __init__(self) -> None:
-        self.watches = (Watch(JOBS, keys_of_self), Watch("pods", keys_of_pod, LABELS | OWNERS | META | STATUS))
+        self.watches = (Watch(JOBS, keys_of_self), Watch("pods", keys_of_pod, LABELS | OWNERS | META | STATUS, True))
         self._ended: dict[str, dict[str, float]] = {}
 
     def prepare(self, caches: Caches) -> None:
@@ -213,7 +213,7 @@ def _release(job: Obj, pod: Obj) -> Patch:
 
 def tracked_pods(pods: Cache) -> Index:
     """Return the index of pods with the finalizer by the Job they belong to, or by their namespace."""
-    return pods.index("job-tracked", _tracked_values, on=OWNERS | META)
+    return pods.index("job-tracked", _tracked_values, on=OWNERS | META, alike=True)
 
 
 def _tracked_values(pod: Obj) -> tuple[Key, ...]:

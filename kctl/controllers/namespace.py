@@ -62,7 +62,7 @@ class NamespaceController(Controller):
     writes = ("namespaces", "*")
 
     def __init__(self) -> None:
-        contents = (Watch(resource, keys_of_content) for resource in _followed())
+        contents = (Watch(resource, keys_of_content, alike=True) for resource in _followed())
         self.watches = (Watch("namespaces", keys_of_self), *contents)
 
     def observe(self, caches: Caches, key: Key) -> Seen | None:

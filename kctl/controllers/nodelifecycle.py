@@ -25,7 +25,7 @@ from kctl.controllers import nodelifecycle_zones as zones
 from kctl.controllers.nodelifecycle_zones import NOT_READY, UNREACHABLE, no_execute_keys, readiness, zone_of
 from kctl.controllers.ttl import TTL
 from kctl.runtime.actions import Action, Emit, Patch, update_status
-from kctl.runtime.controller import Controller, Decision, Watch
+from kctl.runtime.controller import Controller, Decision, Watch, is_bound
 
 PREFIX = "node.kubernetes.io/"
 TAINTS = (
@@ -95,7 +95,7 @@ class NodeLifecycleController(Controller):
         """Pods that have come to a lost node, until they were looked at."""
         self._new: set[Key] = set()
         """Nodes that nobody has taken note of yet, until that is said."""
-        self.watches = (Watch("nodes", self._keys_of_node), Watch("pods", self._keys_of_pod, SPEC))
+        self.watches = (Watch("nodes", self._keys_of_node), Watch("pods", self._keys_of_pod, SPEC, where=is_bound))
 
     def prepare(self, caches: Caches) -> None:
         """Register what is known of zones, and the index of pods by node."""

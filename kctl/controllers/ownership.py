@@ -46,12 +46,12 @@ NO_PODS = Count()
 
 def owned_pods(pods: Cache) -> Fold[Owned]:
     """Return the fold of pods by the uid of their controller."""
-    return pods.tally("owned", _shares, NOTHING, _add, _remove, on=LABELS | OWNERS | META | STATUS)
+    return pods.census("owned", _shares, NOTHING, _step, on=LABELS | OWNERS | META | STATUS)
 
 
 def orphans(cache: Cache) -> Index:
     """Return the index of objects without a controller by namespace."""
-    return cache.index("orphans", _orphan_values, on=OWNERS)
+    return cache.index("orphans", _orphan_values, on=OWNERS, alike=True)
 
 
 def _orphan_values(obj: Obj) -> tuple[str, ...]:
@@ -75,14 +75,6 @@ def _shares(pod: Obj) -> tuple[tuple[str, _Share], ...]:
     if not active and not terminating:
         return ()
     return ((uid, _Share(labels_key(pod), ready_since(pod) if active else None, terminating)),)
-
-
-def _add(owned: Owned, share: _Share) -> Owned:
-    return _step(owned, share, 1)
-
-
-def _remove(owned: Owned, share: _Share) -> Owned:
-    return _step(owned, share, -1)
 
 
 def _step(owned: Owned, share: _Share, by: int) -> Owned:

@@ -62,7 +62,10 @@ class PodGarbageCollector(Controller):
     def __init__(self) -> None:
         self._missing: dict[str, float] = {}
         """Since when nodes are missing that pods name."""
-        self.watches = (Watch("pods", self._keys_of_pod, META | SPEC | STATUS), Watch("nodes", self._keys_of_node))
+        self.watches = (
+            Watch("pods", self._keys_of_pod, META | SPEC | STATUS, where=_may_concern),
+            Watch("nodes", self._keys_of_node),
+        )
 
     def prepare(self, caches: Caches) -> None:
         """Register the index of pods by node, and that of pods that have ended."""
@@ -117,8 +120,12 @@ class PodGarbageCollector(Controller):
         return [key_of(pod) for pod in pods]
 
 
+def _may_concern(old: Obj | None, new: Obj | None) -> bool:
+    return new is not None and (bool(new["spec"].get("nodeName")) or is_deleting(new) or is_terminal(new))
+
+
 def _ended(pods: Cache) -> Index:
-    return pods.index("podgc ended", lambda pod: ("",) if is_terminal(pod) and not is_deleting(pod) else ())
+    return pods.index("podgc ended", lambda pod: ("",) if is_terminal(pod) and not is_deleting(pod) else (), alike=True)
 
 
 def _age(pod: Obj) -> tuple[str, str, str]:

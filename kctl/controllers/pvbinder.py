@@ -40,7 +40,7 @@ class PersistentVolumeBinder(Controller):
             Watch(CLAIMS, _keys_of_claim),
             Watch(VOLUMES, _keys_of_volume),
             Watch(CLASSES, _keys_of_class),
-            Watch("pods", _keys_of_pod, SPEC | STATUS),
+            Watch("pods", _keys_of_pod, SPEC | STATUS, where=vol.have_claims),
         )
 
     def prepare(self, caches: Caches) -> None:

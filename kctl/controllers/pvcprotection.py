@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from kctl.api.objects import Key, Obj, controller_uid, is_deleting, key_of
-from kctl.api.volumes import claims_of
+from kctl.api.volumes import claims_of, have_claims
 from kctl.client.cache import META, SPEC, Caches, by_claim
 from kctl.runtime.actions import Patch
 from kctl.runtime.controller import Controller, Decision, Watch, keys_of_self
@@ -35,7 +35,7 @@ class PVCProtectionController(Controller):
     writes = (CLAIMS,)
 
     def __init__(self) -> None:
-        self.watches = (Watch(CLAIMS, keys_of_self), Watch("pods", _keys_of_pod, META | SPEC))
+        self.watches = (Watch(CLAIMS, keys_of_self), Watch("pods", _keys_of_pod, META | SPEC, where=have_claims))
 
     def prepare(self, caches: Caches) -> None:
         """Register the index of pods by claim."""

@@ -80,7 +80,7 @@ class ReplicaSetController(Controller):
     def __init__(self) -> None:
         self.watches = (
             Watch(self.resource, keys_of_self),
-            Watch("pods", keys_of_pods(self.resource), LABELS | OWNERS | META | STATUS),
+            Watch("pods", keys_of_pods(self.resource), LABELS | OWNERS | META | STATUS, alike=True),
         )
 
     def prepare(self, caches: Caches) -> None:

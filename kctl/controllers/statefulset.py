@@ -19,7 +19,7 @@ from kctl.controllers import revisions
 from kctl.controllers import statefulset_pods as shapes
 from kctl.controllers.bits import each
 from kctl.controllers.ownership import is_adoptable, orphans
-from kctl.controllers.statefulset_slots import ON, ORDINAL, Slots, claims, ordinal_of, share_of, slots
+from kctl.controllers.statefulset_slots import ON, ORDINAL, Slots, claims, is_ordered, ordinal_of, share_of, slots
 from kctl.controllers.statefulset_sync import CLAIMS, STATEFULSETS, Seen, decide
 from kctl.runtime.act import carry_out_one
 from kctl.runtime.actions import Action, Create, Delete, Emit, Update
@@ -39,7 +39,7 @@ class StatefulSetController(Controller):
     def __init__(self) -> None:
         self.watches = (
             Watch(STATEFULSETS, keys_of_self),
-            Watch("pods", keys_of_pod, ON),
+            Watch("pods", keys_of_pod, ON, where=_may_concern),
             Watch(CLAIMS, keys_of_claim, META | OWNERS),
         )
 
@@ -207,6 +207,11 @@ def _batch_of(pod: Obj) -> int:
     """Return in which of the growing batches of slots a pod's slot is, as slowStartBatch."""
     found = ORDINAL.fullmatch(pod["metadata"]["name"])
     return (int(found[2]) + 1).bit_length() if found else -1
+
+
+def _may_concern(old: Obj | None, new: Obj | None) -> bool:
+    """Say whether a StatefulSet, or nobody, controls the pod before or after; a gone one may have had a name of ours."""
+    return new is None or any(pod is not None and (controller_of(pod) is None or is_ordered(pod)) for pod in (old, new))
 
 
 def keys_of_pod(old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:

@@ -79,7 +79,7 @@ def ordinal_of(name: str, parent: str) -> int:
 
 def slots(pods: Cache) -> Fold[Slots]:
     """Return the fold of pods by the uid of their StatefulSet."""
-    return pods.tally("slots", shares_of, NO_SLOTS, _add, _remove, on=ON)
+    return pods.tally("slots", shares_of, NO_SLOTS, _add, _remove, on=ON, where=is_ordered)
 
 
 def shares_of(pod: Obj) -> tuple[tuple[str, Share], ...]:
@@ -88,6 +88,12 @@ def shares_of(pod: Obj) -> tuple[tuple[str, Share], ...]:
     if owner is None or owner["kind"] != "StatefulSet":
         return ()
     return ((owner["uid"], share_of(pod, owner["name"])),)
+
+
+def is_ordered(pod: Obj) -> bool:
+    """Say whether a StatefulSet controls the pod."""
+    owner = controller_of(pod)
+    return owner is not None and owner["kind"] == "StatefulSet"
 
 
 def share_of(pod: Obj, parent: str) -> Share:

@@ -22,7 +22,7 @@ from kctl.api.tolerations import first_match, no_execute
 from kctl.client.cache import META, SPEC, Caches, by_node
 from kctl.client.client import Client
 from kctl.runtime.actions import Action, Delete, Emit, Patch, update_status
-from kctl.runtime.controller import Controller, Decision, Watch
+from kctl.runtime.controller import Controller, Decision, Watch, is_bound
 
 SINCE = "kctl.dev/no-execute-since"
 """The annotation: since when each NoExecute taint without ``timeAdded`` is there, as JSON."""
@@ -65,7 +65,7 @@ class TaintEvictionController(Controller):
     def __init__(self) -> None:
         self._scheduled: set[Key] = set()
         """Pods whose eviction waits for its time."""
-        self.watches = (Watch("nodes", _keys_of_node), Watch("pods", self._keys_of_pod, META | SPEC))
+        self.watches = (Watch("nodes", _keys_of_node), Watch("pods", self._keys_of_pod, META | SPEC, where=is_bound))
 
     def prepare(self, caches: Caches) -> None:
         """Register the index of pods by node."""

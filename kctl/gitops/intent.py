@@ -202,7 +202,7 @@ class IntentController(Controller):
             Watch("namespaces", _keys_of_unfinished),
             Watch("serviceaccounts", _keys_of_default_account),
             Watch(CRDS, _keys_of_unfinished),
-            *(Watch(resource, _keys_of_waves) for resource in WITH_HEALTH),
+            *(Watch(resource, _keys_of_waves, alike=True) for resource in WITH_HEALTH),
         )
 
     def observe(self, caches: Caches, key: Key) -> Seen | None:

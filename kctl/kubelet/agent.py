@@ -26,7 +26,7 @@ from kctl.kubelet.phase import TERMINAL, by_name
 from kctl.kubelet.pod import Known, is_settled, is_silent, node_ip
 from kctl.runtime.act import carry_out
 from kctl.runtime.actions import Action, Delete, Emit, Update, update_status
-from kctl.runtime.controller import Controller, Decision, KeysOf, Watch
+from kctl.runtime.controller import Controller, Decision, KeysOf, Watch, is_bound
 from kctl.runtime.profile import Profile
 
 COMPONENT = "kubelet"
@@ -68,7 +68,7 @@ class Kubelet(Controller):
         self._written: dict[Key, Obj] = {}
         """Pods as this kubelet has just written them, until it hears of that."""
         self.watches = (
-            Watch("pods", self._keys_of_pod, META | SPEC | STATUS),
+            Watch("pods", self._keys_of_pod, META | SPEC | STATUS, where=is_bound),
             Watch("nodes", self._node_keys),
             Watch("configmaps", self._reference_keys("configmaps")),
             Watch("secrets", self._reference_keys("secrets")),
@@ -209,11 +209,9 @@ class Kubelet(Controller):
         """Return the index of the pods that have yet to start by what they name."""
 
         def values(pod: Obj) -> Iterable[tuple[str, str, str]]:
-            if ((pod.get("status") or {}).get("phase") or "Pending") != "Pending" or not pod["spec"].get("nodeName"):
-                return ()
-            return self._references.places(pod)
+            return self._references.places(pod) if _may_wait(pod) else ()
 
-        return pods.index(REFERENCES, values, on=SPEC | STATUS)
+        return pods.index(REFERENCES, values, on=SPEC | STATUS, where=_may_wait)
 
     def _claim_keys(self, old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
         """Wake the pods that wait for a claim to be bound."""
@@ -234,8 +232,13 @@ class Kubelet(Controller):
         return keys
 
 
+def _may_wait(pod: Obj) -> bool:
+    is_pending = ((pod.get("status") or {}).get("phase") or "Pending") == "Pending"
+    return is_pending and bool(pod["spec"].get("nodeName"))
+
+
 def _refused(pods: Cache) -> Index:
-    return pods.index(REFUSED, _refused_on, on=SPEC | STATUS)
+    return pods.index(REFUSED, _refused_on, on=SPEC | STATUS, where=lambda pod: bool(_refused_on(pod)))
 
 
 def _has_waiting(pod: Obj) -> bool:

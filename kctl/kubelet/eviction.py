@@ -26,7 +26,7 @@ from kctl.kubelet.phase import TERMINAL
 from kctl.kubelet.pod import evict, is_silent
 from kctl.kubelet.usage import CAPACITY, MEMORY, Shortage, shortages, usage_fold, used_by
 from kctl.runtime.actions import Action, Emit, update_status
-from kctl.runtime.controller import Controller, Decision, Watch
+from kctl.runtime.controller import Controller, Decision, Watch, is_bound
 from kctl.runtime.profile import Profile
 
 INTERVAL = 10.0
@@ -53,7 +53,10 @@ class Eviction(Controller):
     def __init__(self, profile: Profile, world: Behaviours) -> None:
         self.profile = profile
         self.world = world
-        self.watches = (Watch("pods", self._keys_of_pod, META | SPEC | STATUS), Watch("nodes", self._keys_of_node))
+        self.watches = (
+            Watch("pods", self._keys_of_pod, META | SPEC | STATUS, where=is_bound),
+            Watch("nodes", self._keys_of_node),
+        )
 
     def prepare(self, caches: Caches) -> None:
         """Register what pods use of their nodes."""

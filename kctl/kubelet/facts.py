@@ -32,7 +32,7 @@ def image_fold(pods: Cache, profile: Profile, world: Behaviours = WORKS) -> Fold
         node = pod["spec"].get("nodeName")
         return tuple((node, time) for time in _image_times(pod, profile, world)) if node else ()
 
-    return pods.tally("kubelet images", shares, {}, _with_image, _without_image, on=SPEC | STATUS)
+    return pods.tally("kubelet images", shares, {}, _with_image, _without_image, on=SPEC | STATUS, where=has_images)
 
 
 def _with_image(images: Images, share: tuple[str, float]) -> Images:
@@ -52,10 +52,16 @@ def _without_image(images: Images, share: tuple[str, float]) -> Images:
     return out
 
 
+def has_images(pod: Obj) -> bool:
+    """Say whether a pod has brought an image to its node."""
+    status = pod.get("status") or {}
+    return any(one.get("imageID") for field in STATUSES for one in status.get(field) or ())
+
+
 def _image_times(pod: Obj, profile: Profile, world: Behaviours) -> Iterator[tuple[str, float]]:
     """Yield each image that the pod has brought to its node, and from when; what has run again has it long since."""
     status = pod.get("status") or {}
-    if not any(one.get("imageID") for field in STATUSES for one in status.get(field) or ()):
+    if not has_images(pod):
         return
     spec = pod["spec"]
     behaviour = world.pod(pod)
@@ -113,7 +119,12 @@ def address_fold(pods: Cache) -> Fold[Used]:
         address = _address_of(pod)
         return () if address is None else ((address >> BLOCK_BITS, address & mask),)
 
-    return pods.tally("kubelet addresses", shares, NONE_USED, take, release, on=SPEC | STATUS)
+    return pods.tally("kubelet addresses", shares, NONE_USED, take, release, on=SPEC | STATUS, where=_may_have_address)
+
+
+def _may_have_address(pod: Obj) -> bool:
+    status = pod.get("status") or {}
+    return bool(status.get("podIP")) and status.get("phase") not in TERMINAL
 
 
 def _address_of(pod: Obj) -> int | None:

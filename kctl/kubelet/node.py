@@ -37,7 +37,16 @@ from kctl.kubelet.facts import NONE_USED, release, take
 from kctl.kubelet.facts import Used as Addresses
 from kctl.kubelet.phase import TERMINAL
 from kctl.kubelet.pod import node_ip
-from kctl.kubelet.usage import Used, images_fold, listed_images, shortages, sized_images, usage_fold, used_by
+from kctl.kubelet.usage import (
+    Used,
+    images_fold,
+    listed_images,
+    may_have_run,
+    shortages,
+    sized_images,
+    usage_fold,
+    used_by,
+)
 from kctl.runtime.actions import Action, Emit, Patch, update_status
 from kctl.runtime.controller import Controller, Decision, Watch
 from kctl.runtime.profile import Profile
@@ -98,7 +107,7 @@ class NodeStatus(Controller):
         self.world = world
         self.watches = (
             Watch("nodes", self._keys),
-            Watch("pods", self._keys_of_pod, META | SPEC | STATUS),
+            Watch("pods", self._keys_of_pod, META | SPEC | STATUS, where=may_have_run),
             Watch(INSTANCES, _keys_of_instance),
         )
 

@@ -109,6 +109,11 @@ def requests_of(pod: Obj, world: Behaviours = WORKS) -> Iterator[Request]:
             yield request(pod, number, container, begun, pulling)
 
 
+def _may_pull(pod: Obj) -> bool:
+    status = pod.get("status") or {}
+    return status.get("phase") == "Pending" and not is_deleting(pod) and sandbox_since(status) is not None
+
+
 def queue_fold(pods: Cache, world: Behaviours = WORKS) -> Fold[tuple[Request, ...]]:
     """Return the fold of requests by node, in the order in which they are served."""
 
@@ -124,7 +129,7 @@ def queue_fold(pods: Cache, world: Behaviours = WORKS) -> Fold[tuple[Request, ..
         at = bisect_left(queue, asked)
         return (*queue[:at], *queue[at + 1 :])
 
-    return pods.tally("kubelet pulls", shares, (), add, remove, on=META | SPEC | STATUS)
+    return pods.tally("kubelet pulls", shares, (), add, remove, on=META | SPEC | STATUS, where=_may_pull)
 
 
 def serve(own: Request, queue: Sequence[Request], images: Mapping[str, float], seconds: float) -> Pull:

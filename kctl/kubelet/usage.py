@@ -60,6 +60,18 @@ def used_by(pod: Obj, world: Behaviours) -> Used:
     return Used(memory, disk)
 
 
+def _has_run(pod: Obj) -> bool:
+    """Say whether a container of the pod runs or has its image; of others there is nothing to tell."""
+    status = pod.get("status") or {}
+    fields = (status.get("initContainerStatuses"), status.get("containerStatuses"))
+    return any(state_of(found) == "running" or found.get("imageID") for field in fields for found in field or ())
+
+
+def may_have_run(old: Obj | None, new: Obj | None) -> bool:
+    """Say whether containers of a pod run or have their images, before a change or after."""
+    return (old is not None and _has_run(old)) or (new is not None and _has_run(new))
+
+
 def usage_fold(pods: Cache, world: Behaviours) -> Fold[Used]:
     """Return the fold of what is used by node."""
 
@@ -76,7 +88,7 @@ def usage_fold(pods: Cache, world: Behaviours) -> Fold[Used]:
     def remove(one: Used, other: Used) -> Used:
         return Used(one.memory - other.memory, one.disk - other.disk)
 
-    return pods.tally("kubelet usage", shares, Used(), add, remove, on=META | SPEC | STATUS)
+    return pods.tally("kubelet usage", shares, Used(), add, remove, on=META | SPEC | STATUS, where=_has_run)
 
 
 def sized_images(pod: Obj, world: Behaviours) -> dict[str, int]:
@@ -112,7 +124,7 @@ def images_fold(pods: Cache, world: Annotated) -> Fold[Brought]:
         left = {**known, images: known[images] - 1}
         return {one: count for one, count in left.items() if count}
 
-    return pods.tally("kubelet sized images", shares, {}, add, remove, on=META | SPEC | STATUS)
+    return pods.tally("kubelet sized images", shares, {}, add, remove, on=META | SPEC | STATUS, where=_has_run)
 
 
 def listed_images(node: Obj, brought: Iterable[tuple[tuple[str, int], ...]]) -> list[Obj]:

@@ -60,7 +60,7 @@ class NodeVolumes(Controller):
         self.watches = (
             Watch("nodes", _keys_of_node),
             Watch(DRIVERS, _keys_of_driver),
-            Watch("pods", _keys_of_pod, META | SPEC | STATUS),
+            Watch("pods", _keys_of_pod, META | SPEC | STATUS, where=vol.have_claims),
             Watch(CLAIMS, _keys_of_claim),
             Watch(VOLUMES, _keys_of_first),
         )

@@ -7,17 +7,18 @@ holds no state of its own between syncs: everything it knows is in the caches.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from kctl.api.objects import Key, Obj, key_of
-from kctl.client.cache import ALL, Caches, Change
+from kctl.client.cache import ALL, Caches, Changes
 from kctl.client.client import Client
 from kctl.runtime.actions import Action
 from kctl.runtime.flags import DEFAULT_FLAGS, Flags
 from kctl.runtime.queue import DEFAULT_LIMITER, Limiter
 
 KeysOf = Callable[[Obj | None, Obj | None, Caches], Iterable[Key]]
+Where = Callable[["Obj | None", "Obj | None"], bool]
 
 
 class Watch(NamedTuple):
@@ -26,11 +27,16 @@ class Watch(NamedTuple):
     ``old`` is None for a new object, ``new`` is None for a deleted one. Returning nothing for
     a change that does not matter is the predicate. ``on`` says which parts of an object ``keys``
     looks at: it is not asked about a change of others.
+
+    Two things may be said of changes alike (:mod:`kctl.client.faces`). ``alike``: they have the same keys, of which
+    the first is asked. ``where``, which the first is asked too: whether any may have keys at all.
     """
 
     resource: str
     keys: KeysOf
     on: int = ALL
+    alike: bool = False
+    where: Where | None = None
 
 
 class Decision(NamedTuple):
@@ -95,7 +101,7 @@ class Loop(Protocol):
     level: int
     resources: tuple[str, ...]
 
-    def deliver(self, changes: Sequence[Change]) -> None:
+    def deliver(self, changes: Changes) -> None:
         """Take notice of changes of one resource; the caches have all of them already."""
         ...
 
@@ -136,3 +142,9 @@ def keys_of_controller(kind: str) -> KeysOf:
         return found
 
     return keys
+
+
+def is_bound(old: Obj | None, new: Obj | None) -> bool:
+    """Say whether a pod has a node, as it is or was last: ``where`` of a watch."""
+    pod = new or old
+    return pod is not None and bool(pod["spec"].get("nodeName"))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 from kctl.api.errors import StatusError
 from kctl.api.objects import Key
-from kctl.client.cache import ALL, Caches, Change
+from kctl.client.cache import ALL, Caches, Change, Changes, Move
 from kctl.client.client import Client
 from kctl.runtime.actions import Emit
-from kctl.runtime.controller import Controller, Decision, KeysOf
+from kctl.runtime.controller import Controller, Decision, KeysOf, Watch, Where
 from kctl.runtime.declared import only
 from kctl.runtime.events import Recorder
 from kctl.runtime.queue import WorkQueue
@@ -49,28 +49,34 @@ class ControllerLoop:
         self.take_in: Callable[[], None] = _nothing
         """Lets the caches take in what was written, before the loops hear of it."""
         self._watches = {
-            resource: [(watch.keys, watch.on) for watch in controller.watches if watch.resource == resource]
+            resource: [watch for watch in controller.watches if watch.resource == resource]
             for resource in self.resources
         }
         controller.prepare(caches)
         for resource in controller.reads:
             caches[resource]
         for resource in self.resources:
-            for keys, _ in self._watches[resource]:
+            for watch in self._watches[resource]:
                 for obj in caches[resource].all():
-                    self.queue.add_all(keys(None, obj, caches))
+                    self.queue.add_all(watch.keys(None, obj, caches))
 
-    def deliver(self, changes: Sequence[Change]) -> None:
-        """Queue the keys that the changes concern."""
+    def deliver(self, changes: Changes) -> None:
+        """Queue the keys that the changes concern; what holds for changes alike is asked once."""
         caches, add = self._caches, self.queue.add_all
-        for keys, on in self._watches[changes[0].event.resource]:
-            for change in changes:
+        for watch in self._watches[changes[0].event.resource]:
+            _, keys, on, alike, where = watch
+            if changes.checked:
+                _check(watch, changes, caches)
+            asked: Iterable[Change] = changes.unlike if alike else changes
+            if where is not None:
+                asked = _narrowed(asked, changes, where, on)
+            for change in asked:
                 if change.parts == ALL or change.parts & on:
                     add(keys(change.old, change.new, caches))
 
     def hearing(self, resource: str, parts: int) -> list[KeysOf]:
         """Return what :meth:`deliver` asks about a change of these parts."""
-        return [keys for keys, on in self._watches[resource] if parts == ALL or parts & on]
+        return [watch.keys for watch in self._watches[resource] if parts == ALL or parts & watch.on]
 
     def next_wake(self, *, periodic: bool) -> float | None:
         """Return the earliest timer."""
@@ -165,3 +171,26 @@ class ControllerLoop:
 
 def _nothing() -> None:
     """Take nothing in: a loop that nobody drives."""
+
+
+def _narrowed(asked: Iterable[Change], changes: Changes, where: Where, on: int) -> Iterable[Change]:
+    """Return the changes that may have keys."""
+    some = [
+        change.alike
+        for change in changes.unlike
+        if change.alike is None or ((change.parts == ALL or change.parts & on) and where(change.old, change.new))
+    ]
+    return [change for change in asked if change.alike in some] if some else ()
+
+
+def _check(watch: Watch, changes: Changes, caches: Caches) -> None:
+    """Raise AssertionError where what a watch says of changes alike does not hold (tests)."""
+    _, keys, on, alike, where = watch
+    first: dict[Move, tuple[list[Key], bool]] = {}
+    for change in changes if alike or where is not None else ():
+        if change.alike is None or not (change.parts == ALL or change.parts & on):
+            continue
+        asked = where is None or where(change.old, change.new)
+        found = list(keys(change.old, change.new, caches)) if alike or not asked else []
+        if first.setdefault(change.alike, (found, asked)) != (found, asked) or (found and not asked):
+            raise AssertionError(f"{change.key} is like another, but {found} are not its keys: {keys}")

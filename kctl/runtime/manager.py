@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from kctl.api.objects import Key
-from kctl.client.cache import Cache, Caches, Change
+from kctl.client.cache import Cache, Caches, Change, Changes
 from kctl.client.client import Client, Watch, WatchEvent
 from kctl.runtime.controller import KeysOf, Loop
 from kctl.runtime.easing import JUDGED_BY, eased
@@ -143,7 +143,7 @@ class Manager:
             changes += [cache.take(event) for event in events]
             if changes:
                 seen += len(changes)
-                self._pass_on(cache.resource, changes)
+                self._pass_on(cache.resource, Changes(changes))
         if seen and self.checked:
             for cache in self.caches.known():
                 cache.check()
@@ -160,8 +160,9 @@ class Manager:
 
         return take_in
 
-    def _pass_on(self, resource: str, changes: list[Change]) -> None:
+    def _pass_on(self, resource: str, changes: Changes) -> None:
         """Tell everybody of changes that the cache of their resource has taken in."""
+        changes.checked = self.checked
         self.written[self._active] = self.written.get(self._active, 0) + len(changes)
         if resource not in TALLIES:
             self._count_writes(resource, changes)
@@ -180,7 +181,7 @@ class Manager:
             for change in changes:
                 self._encourage(eased(change.event))
 
-    def _tell(self, resource: str, changes: list[Change]) -> None:
+    def _tell(self, resource: str, changes: Changes) -> None:
         """Deliver one change to the loops that look at what it is about, as :meth:`ControllerLoop.deliver` would."""
         (change,) = changes
         place = (resource, change.parts)
