@@ -1,7 +1,8 @@
 """Claims that wait for a volume, and what they wait for: leaves of the blockers of pods.
 
 In: the claims, volumes, classes and pods there are. Out: per claim the reason it is not bound, unless it only waits for its
-first pod; and per pod that cannot go on for want of its claims, the claim and its reason.
+first pod; and per pod that cannot go on for want of its claims, the claim and its reason. Claims for devices are among them
+while the scheduler keeps the pod out of its queue: upstream says so in a log only.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from kctl.api import volumes as vol
+from kctl.api.deviceclaims import CLAIMS as DEVICE_CLAIMS
+from kctl.api.deviceclaims import claim_of, has_claims, not_found, not_owner
 from kctl.api.errors import StatusError
 from kctl.api.health import Health
-from kctl.api.objects import Key, Obj, annotations_of, dig, is_deleting, key_of
+from kctl.api.objects import Key, Obj, annotations_of, condition, dig, is_deleting, key_of
 from kctl.client.client import Client
 
 Said = Callable[[Obj], tuple[str, str] | None]
@@ -35,6 +38,7 @@ class Claims:
         is_open = any(dig(claim, "status", "phase") != "Bound" for claim in self._claims.values())
         self._classes = _named(client.list("storageclasses.storage.k8s.io").items) if is_open else {}
         self._volumes = _named(client.list("persistentvolumes").items) if is_open else {}
+        self._client = client
         self._said = said
         self._told: set[Key] = set()
 
@@ -47,6 +51,10 @@ class Claims:
         """Return why a pod that has not started waits for a claim; None when it does not."""
         if dig(pod, "status", "phase") not in (None, "Pending") or is_deleting(pod):
             return None
+        if has_claims(pod):
+            waits = self._devices(pod)
+            if waits is not None:
+                return waits
         for name in vol.claims_of(pod):
             key = Key(key_of(pod).namespace, name)
             claim = self._claims.get(key)
@@ -54,6 +62,25 @@ class Claims:
             if why is not None:
                 self._told.add(key)
                 return Health("InProgress", why[0], f"persistentvolumeclaim/{name}: {why[1]}")
+        return None
+
+    def _devices(self, pod: Obj) -> Health | None:
+        """Return which claim for devices a pod waits for that the scheduler has not taken in: it tells nobody."""
+        if pod["spec"].get("nodeName") or condition(pod, "PodScheduled") is not None:
+            return None
+        for entry in pod["spec"]["resourceClaims"]:
+            named = claim_of(pod, entry)
+            if named.problem:
+                return Health("InProgress", *(self._said(pod) or ("NoResourceClaim", named.problem)))
+            try:
+                claim = self._client.get(DEVICE_CLAIMS, key_of(pod).namespace, named.name or "")
+            except StatusError:
+                return Health("InProgress", "NoResourceClaim", not_found(named.name or ""))
+            if is_deleting(claim):
+                return Health("InProgress", "NoResourceClaim", f'resourceclaim "{named.name}" is being deleted')
+            why = not_owner(pod, claim) if named.is_generated else ""
+            if why:
+                return Health("InProgress", "NoResourceClaim", why)
         return None
 
     def _why(self, claim: Obj) -> tuple[str, str] | None:
@@ -94,7 +121,7 @@ class Claims:
 def blocker(client: Client, resource: str, obj: Obj, said: Said) -> Health | None:
     """Return what a pod or a claim waits for when that is a volume; None when it is not."""
     if resource == "pods":
-        return Claims(client, said).blocker(obj) if vol.claims_of(obj) else None
+        return Claims(client, said).blocker(obj) if vol.claims_of(obj) or has_claims(obj) else None
     if resource != "persistentvolumeclaims":
         return None
     found = (one for one in Claims(client, said).waiting() if key_of(one.claim) == key_of(obj))

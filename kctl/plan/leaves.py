@@ -47,6 +47,14 @@ RULES = tuple(
             r'[Ss]torage[Cc]lass(?:\.storage\.k8s\.io)? "(?P<name>[^"]+)"',
             "storageclass.storage.k8s.io/{name}",
         ),
+        (
+            "device",
+            r'resourceclaimtemplate\.resource\.k8s\.io "(?P<name>[^"]+)" not found',
+            "resourceclaimtemplate.resource.k8s.io/{name}",
+        ),
+        ("device", r'resourceclaim(?:\.resource\.k8s\.io)? "(?P<name>[^"]+)"', "resourceclaim.resource.k8s.io/{name}"),
+        ("device", r"device class (?P<name>\S+) does not exist", "deviceclass.resource.k8s.io/{name}"),
+        ("device", r"cannot allocate all claims|resourceclaim not available on the node", ""),
         ("volume", r'persistentvolumeclaim(?:/| ")(?P<name>[^":]+)', "persistentvolumeclaim/{name}"),
         ("serviceaccount", r'serviceaccount "(?P<name>[^"]+)" not found', "serviceaccount/{name}"),
         (
@@ -91,6 +99,7 @@ REASONS: Mapping[str, str] = {
 OBSTACLES: Mapping[str, str] = {
     "affinity": "affinity",
     "cordoned": "cordon",
+    "device": "device",
     "existingPodAntiAffinity": "affinity",
     "missingTopologyLabel": "spread",
     "podAffinity": "affinity",

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from kctl.api.objects import Obj
 from kctl.client.cache import Caches
+from kctl.scheduler import devices_trial
 from kctl.scheduler.amounts import written
 from kctl.scheduler.cluster import Cluster
 from kctl.scheduler.explain import describe, fill
@@ -45,9 +46,15 @@ def fill_up(caches: Caches, pod: Obj, most: int, framework: Framework | None = N
     cluster = Cluster(caches)
     fill(cluster)
     counts: dict[str, int] = {}
-    stopped = framework.gated(PodInfo(pod), cluster)
+    has_devices = devices_trial.asks_for_devices(pod)
+
+    def one(n: int) -> Obj:
+        made = numbered(pod, n)
+        return devices_trial.with_claims(cluster, made) if has_devices else made
+
+    stopped = framework.gated(PodInfo(one(most)), cluster)
     for n in range(0 if stopped is not None else most):
-        info = PodInfo(numbered(pod, n))
+        info = PodInfo(one(n))
         placed = kernel.schedule(cluster, info)
         if placed is None:
             outcome = framework.schedule(cluster, info)
@@ -57,7 +64,9 @@ def fill_up(caches: Caches, pod: Obj, most: int, framework: Framework | None = N
         node = outcome.node if placed is None else placed.node
         counts[node] = counts.get(node, 0) + 1
         cluster.place(info, node)
-    trial = None if stopped is None else Trial(caches, numbered(pod, most), framework, cluster)
+        if has_devices:
+            devices_trial.take(cluster, info, node)
+    trial = None if stopped is None else Trial(caches, one(most), framework, cluster)
     return Filled(counts, stopped, trial, _rooms(cluster))
 
 
@@ -68,6 +77,7 @@ def one_each(caches: Caches, pod: Obj, framework: Framework | None = None) -> Fi
     """
     framework = framework or default_profile()
     trial = Trial(caches, pod, framework)
+    trial.pod = devices_trial.with_claims(trial.cluster, trial.pod)
     view = trial.view()
     counts = dict.fromkeys(view.feasible, 1)
     refusing = [said for said in view.obstacles.values() if not any(one.kind in LEFT_OUT for one in said)]

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from kctl.api.deviceclaims import CLAIMS, CLASSES, IMPLICIT, SLICES, allocation_of
-from kctl.api.objects import Key, Obj, key_of
+from kctl.api.objects import Key, Obj, annotations_of, evolve, key_of
 from kctl.client.cache import STATUS, Caches, Fold, Index
-from kctl.scheduler.nodeinfo import NodeInfo
+from kctl.scheduler.nodeinfo import LIKE, NodeInfo
 from kctl.scheduler.plugins.dynamic_resources_allocator import Abort, Allocator, OnNode, reaching
 from kctl.scheduler.plugins.dynamic_resources_capacity import added
 from kctl.scheduler.plugins.dynamic_resources_pools import DeviceId, Offers, Pool, pools_of
@@ -24,6 +24,15 @@ REMEMBERED = 65_536
 """So many answers are remembered before all of them are forgotten."""
 Answer = list[Obj] | str | None
 """An allocation for each claim, why the search failed on the node, or None: there is none."""
+
+
+class Count(NamedTuple):
+    """The devices of a class that requests want, those of a node that they select, and how many of these are free."""
+
+    cls: str
+    wanted: int
+    matching: int
+    free: int
 
 
 class Ahead:
@@ -98,6 +107,10 @@ class Devices:
         youngest = max((one["metadata"].get("creationTimestamp") or "" for one in found), default="")
         return next((one for one in found if (one["metadata"].get("creationTimestamp") or "") == youngest), None)
 
+    def kind_of(self, node: NodeInfo) -> tuple[object, ...]:
+        """Return what nodes with the same devices have in common."""
+        return tuple((pool.driver, len(pool.devices)) for pool in self._pools_of(node))
+
     # -- what is taken
 
     def is_taken(self, device: DeviceId) -> bool:
@@ -162,6 +175,22 @@ class Devices:
         self._answers[wanted, node.name] = (stamp, found)
         return found
 
+    def count(self, node: NodeInfo, claims: Sequence[Obj]) -> list[Count]:
+        """Count what claims want of a node and what it has, by class and selectors; of alternatives the last."""
+        try:
+            search = Allocator(node.name, reaching(node), self._pools_of(node), claims, self.device_class, self)
+            found = search.matching()
+        except Abort:
+            return []
+        counts: dict[tuple[str, frozenset[DeviceId]], int] = {}
+        for wanted, devices in found:
+            key = (wanted.cls["metadata"]["name"], frozenset(device.id for device in devices))
+            counts[key] = counts.get(key, 0) + wanted.number
+        return [
+            Count(name, number, len(devices), sum(not self.is_taken(device) for device in devices))
+            for (name, devices), number in counts.items()
+        ]
+
     def _pools_of(self, node: NodeInfo) -> list[Pool]:
         seen = (self._caches[SLICES].changes, self._caches[CLASSES].changes)
         if seen != self._seen:
@@ -171,13 +200,15 @@ class Devices:
         known = self._pools.get(node.name)
         if known is not None and known[0] == node.labels:
             return known[1]
-        slices = self._caches[SLICES]
+        slices, model = self._caches[SLICES], annotations_of(node.node or {"metadata": {}}).get(LIKE, "")
         by_node = slices.index("node", lambda one: (one["spec"].get("nodeName") or "",))
         by_pool = slices.index("pool", lambda one: ((one["spec"]["driver"], one["spec"]["pool"]["name"]),))
-        mine = [*by_node.get(node.name), *by_node.get("")]
+        copies = [_copied(one, node.name) for one in by_node.get(model)] if model else []
+        mine = [*by_node.get(node.name), *copies, *by_node.get("")]
         every = {
             pool: by_pool.get(pool) for pool in {(one["spec"]["driver"], one["spec"]["pool"]["name"]) for one in mine}
         }
+        every = {pool: found or copies for pool, found in every.items()}
         found = pools_of(node, mine, every, self._offers)
         self._pools[node.name] = (node.labels, found)
         return found
@@ -189,6 +220,12 @@ __all__ = ["Abort", "Answer", "Devices", "wish"]
 def wish(claims: Sequence[Obj]) -> str:
     """Write what claims ask for, equal for claims that get the same."""
     return json.dumps([claim["spec"].get("devices") for claim in claims], sort_keys=True, separators=(",", ":"))
+
+
+def _copied(one: Obj, node: str) -> Obj:
+    """Return the slice that a node like the slice's own would bring."""
+    named = f"{one['metadata']['name']}-{node}"
+    return evolve(one, {"metadata": {"name": named}, "spec": {"nodeName": node, "pool": {"name": node}}})
 
 
 def _results(claim: Obj) -> list[Obj]:

@@ -5,25 +5,29 @@ In: the nodes and a pod. Out: changes in groups; those of a group differ in the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from kctl.api.objects import Obj
-from kctl.scheduler.nodeinfo import ZONE, NodeInfo
+from kctl.scheduler.nodeinfo import LIKE, ZONE, NodeInfo
 from kctl.scheduler.plugins.spread_constraints import HOSTNAME
 from kctl.scheduler.podinfo import PodInfo
 from kctl.scheduler.remedies import Change, is_condition, missing_labels, with_capacity
 from kctl.scheduler.requests import Requests
 
 
-def more_nodes(nodes: Iterable[NodeInfo], pod: PodInfo, *, most: int = 6) -> list[list[Change]]:
+def more_nodes(
+    nodes: Iterable[NodeInfo], pod: PodInfo, *, most: int = 6, devices: Callable[[NodeInfo], object] | None = None
+) -> list[list[Change]]:
     """Return one more node for each kind of node there is, and last those that there are not, but would hold the pod.
 
-    What stands together differs in nothing but the zone.
+    What stands together differs in nothing but the zone. ``devices`` tells nodes apart by what devices they have.
     """
     kinds: dict[tuple[object, ...], dict[str, NodeInfo]] = {}
     for node in nodes:
         size = (node.allocatable_cpu, node.allocatable_memory, tuple(sorted(node.allocatable_scalar.items())))
-        kinds.setdefault((*size, _own_taints(node)), {}).setdefault(node.zone(), node)
+        kinds.setdefault((*size, _own_taints(node), devices(node) if devices else None), {}).setdefault(
+            node.zone(), node
+        )
     found = [[_clone(node) for node in list(zones.values())[:most]] for zones in list(kinds.values())[:most]]
     every = [node for zones in kinds.values() for node in zones.values()]
     largest = max(every, key=lambda node: (node.allocatable_cpu, node.allocatable_memory), default=None)
@@ -66,7 +70,7 @@ def _clone(
     if HOSTNAME in node.labels:
         labels[HOSTNAME] = name
     taints = [t for t in (old.get("spec") or {}).get("taints") or () if not is_condition(t)]
-    meta = {"name": name, "labels": labels} if labels else {"name": name}
+    meta: Obj = {"name": name, "annotations": {LIKE: node.name}, **({"labels": labels} if labels else {})}
     status = {field: (old.get("status") or {}).get(field) or {} for field in ("capacity", "allocatable")}
     made: Obj = {"apiVersion": "v1", "kind": "Node", "metadata": meta, "spec": {"taints": taints} if taints else {}}
     made["status"] = status

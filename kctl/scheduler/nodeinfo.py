@@ -17,6 +17,8 @@ from kctl.scheduler.requests import NATIVE, amounts
 HARD_EFFECTS = ("NoSchedule", "NoExecute")
 ZONE = "topology.kubernetes.io/zone"
 REGION = "topology.kubernetes.io/region"
+LIKE = "sim.kctl.dev/devices-like"
+"""The annotation of a node that does not exist, and would have devices as another has."""
 
 
 class NodeInfo:

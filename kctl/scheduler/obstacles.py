@@ -15,7 +15,7 @@ from kctl.api.tolerations import tolerates
 from kctl.scheduler.extension import Cycle, No
 from kctl.scheduler.match import node_selector
 from kctl.scheduler.nodeinfo import NodeInfo
-from kctl.scheduler.plugins import inter_pod_affinity, pod_topology_spread, volume_binding
+from kctl.scheduler.plugins import dynamic_resources, inter_pod_affinity, pod_topology_spread, volume_binding
 from kctl.scheduler.volumes import reaches
 
 CORDON = "node.kubernetes.io/unschedulable"
@@ -67,6 +67,10 @@ def _read(cycle: Cycle, plugin: str, no: No, node: NodeInfo) -> Iterator[Obstacl
             yield from _spread(cycle, plugin, reason, node)
         case "VolumeBinding" if volume_binding.NODE_CONFLICT in no.reasons:
             yield from _unreachable(cycle, plugin, no, node)
+        case "DynamicResources" if no == dynamic_resources.CANNOT:
+            yield Obstacle(plugin, "device", *_devices(cycle, node))
+        case "DynamicResources":
+            yield Obstacle(plugin, "device", no.reasons, reason=reason)
         case _:
             yield Obstacle(plugin, "volume" if plugin.startswith("Volume") else "other", no.reasons, reason=reason)
 
@@ -141,6 +145,22 @@ def place_of(volume: Obj) -> str:
         for term in required.get("nodeSelectorTerms") or ()
     ]
     return "where " + " or ".join(terms).replace(" In ", " is ")
+
+
+def _devices(cycle: Cycle, node: NodeInfo) -> tuple[tuple[str, ...], int, str]:
+    """Count the devices a pod wants and those a node has: what is short, how much of it, and both in words."""
+    reason = dynamic_resources.CANNOT.reasons[0]
+    counts = dynamic_resources.shortage(cycle, node)
+    if not counts:
+        return (reason,), 0, reason
+    told = [
+        f"{one.wanted} of class {one.cls} wanted, {one.free} of {one.matching} free"
+        if one.matching
+        else f"none of class {one.cls}"
+        for one in counts
+    ]
+    what = (reason, *(f"{one.cls} {one.wanted} {one.free} {one.matching}" for one in counts))
+    return what, sum(max(one.wanted - one.free, 0) for one in counts), f"{reason}: {', '.join(told)}"
 
 
 def _spread(cycle: Cycle, plugin: str, reason: str, node: NodeInfo) -> Iterator[Obstacle]:

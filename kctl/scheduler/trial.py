@@ -159,7 +159,10 @@ class Trial:
         return found
 
     def _more_nodes(self) -> list[list[Change]]:
-        return more_nodes(self.cluster.order(), PodInfo(self.pod))
+        pod = PodInfo(self.pod)
+        has_claims = bool(pod.spec.get("resourceClaims") or pod.requests.scalar)
+        kind_of = self.cluster.devices.kind_of if has_claims else None
+        return more_nodes(self.cluster.order(), pod, devices=kind_of)
 
     def _by_priority(self) -> list[Remedy]:
         """Return the lowest PriorityClass with which the pod would make room for itself."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kctl.scheduler.cluster import Cluster
+    from kctl.scheduler.devices import Count
     from kctl.scheduler.framework import Framework
     from kctl.scheduler.nodeinfo import NodeInfo
     from kctl.scheduler.podinfo import PodInfo
@@ -103,16 +104,7 @@ class DynamicResources:
 
     def _lacks(self, cycle: Cycle, state: State, node: NodeInfo) -> No | None:
         """Refuse a node whose devices do not suffice."""
-        wanted, wish = state.open, state.wish
-        if cycle.pod.requests.scalar:
-            from kctl.scheduler.plugins.dynamic_resources_extended import claim_on
-
-            special, _ = claim_on(cycle.pod, cycle.cluster, node)
-            if special is not None:
-                from kctl.scheduler.devices import wish as written
-
-                wanted = [*wanted, special]
-                wish = written(wanted)
+        wanted, wish = wanted_on(cycle, state, node)
         if not wanted:
             return None
         from kctl.scheduler.devices import Abort
@@ -173,6 +165,26 @@ class DynamicResources:
         from kctl.scheduler.plugins.dynamic_resources_binding import promise
 
         return promise(cluster, pod, place, found)
+
+
+def wanted_on(cycle: Cycle, state: State, node: NodeInfo) -> tuple[list[Obj], str]:
+    """Return the claims that are to be allocated on a node, and how answers about them are called."""
+    if cycle.pod.requests.scalar:
+        from kctl.scheduler.plugins.dynamic_resources_extended import claim_on
+
+        special, _ = claim_on(cycle.pod, cycle.cluster, node)
+        if special is not None:
+            from kctl.scheduler.devices import wish
+
+            wanted = [*state.open, special]
+            return wanted, wish(wanted)
+    return state.open, state.wish
+
+
+def shortage(cycle: Cycle, node: NodeInfo) -> list[Count]:
+    """Count the devices that the pod's claims want and the node has, for explanations."""
+    state: State | None = cycle.data.get(NAME)
+    return [] if state is None else cycle.cluster.devices.count(node, wanted_on(cycle, state, node)[0])
 
 
 def claims_of(pod: PodInfo, cluster: Cluster) -> list[Obj] | No:

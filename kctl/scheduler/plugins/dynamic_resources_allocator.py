@@ -114,6 +114,14 @@ class Allocator:
             return None
         return [self._allocation(n) for n in range(len(self._claims))]
 
+    def matching(self) -> list[tuple[Wanted, list[Device]]]:
+        """Return the devices that each request selects, be they free or not; of alternatives those of the last."""
+        return [
+            (one, [device for device, _ in self._devices if self._is_selected(claim, one, device)])
+            for claim, requests in zip(self._claims, self._wanted, strict=True)
+            for one in (choices[-1] for choices in requests)
+        ]
+
     def _allocation(self, n: int) -> Obj:
         chosen = [choices[self._chosen.get((n, m), 0)] for m, choices in enumerate(self._wanted[n])]
         classes = [(one.name, one.cls) for one in chosen]
