@@ -169,6 +169,7 @@ def test_the_names_of_files_do_not_change_what_the_cluster_becomes(
 SAMPLES = {
     "database": (".",),
     "git-repository": ("deploy",),
+    "gpus": (".",),
     "stuck-rollout": ("v1", "v2"),
     "too-small": (".",),
     "two-schedulers": (".",),
