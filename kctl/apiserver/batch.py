@@ -8,11 +8,12 @@ once and charged for all at once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 from kctl.api.errors import StatusError, already_exists
-from kctl.api.objects import Obj, key_of
+from kctl.api.likeness import UNLIKE, fitted
+from kctl.api.objects import Key, Obj, key_of
 from kctl.apiserver import create, metadata
 from kctl.apiserver.request import Request
 from kctl.apiserver.server import APIServer
@@ -69,8 +70,27 @@ def create_events(server: APIServer, request: Request, bodies: Sequence[Obj]) ->
                 out.append(create_one(server, request, body))
             except StatusError as error:
                 out.append(error)
+                out += _refused_alike(server, request, bodies, len(out) - 1, error)
             together.learned(body)
     return out
+
+
+def _refused_alike(
+    server: APIServer, request: Request, bodies: Sequence[Obj], at: int, error: StatusError
+) -> Iterator[StatusError]:
+    """Yield the refusals of Events behind one that its terminating namespace refused, as long as they are like it."""
+    from kctl.apiserver.admission import namespace_lifecycle
+    from kctl.apiserver.alike import OF_EVENTS
+
+    causes = (error.details or {}).get("causes") or ()
+    if not any(cause.get("reason") == namespace_lifecycle.TERMINATING for cause in causes):
+        return
+    namespace = server.storage.objects("namespaces")[Key("", request.namespace)]
+    for n in range(at + 1, len(bodies)):
+        body = bodies[n]
+        if fitted(bodies[at], bodies[at], body, OF_EVENTS) is UNLIKE:
+            return
+        yield namespace_lifecycle.terminating(request, body, namespace)
 
 
 def _check_room(server: APIServer, request: Request, template: Obj, metas: Sequence[Obj]) -> None:

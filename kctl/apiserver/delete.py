@@ -43,6 +43,11 @@ def handle(server: APIServer, request: Request) -> Obj:
         raise not_found(request.kind.resource, request.name)
     server.admission.check_delete(request, old)
     check_preconditions(request, old)
+    return carried_out(server, request, resource, old)
+
+
+def carried_out(server: APIServer, request: Request, resource: str, old: Obj) -> Obj:
+    """Delete an object that may be deleted and return the answer."""
     final, gone = remove(server, request, resource, old)
     if gone and request.kind.resource not in ANSWERED_WITH_OBJECT:
         return success(request, old)
@@ -52,7 +57,7 @@ def handle(server: APIServer, request: Request) -> Obj:
 def success(request: Request, old: Obj) -> Obj:
     """Return the Status that tells what is gone."""
     kind = request.kind
-    details: Obj = {"name": request.name}
+    details: Obj = {"name": old["metadata"]["name"]}
     if kind.group:
         details["group"] = kind.group
     details |= {"kind": kind.plural, "uid": old["metadata"]["uid"]}

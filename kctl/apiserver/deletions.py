@@ -37,22 +37,24 @@ def each(server: APIServer, request: Request, wanted: Sequence[Wanted]) -> list[
     An object that is not there, or is another by now, is answered with the refusal and stops nothing.
     """
     out: list[Obj | StatusError] = []
-    plain = is_plain(server, request)
-    resource = server.stored_as(request.kind.resource)
-    objects = server.storage.objects(resource)
     for key, uid in wanted:
-        old = objects.get(key) if plain else None
         try:
-            if old is not None and uid in ("", old["metadata"]["uid"]):
-                out.append(delete.remove(server, request, resource, old)[0])
-            else:
-                options = request.options._replace(uid=uid)
-                out.append(_alone(server, request._replace(namespace=key.namespace, name=key.name, options=options)))
+            out.append(one(server, request, key, uid))
         except StatusError as error:
             out.append(error)
             if error.reason not in GONE:
                 break
     return out
+
+
+def one(server: APIServer, request: Request, key: Key, uid: str) -> Obj:
+    """Delete one of many: ``request`` is the same for all, and authorised for any of them."""
+    resource = server.stored_as(request.kind.resource)
+    old = server.storage.get(resource, key) if is_plain(server, request) else None
+    if old is not None and uid in ("", old["metadata"]["uid"]):
+        return delete.carried_out(server, request, resource, old)
+    options = request.options._replace(uid=uid)
+    return cast("Obj", server.handle(request._replace(namespace=key.namespace, name=key.name, options=options)))
 
 
 def is_plain(server: APIServer, request: Request) -> bool:
@@ -61,10 +63,6 @@ def is_plain(server: APIServer, request: Request) -> bool:
     if kind.custom is not None or kind.group in (RBAC, definitions.GROUP) or kind.resource == "namespaces":
         return False
     return not request.options.dry_run and not server.admission.is_particular
-
-
-def _alone(server: APIServer, request: Request) -> Obj:
-    return cast("Obj", server.handle(request))
 
 
 def collection(server: APIServer, request: Request) -> Listing:
@@ -78,10 +76,9 @@ def collection(server: APIServer, request: Request) -> Listing:
     found = [(key, current[key]) for key in _keys(current, request)]
     out = []
     for key, obj in found if matches is None else [pair for pair in found if matches(pair[1])]:
-        one = request._replace(name=key.name, namespace=key.namespace)
         if not plain:
-            server.admission.check_delete(one, obj)
-        delete.remove(server, one, resource, obj)
+            server.admission.check_delete(request._replace(name=key.name, namespace=key.namespace), obj)
+        delete.remove(server, request, resource, obj)
         out.append(server.in_version(request.kind, obj))
     return Listing(out, server.revision)
 
@@ -97,8 +94,7 @@ def empty(server: APIServer, request: Request) -> None:
     objects = storage.objects(resource)
     for key in _keys(objects, request):
         if not storage.remove_unread(resource, key, HOLDING):
-            one = request._replace(name=key.name, namespace=key.namespace)
-            delete.remove(server, one, resource, objects[key])
+            delete.remove(server, request, resource, objects[key])
 
 
 def _keys(objects: Iterable[Key], request: Request) -> list[Key]:

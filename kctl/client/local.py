@@ -359,10 +359,12 @@ class LocalClient:
 class RowClient(LocalClient):
     """The client of one row: what was found out about one request holds for those after it.
 
-    Only statuses of pods add up to so many that it matters.
+    Only statuses of pods and deletions add up to so many that it matters.
     """
 
     _statuses: Statuses | None = None
+    _deletions: dict[tuple[object, ...], Request | None] | None = None
+    """What is the same in deletions, and allowed whatever the name; None where each is to be asked about."""
 
     def in_a_row(self) -> Client:
         """Return the client itself: the row goes on."""
@@ -377,3 +379,28 @@ class RowClient(LocalClient):
 
             self._statuses = Statuses(self._server, self._request("update", self._kind("pods"), "", ""))
         return self._statuses.update(obj)
+
+    def delete(
+        self,
+        resource: str,
+        key: Key,
+        *,
+        uid: str = "",
+        grace: int | None = None,
+        propagation: Propagation | None = None,
+        dry_run: bool = False,
+    ) -> Obj:
+        """Delete the object as any other client does."""
+        from kctl.apiserver import deletions
+
+        if self._deletions is None:
+            self._deletions = {}
+        place = (resource, key.namespace, grace, propagation)
+        if place not in self._deletions:
+            options = Options(grace=grace, propagation=propagation or "")
+            request = self._request("delete", self._kind(resource), key.namespace, "", options=options)
+            self._deletions[place] = request if self._may(request) else None
+        same = self._deletions[place]
+        if same is None or dry_run:
+            return super().delete(resource, key, uid=uid, grace=grace, propagation=propagation, dry_run=dry_run)
+        return deletions.one(self._server, same, key, uid)

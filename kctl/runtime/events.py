@@ -149,11 +149,11 @@ class Recorder:
         refused = [(one, error) for one, error in zip(new, outcomes, strict=True) if isinstance(error, StatusError)]
         for (base, _, _), _ in refused:
             self._known.pop(base, None)
-        if refused and is_first:
-            self._read(dict.fromkeys(base for (base, _, _), _ in refused))
-            for (base, event, _), error in refused:
-                if error.reason == "AlreadyExists":
-                    self._record(base, event)
+        taken = [one for one, error in refused if error.reason == "AlreadyExists"]
+        if taken and is_first:
+            self._read(dict.fromkeys(base for base, _, _ in taken))
+            for base, event, _ in taken:
+                self._record(base, event)
             self._flush(is_first=False)
 
 

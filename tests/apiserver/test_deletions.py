@@ -13,6 +13,7 @@ from kctl.api.errors import StatusError
 from kctl.api.objects import Key, Obj
 from kctl.apiserver.encoding import Codec
 from kctl.apiserver.server import APIServer
+from kctl.client.client import Client
 from kctl.client.local import LocalClient
 from kctl.store.memory import MemoryStore
 
@@ -55,30 +56,38 @@ def state(server: APIServer) -> Any:
     return server.revision, {resource: dict(server.storage.objects(resource)) for resource in ("pods", "configmaps")}
 
 
-def one_by_one(client: LocalClient, resource: str, wanted: list[tuple[Key, str]], **options: Any) -> list[Any]:
+def one_by_one(client: Client, resource: str, wanted: list[tuple[Key, str]], **options: Any) -> list[Any]:
     out: list[Any] = []
     for key, uid in wanted:
         try:
-            client.delete(resource, key, uid=uid, **options)
-            out.append("")
+            out.append(client.delete(resource, key, uid=uid, **options))
         except StatusError as error:
-            out.append(error.message)
+            out.append(error.status())
     return out
 
 
+def each(client: LocalClient, resource: str, wanted: list[tuple[Key, str]], **options: Any) -> list[Any]:
+    found = client.delete_each(resource, wanted, **options)
+    return [one.status() if isinstance(one, StatusError) else one for one in found]
+
+
+def in_a_row(client: LocalClient, resource: str, wanted: list[tuple[Key, str]], **options: Any) -> list[Any]:
+    return one_by_one(client.in_a_row(), resource, wanted, **options)
+
+
+@pytest.mark.parametrize("together", [each, in_a_row])
 @settings(max_examples=25, deadline=None)
 @given(st.lists(MADE, max_size=6), ASKED, OPTIONS, st.sampled_from(("pods", "configmaps")))
 def test_each_deletion_of_many_ends_as_it_would_alone(
-    made: list[Made], asked: list[tuple[int, str]], options: dict[str, Any], resource: str
+    together: Any, made: list[Made], asked: list[tuple[int, str]], options: dict[str, Any], resource: str
 ) -> None:
     server, client = world(made)
     other_server, other = world(made)
     uids = {key: obj["metadata"]["uid"] for key, obj in server.storage.objects(resource).items()}
     keys = [(Key("default", f"p-{n}"), how) for n, how in asked]
     wanted = [(key, uids.get(key, "none") if how == "right" else how and "another") for key, how in keys]
-    found = client.delete_each(resource, wanted, **options)
-    expected = one_by_one(other, resource, wanted, **options)
-    assert [one.message if isinstance(one, StatusError) else "" for one in found] == expected
+    found = together(client, resource, wanted, **options)
+    assert found == one_by_one(other, resource, wanted, **options)
     assert state(server) == state(other_server)
 
 
@@ -211,3 +220,39 @@ def test_a_collection_over_the_api_returns_what_it_deleted() -> None:
     server, _ = with_events(3)
     answer = server.http("DELETE", "/api/v1/namespaces/default/events")
     assert len(answer.json()["items"]) == 3
+
+
+# -- what a dying namespace is told
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.sampled_from(("alike", "other reason", "malformed", "no name", "elsewhere")), max_size=8))
+def test_a_dying_namespace_refuses_events_together_as_it_does_alone(sorts: list[str]) -> None:
+    _, client = world([])
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "doomed"}}
+    client.create("namespaces", namespace)
+    client.delete("namespaces", Key("", "doomed"))
+    bodies = []
+    for n, sort in enumerate(sorts):
+        place = "default" if sort == "elsewhere" else "doomed"
+        about = {"kind": "Pod", "namespace": place, "name": f"p-{n}", "uid": f"u-{n}"}
+        body: Obj = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": f"e-{n}", "namespace": place}}
+        body |= {"involvedObject": about, "reason": "R", "message": f"m {n}", "type": "Normal"}
+        if sort == "other reason":
+            body["reason"] = "Another"
+        elif sort == "malformed":
+            body["message"] = {"not": "a string"}
+        elif sort == "no name":
+            body["metadata"]["name"] = ""
+        bodies.append(body)
+    found = client.create_each("events", bodies) if bodies else []
+    taken = [one for one in found if not isinstance(one, StatusError)]
+    for obj in taken:
+        client.delete("events", Key(obj["metadata"]["namespace"], obj["metadata"]["name"]))
+    for body, one in zip(bodies, found, strict=True):
+        if isinstance(one, StatusError):
+            with pytest.raises(StatusError) as alone:
+                client.create("events", body)
+            assert alone.value.status() == one.status()
+        else:
+            assert client.create("events", body)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from kctl.apiserver.server import APIServer
 
 IMMORTAL = ("default", "kube-public", "kube-system")
+TERMINATING = "NamespaceTerminating"
 REVIEWS = frozenset(("localsubjectaccessreviews.authorization.k8s.io",))
 """Requests that only ask and are let through in any namespace."""
 
@@ -33,7 +34,7 @@ def terminating(request: Request, obj: Obj, namespace: Obj) -> StatusError:
     name = namespace["metadata"]["name"]
     why = f"unable to create new content in namespace {name} because it is being terminated"
     cause = {
-        "reason": "NamespaceTerminating",
+        "reason": TERMINATING,
         "message": f"namespace {name} is being terminated",
         "field": "metadata.namespace",
     }
