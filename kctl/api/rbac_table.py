@@ -451,6 +451,8 @@ kctl:converger -> user:system:kube-controller-manager
   get,patch,update coordination.k8s.io leases kctl-converger
 kctl:deployment-controller -> account:deployment-controller
   patch apps deployments/status
+kctl:device-scheduling -> user:system:kube-scheduler
+  create,delete resource.k8s.io resourceclaims
 kctl:namespace-controller -> account:namespace-controller
   patch core namespaces/status
 kctl:node -> group:system:nodes
