@@ -19,6 +19,7 @@ from hashlib import blake2b
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from kctl.api.jsontext import canonical
 from kctl.api.objects import Obj, controller_uid
 from kctl.apiserver.items import HOLDERS, Items
 from kctl.apiserver.templates import Places, Template, differences
@@ -65,7 +66,6 @@ GAIN = 2
 
 SHARED_IN = ("metadata", "spec")
 """Where objects share what they hold in memory; a status is its own."""
-_dumps: Callable[[Any], str] = json.JSONEncoder(separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode
 
 Batch = Sequence[tuple[str, Obj]]
 Family = tuple[Any, ...]
@@ -99,8 +99,8 @@ class Encoder:
         parts = []
         for name in sorted(obj):
             value = obj[name]
-            text = self._struct(value) if name in SHARED_IN and type(value) is dict else _dumps(value)
-            parts.append(f"{_dumps(name)}:{text}")
+            text = self._struct(value) if name in SHARED_IN and type(value) is dict else canonical(value)
+            parts.append(f"{canonical(name)}:{text}")
         return f"{{{','.join(parts)}}}".encode()
 
     def _struct(self, value: Obj) -> str:
@@ -111,18 +111,18 @@ class Encoder:
             child = value[name]
             kind = type(child)
             if kind is str or kind is int or not child:
-                text = _dumps(child)
+                text = canonical(child)
             elif name == "managedFields":
                 text = f"[{','.join([self._shared(entry) for entry in child])}]"
             else:
                 text = known.get(id(child)) or self._shared(child)
-            parts.append(f"{_dumps(name)}:{text}")
+            parts.append(f"{canonical(name)}:{text}")
         return f"{{{','.join(parts)}}}"
 
     def _shared(self, value: Any) -> str:
         text = self._known.get(id(value))
         if text is None:
-            text = self._known[id(value)] = _dumps(value)
+            text = self._known[id(value)] = canonical(value)
         return text
 
 
@@ -226,7 +226,7 @@ class Codec:
             for name, template in reversed(known):
                 found = template.read(member.object)
                 if found is not None:
-                    texts = self._items.text if member.object.get("kind") in HOLDERS else _dumps
+                    texts = self._items.text if member.object.get("kind") in HOLDERS else canonical
                     values[member.number] = _value(name, found, texts)
                     break
             else:
@@ -378,7 +378,7 @@ def _copied(places: Places) -> Places:
     return {step: _copied(below) for step, below in places.items()}
 
 
-def _value(name: str, values: Sequence[Any], written: Callable[[Any], str] = _dumps) -> bytes:
+def _value(name: str, values: Sequence[Any], written: Callable[[Any], str] = canonical) -> bytes:
     """Write what an object has in the places of a template."""
     texts = [encode_basestring(value) if type(value) is str else written(value) for value in values]
     return f'["{name}",{",".join(texts)}]'.encode() if texts else f'["{name}"]'.encode()

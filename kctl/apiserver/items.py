@@ -6,9 +6,9 @@ the item is the same value in memory; stored objects are never changed in place,
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from typing import Any
+
+from kctl.api.jsontext import canonical
 
 LONG = 16
 """How many items a list has at least whose items are remembered."""
@@ -16,7 +16,6 @@ MOST = 16_384
 """So many items are remembered before all are forgotten."""
 HOLDERS = frozenset(("Endpoints", "EndpointSlice"))
 """Kinds that hold a list of what there is and are written anew when one of it changes."""
-_dumps: Callable[[Any], str] = json.JSONEncoder(separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode
 
 
 class Items:
@@ -35,8 +34,8 @@ class Items:
             texts = self._long(value) if len(value) >= LONG else [self.text(item) for item in value]
             return f"[{','.join(texts)}]"
         if type(value) is dict:
-            return f"{{{','.join([f'{_dumps(name)}:{self.text(value[name])}' for name in sorted(value)])}}}"
-        return _dumps(value)
+            return f"{{{','.join([f'{canonical(name)}:{self.text(value[name])}' for name in sorted(value)])}}}"
+        return canonical(value)
 
     def _long(self, items: list[Any]) -> list[str]:
         """Return the texts of the items of a long list: nearly all are there, and asking for them is all it costs."""
@@ -51,7 +50,7 @@ class Items:
         if len(self._kept) >= MOST:
             self._texts.clear()
             self._kept.clear()
-        text = _dumps(item)
+        text = canonical(item)
         self.written += 1
         self._texts[id(item)] = text
         self._kept.append(item)

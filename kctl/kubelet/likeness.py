@@ -8,10 +8,10 @@ here decides anything: :func:`kctl.kubelet.pod.advance` does.
 
 from __future__ import annotations
 
-import json
 from typing import Any, NamedTuple
 
 from kctl.api.behaviour import booted_at
+from kctl.api.jsontext import as_given
 from kctl.api.likeness import OF_SPECS, OF_STATUSES, is_like
 from kctl.api.objects import Obj
 from kctl.kubelet.containers import container_id
@@ -94,7 +94,7 @@ class Lives:
         return out
 
     def _part(self, value: Any) -> Any:
-        return self._parts.setdefault(json.dumps(value), value) if isinstance(value, dict | list) else value
+        return self._parts.setdefault(as_given(value), value) if isinstance(value, dict | list) else value
 
     def _goes_alike(self, model: Model, pod: Obj, known: Known, now: float) -> bool:
         """Say whether what was asked about pulls has the same answers for this pod."""
