@@ -175,11 +175,11 @@ def _nothing() -> None:
 
 def _narrowed(asked: Iterable[Change], changes: Changes, where: Where, on: int) -> Iterable[Change]:
     """Return the changes that may have keys."""
-    some = [
+    some = {
         change.alike
         for change in changes.unlike
         if change.alike is None or ((change.parts == ALL or change.parts & on) and where(change.old, change.new))
-    ]
+    }
     return [change for change in asked if change.alike in some] if some else ()
 
 
