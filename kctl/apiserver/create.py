@@ -78,6 +78,10 @@ def insert(server: APIServer, request: Request, obj: Obj) -> Obj:
         obj = server.allocator.for_create(obj, dry_run=request.options.dry_run)
     obj = stamped(request, obj, now)
     errors = rules.validate_create(kind, obj)
+    if kind.group == "resource.k8s.io":
+        from kctl.apiserver import device_admin
+
+        errors += device_admin.errors_of(server, kind.kind, obj)
     if not errors and not obj["metadata"].get("name"):
         errors = [required("metadata.name", "name or generateName is required")]
     if errors:

@@ -52,7 +52,7 @@ RULES: dict[str, Rules] = {
     "MutatingAdmissionPolicy.admissionregistration.k8s.io": Rules("admission", "mutating_policy"),
     "MutatingAdmissionPolicyBinding.admissionregistration.k8s.io": Rules("admission", "binding"),
     "MutatingWebhookConfiguration.admissionregistration.k8s.io": Rules("webhooks", "mutating"),
-    "ResourceClaim.resource.k8s.io": Rules("devices", "claim", "claim_update", again=True),
+    "ResourceClaim.resource.k8s.io": Rules("devices", "claim", "claim_update", status="claim_status", again=True),
     "ResourceClaimTemplate.resource.k8s.io": Rules("devices", "template", "template_update", whole=True),
     "ValidatingAdmissionPolicy.admissionregistration.k8s.io": Rules("admission", "validating_policy"),
     "ValidatingAdmissionPolicyBinding.admissionregistration.k8s.io": Rules("admission", "validating_binding"),

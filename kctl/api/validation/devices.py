@@ -29,6 +29,8 @@ SEMVER = (
     r"(\.(0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*))?(\+([0-9a-zA-Z-]+(\.[0-9a-zA-Z-]+)*))?"
 )
 LONGEST_VALUE = 64
+MOST_CONSUMERS = 256
+NO_NEW_CONSUMERS = "new entries may not be added while `deallocationRequested` or `deletionTimestamp` are set"
 VALUES = ("int", "bool", "string", "version")
 
 
@@ -42,6 +44,31 @@ def claim_update(new: Obj, old: Obj, out: Errors) -> None:
     spec = new.get("spec") or {}
     if spec != (old.get("spec") or {}):
         out.append(errors.invalid("spec", internal.shown("ResourceClaimSpec", spec), formats.IMMUTABLE))
+
+
+def claim_status(new: Obj, old: Obj, out: Errors) -> None:
+    """Check a changed status of a ResourceClaim: what was allocated stays, and who uses it is told apart."""
+    now, before = new.get("status") or {}, old.get("status") or {}
+    consumers, here = now.get("reservedFor") or [], "status.reservedFor"
+    if len(consumers) > MOST_CONSUMERS:
+        out.append(errors.too_many(here, len(consumers), MOST_CONSUMERS))
+    seen: set[str] = set()
+    for n, consumer in enumerate(consumers):
+        for name in ("resource", "name", "uid"):
+            if not consumer.get(name):
+                out.append(errors.required(f"{here}[{n}].{name}"))
+        uid = consumer.get("uid") or ""
+        if uid in seen:
+            out.append(errors.duplicate(f"{here}[{n}].uid", uid))
+        seen.add(uid)
+    if consumers and now.get("allocation") is None:
+        out.append(errors.forbidden_field(here, "may not be specified when `allocated` is not set"))
+    elif new["metadata"].get("deletionTimestamp"):
+        known = {consumer.get("uid") for consumer in before.get("reservedFor") or ()}
+        if not known.issuperset(seen):
+            out.append(errors.forbidden_field(here, NO_NEW_CONSUMERS))
+    if now.get("allocation") is not None and before.get("allocation") is not None:
+        immutable(now["allocation"], before["allocation"], "status.allocation", out)
 
 
 def template(obj: Obj, out: Errors) -> None:
