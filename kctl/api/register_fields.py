@@ -61,8 +61,7 @@ core.v1.SleepAction
 core.v1.ContainerResizePolicy
   = resourceName restartPolicy
 core.v1.ContainerRestartRule
-  = exitCodes
-  ~ action!Restart: RestartAllContainers runs the container alone again
+  = action exitCodes
 core.v1.ContainerRestartRuleOnExitCodes
   = operator values
 core.v1.Probe

@@ -2,7 +2,7 @@
 
 In: a new pod, its node, the node's other pods. Out: reason and message of a refusal, as kubelet's
 eviction manager and predicate admission: pressure, resources, node selector and affinity, host ports, NoExecute
-taints, the first that fails. The scheduler has checked all that for the pods it binds. Who makes way for a critical
+taints, the first that fails. The scheduler has checked all but the pressure for the pods it binds. Who makes way for a critical
 pod is :mod:`kctl.kubelet.preemption`'s; resources managed by devices, topology or CPU sets are not looked at.
 """
 
@@ -35,7 +35,7 @@ def is_by_hand(pod: Obj) -> bool:
 def refusal(pod: Obj, node: Obj, on_node: Iterable[Obj]) -> Refusal | None:
     """Return why the kubelet does not take the pod, None when it does, as predicateAdmitHandler.Admit."""
     others = taken_beside(pod, on_node)
-    return _pressed(pod, node) or _insufficient(pod, node, others) or misplaced(pod, node, others)
+    return pressed(pod, node) or _insufficient(pod, node, others) or misplaced(pod, node, others)
 
 
 def taken_beside(pod: Obj, on_node: Iterable[Obj]) -> list[Obj]:
@@ -44,7 +44,7 @@ def taken_beside(pod: Obj, on_node: Iterable[Obj]) -> list[Obj]:
     return [other for other in on_node if other["metadata"].get("uid") != uid and _is_taken(other)]
 
 
-def _pressed(pod: Obj, node: Obj) -> Refusal | None:
+def pressed(pod: Obj, node: Obj) -> Refusal | None:
     """Refuse pods under pressure, as the eviction manager's Admit: for memory only those that ask for nothing."""
     conditions = [type_ for type_ in PRESSURES if is_condition_true(node, type_)]
     if not conditions or is_critical(pod):

@@ -123,6 +123,8 @@ class Kubelet(Controller):
             from kctl.kubelet.preemption import verdict
 
             refused, victims = verdict(pod, node, by_node(pods).get(node["metadata"]["name"]))
+        elif not dig(pod, "status", "startTime"):
+            refused = admission.pressed(pod, node)
         volumes: tuple[str, ...] = ()
         if claims_of(pod):
             from kctl.kubelet.volumes import waited_for

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from kctl.api.clock import rfc3339
 from kctl.api.objects import Obj
+from kctl.kubelet import resetting
 from kctl.kubelet.phase import any_regular_started, is_sidecar
 
 OWNED = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
@@ -98,7 +99,7 @@ def conditions_of(pod: Obj, statuses: Mapping[str, Obj], phase: str, *, has_sand
     """Return every condition of the pod; a transition time moves only with the status."""
     old = (pod.get("status") or {}).get("conditions") or ()
     known = {condition["type"]: condition for condition in old}
-    others = [condition for condition in old if condition["type"] not in OWNED]
+    others = [condition for condition in old if condition["type"] not in (*OWNED, resetting.CONDITION)]
     spec = pod["spec"]
     of_containers = containers_ready(spec, statuses, phase)
     verdicts = (
@@ -113,7 +114,18 @@ def conditions_of(pod: Obj, statuses: Mapping[str, Obj], phase: str, *, has_sand
         _condition(type_, verdict, known.get(type_), generation, now)
         for type_, verdict in zip(OWNED, verdicts, strict=True)
     ]
+    if resetting.may_reset(spec):
+        verdict = _reset(spec, statuses, phase)
+        made.append(_condition(resetting.CONDITION, verdict, known.get(resetting.CONDITION), None, now))
     return others + made
+
+
+def _reset(spec: Obj, statuses: Mapping[str, Obj], phase: str) -> Verdict:
+    """Judge AllContainersRestarting, as GenerateAllContainersRestartingCondition."""
+    if phase in ("Succeeded", "Failed"):
+        return Verdict(False, "PodCompleted" if phase == "Succeeded" else "PodFailed")
+    is_under_way = bool(resetting.triggers(spec, statuses))
+    return Verdict(True, resetting.REASON, resetting.MESSAGE) if is_under_way else Verdict(False)
 
 
 def _condition(type_: str, verdict: Verdict, old: Obj | None, generation: int | None, now: float) -> Obj:

@@ -17,6 +17,7 @@ from kctl.api.objects import Obj, dig
 from kctl.kubelet.containers import started_at
 from kctl.kubelet.phase import is_restarted, is_sidecar, restart_policy
 from kctl.kubelet.probes import Kill, killed_after
+from kctl.kubelet.resetting import asks_for_reset
 from kctl.kubelet.restarts import RESET
 from kctl.runtime.profile import Profile
 
@@ -28,6 +29,8 @@ LEAST_GRACE = 2.0
 OOM_AFTER = 1.0
 """After so long a process uses what it is said to use: an assumption."""
 DEFAULT_GRACE = 30.0
+SEEN_OFTEN = 3
+"""After so many runs that ended alike a pod that begins anew each time, without back-off, will do so for ever."""
 
 
 class Stop(NamedTuple):
@@ -99,6 +102,8 @@ def end_of(
     if ends is None or ends.at == inf:
         return None
     is_endless = ends.repeats and ends.at > RESET and is_restarted(pod["spec"], container, ends.exit_code)
+    if ends.repeats and run >= SEEN_OFTEN and container.get("restartPolicyRules"):
+        is_endless |= asks_for_reset(container, ends.exit_code)
     return ends._replace(at=since + ends.at, repeats=is_endless)
 
 

@@ -5,8 +5,10 @@ first: pods that use more than they ask for, then those of lower priority, then 
 requests by most, as rankMemoryPressure and rankDiskPressure; critical pods stay. Where a node is only *said* to be
 short of something, pods go that use more than they ask for, and those that ask for nothing.
 
+For want of PIDs pods go by priority alone: nobody says how many processes they have.
+
 Conditions of the node are :mod:`kctl.kubelet.node`'s. Not simulated: soft thresholds, reclaiming images and
-dead containers before pods, minimum reclaim; evictions for PIDs.
+dead containers before pods, minimum reclaim.
 """
 
 from __future__ import annotations
@@ -29,6 +31,9 @@ from kctl.runtime.actions import Action, Emit, update_status
 from kctl.runtime.controller import Controller, Decision, Watch, is_bound
 from kctl.runtime.profile import Profile
 
+PIDS = "pids"
+RESOURCES = {**CAPACITY, "pid": PIDS}
+"""What a signal is about, in kubelet's words."""
 INTERVAL = 10.0
 """Seconds between two evictions (monitoringInterval)."""
 
@@ -75,7 +80,7 @@ class Eviction(Controller):
     def decide(self, seen: Seen, now: float) -> Decision:
         """Evict the first in rank, unless one was evicted a moment ago."""
         short = seen.shortages or [Shortage(name, 0, 0) for name in self.world.node(seen.node, now).pressure]
-        short = [one for one in short if one.signal in CAPACITY]
+        short = [one for one in short if one.signal in RESOURCES]
         if not short:
             return Decision()
         victim = self._victim(seen, short[0])
@@ -94,14 +99,14 @@ class Eviction(Controller):
 
     def _victim(self, seen: Seen, short: Shortage) -> Obj | None:
         """Return the pod that goes first; None when none is to go."""
-        resource = CAPACITY[short.signal]
+        resource = RESOURCES[short.signal]
         ranked = []
         for pod in seen.pods:
             status = pod.get("status") or {}
             if status.get("phase") != "Running" or is_deleting(pod) or is_critical(pod):
                 continue
             used, asked = self._use(pod, resource), requests(pod["spec"]).get(resource, 0)
-            exceeds = used > asked or (not asked and not used)
+            exceeds = used > asked or (not asked and not used) or resource == PIDS
             if seen.shortages and not used:
                 continue
             if exceeds or seen.shortages:
@@ -111,7 +116,7 @@ class Eviction(Controller):
 
     def _use(self, pod: Obj, resource: str) -> int:
         used = used_by(pod, self.world)
-        return used.memory if resource == MEMORY else used.disk
+        return 0 if resource == PIDS else used.memory if resource == MEMORY else used.disk
 
     def _evict(self, pod: Obj, node: Obj, short: Shortage, now: float) -> list[Action]:
         message = self._message(pod, short)
@@ -128,7 +133,7 @@ class Eviction(Controller):
         step = evict(pod, node, message, conditions, now, self.profile)
         name = node["metadata"]["name"]
         about = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "uid": name}}
-        what = CAPACITY[short.signal]
+        what = RESOURCES[short.signal]
         met = Emit(about, "Warning", "EvictionThresholdMet", f"Attempting to reclaim {what}", host=name)
         told = [
             Emit(pod, event.type, event.reason, event.message, field_path=event.field_path, host=name)
@@ -138,12 +143,12 @@ class Eviction(Controller):
 
     def _message(self, pod: Obj, short: Shortage) -> str:
         """Return kubelet's words, as evictionMessage."""
-        resource = CAPACITY[short.signal]
+        resource = RESOURCES[short.signal]
         text = f"The node was low on resource: {resource}. "
         if short.threshold:
             text += f"Threshold quantity: {_amount(short.threshold)}, available: {_amount(short.available)}. "
         behaviour = self.world.pod(pod)
-        if behaviour is None:
+        if behaviour is None or resource == PIDS:
             return text
         for container in pod["spec"]["containers"]:
             does = behaviour.of(container["name"])
@@ -178,7 +183,7 @@ class Eviction(Controller):
 def _said(node: Obj) -> bool:
     """Say whether the node has a condition that it is short of something."""
     return any(
-        found.get("type") in ("MemoryPressure", "DiskPressure") and found.get("status") == "True"
+        found.get("type") in ("MemoryPressure", "DiskPressure", "PIDPressure") and found.get("status") == "True"
         for found in dig(node, "status", "conditions", default=())
     )
 

@@ -24,6 +24,7 @@ from kctl.kubelet.life import Known, Step
 from kctl.kubelet.phase import is_restarted, is_sidecar, phase_of
 from kctl.kubelet.probes import refusal
 from kctl.kubelet.pulls import Pull, pulling_of, request, serve
+from kctl.kubelet.resetting import as_new, may_reset, triggers
 from kctl.kubelet.restarts import CRASH_LOOP, LONGEST, back_off, back_off_message, full_name, image_attempt
 from kctl.kubelet.stopping import Stopping
 from kctl.runtime.profile import Profile
@@ -71,6 +72,9 @@ class Going(Stopping):
         self.default_statuses()
         is_lost = self._lose_runs(node)
         self._end_runs()
+        can_reset = may_reset(self.spec)
+        if can_reset and self._kill_others():
+            return self.step(node, str(self.old.get("phase", "Running")))
         if self.since is None and not is_lost:
             self._make_sandbox()
         if self.since is not None:
@@ -79,7 +83,7 @@ class Going(Stopping):
                 self._run_regular(begun)
                 self._stop_sidecars()
         self._refresh_flags()
-        return self.step(node, phase_of(self.spec, self.statuses))
+        return self.step(node, phase_of(self.spec, as_new(self.statuses) if can_reset else self.statuses))
 
     def _deadline(self) -> float:
         seconds = self.spec.get("activeDeadlineSeconds")
@@ -145,6 +149,27 @@ class Going(Stopping):
                 self.note("Killing", f"Container {name} failed {end.kill.probe} probe, will be restarted", container)
             self.statuses[name] = c.terminated(status, self.now, exit_code=end.exit_code, reason=end.reason)
             self.is_fresh = True
+
+    def _kill_others(self) -> bool:
+        """Begin anew when the end of a container asks for it; say whether that is still to be seen."""
+        ends = [c.finished_at(status) or self.now for status in triggers(self.spec, self.statuses)]
+        if not ends:
+            return False
+        reason = "PodInitializing" if self.init else "ContainerCreating"
+        for container in self.all:
+            name = container["name"]
+            status = self.statuses[name]
+            if c.state_of(status) == "running":
+                self.note("Killing", f"Stopping container {name}", container)
+                status = c.terminated(status, self.now, exit_code=KILLED)
+            if self.now > min(ends) and c.last_run(status) is not None:
+                status = c.waiting(container, reason, before=status)
+            self.statuses[name] = status
+        if self.now > min(ends):
+            return False
+        self._refresh_flags()
+        self.timers.append(min(ends) + 1)
+        return True
 
     def _wait_for_volumes(self) -> None:
         """Wait until all volumes are attached; say so, once, when that takes too long."""

@@ -1,8 +1,7 @@
 """The phase of a pod, from the states of its containers.
 
 In: the pod's spec and its container statuses. Out: Pending, Running, Succeeded or Failed,
-as kubelet's getPhase counts, restart policies of containers and their rules included; the action
-RestartAllContainers of a rule is not simulated: it is taken for Restart. Not here: keeping a
+as kubelet's getPhase counts, restart policies of containers and their rules included. Not here: keeping a
 terminal phase once it is reached, which the caller does.
 """
 
@@ -11,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from kctl.api.objects import Obj
+from kctl.kubelet.resetting import rule_for
 
 TERMINAL = ("Succeeded", "Failed")
 
@@ -100,11 +100,8 @@ def restart_policy(spec: Obj, container: Obj) -> str:
 
 def is_restarted(spec: Obj, container: Obj, exit_code: int, *, is_init: bool = False) -> bool:
     """Say whether a container that ended with ``exit_code`` is run again, as ContainerShouldRestart."""
-    for rule in container.get("restartPolicyRules") or ():
-        asked = rule.get("exitCodes") or {}
-        is_in = exit_code in (asked.get("values") or ())
-        if asked and is_in == (asked.get("operator") == "In"):
-            return True
+    if container.get("restartPolicyRules") and rule_for(container, exit_code) is not None:
+        return True
     policy = restart_policy(spec, container)
     if is_init and not is_sidecar(container):
         return policy != "Never" and exit_code != 0

@@ -245,6 +245,40 @@ def test_a_node_short_of_memory_takes_no_pods_that_ask_for_nothing(world):
     assert (status["phase"], status["reason"]) == ("Failed", "Evicted")
 
 
+def test_a_node_short_of_disk_takes_no_pod_even_of_the_scheduler(world):
+    say(world.client, "n1", pressure="disk")
+    world.settle()
+    tolerated = {"key": "node.kubernetes.io/disk-pressure", "operator": "Exists", "effect": "NoSchedule"}
+    made = a_pod("ds", {"resources": {"requests": {"cpu": "1"}}}, tolerations=[tolerated])
+    node = made["spec"].pop("nodeName")
+    world.create(made)
+    world.client.bind(Key("default", "ds"), world.pod("ds")["metadata"]["uid"], node)
+    world.settle()
+    status = world.pod("ds")["status"]
+    assert (status["phase"], status["reason"]) == ("Failed", "Evicted")
+    assert status["message"] == "Pod was rejected: The node had condition: [DiskPressure]. "
+
+
+def test_for_want_of_pids_pods_go_by_priority_one_at_a_time(world):
+    classes = "priorityclasses.scheduling.k8s.io"
+    body = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "high"}}
+    world.client.create(classes, {**body, "value": 1000})
+    world.create(a_pod("high", {"resources": {"requests": {"cpu": "1"}}}, priorityClassName="high"))
+    world.create(a_pod("low", {"resources": {"requests": {"cpu": "1"}}}))
+    world.settle()
+    begun = world.now
+    say(world.client, "n1", pressure="pid")
+    world.until(begun + 5)
+    assert {pod["metadata"]["name"]: pod["status"]["phase"] for pod in world.pods()} == {
+        "high": "Running",
+        "low": "Failed",
+    }
+    assert world.pod("low")["status"]["message"] == "The node was low on resource: pids. "
+    world.settle()
+    assert world.pod("high")["status"]["reason"] == "Evicted"
+    assert world.undecided() == []
+
+
 def test_who_hangs_is_not_ready_before_anybody_kills_it(world):
     world.create(a_pod(container={"readinessProbe": HTTP}, hangs_after_="30s"))
     world.settle()

@@ -73,7 +73,7 @@ def test_graces_are_written_as_they_are_read(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "soon", "10s/20s", "0=1s,0=2s", "low=1s", "-5s"])
 def test_what_is_no_grace_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         graces_of(text)
 
 
