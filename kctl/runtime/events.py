@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from hashlib import blake2b
+from itertools import takewhile
 
 from kctl.api.clock import parse_time, rfc3339
 from kctl.api.errors import StatusError
@@ -81,21 +82,24 @@ class Recorder:
         known = self._known
         asked = [base for base in bases if base not in known]
         known.update((base, []) for base in asked)
+        most = 1
         while asked:
+            keys = [_numbered(base, len(known[base]) + n) for base in asked for n in range(most)]
             try:
-                found = self._client.find_many("events", [_numbered(base, len(known[base])) for base in asked])
+                found = self._client.find_many("events", keys)
             except StatusError:
                 for base in asked:
                     del known[base]
                 raise
             more = []
-            for base, seen in zip(asked, found, strict=True):
-                if seen is not None:
-                    known[base].append(seen)
+            for at, base in enumerate(asked):
+                there = [seen for seen in takewhile(bool, found[at * most : (at + 1) * most]) if seen]
+                known[base] += there
+                if len(there) == most:
                     more.append(base)
                 else:
                     self._free[base] = len(known[base])
-            asked = more
+            asked, most = more, most * 2  # who has some has many: few requests find them all
 
     def _record(self, base: Key, event: Emit) -> None:
         if base in self._silenced:
