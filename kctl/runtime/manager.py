@@ -78,7 +78,8 @@ class Manager:
 
     def __init__(self, client: Client, observers: Iterable[Callable[[WatchEvent], None]] = ()) -> None:
         self._client = client
-        self._watches: list[tuple[Cache, Watch]] = []
+        self._watches: list[tuple[Cache, Watch, Callable[[], bool]]] = []
+        """Each with what says whether something has come."""
         self._observers = list(observers)
         self._listeners: dict[str, list[Loop]] = {}
         self._plans: dict[tuple[str, int], list[Told]] = {}
@@ -127,14 +128,16 @@ class Manager:
     def _fill(self, cache: Cache) -> None:
         listing = self._client.list(cache.resource)
         cache.replace(listing.items, listing.revision)
-        self._watches.append((cache, self._client.watch(cache.resource, revision=listing.revision)))
+        watch = self._client.watch(cache.resource, revision=listing.revision)
+        self._watches.append((cache, watch, watch.waiting))
 
     def pump(self, *, idle: bool = False) -> int:
         """Let the caches and the loops take notice of what has changed; return how much had."""
         seen = 0
-        for n in range(len(self._watches)):  # delivering may add some
-            cache, watch = self._watches[n]
-            if self.lag is None and not watch.waiting() and cache.resource not in self._held:
+        held, has_lag, watches = self._held, self.lag is not None, self._watches
+        for n in range(len(watches)):  # delivering may add some
+            cache, watch, waiting = watches[n]
+            if not (waiting() or has_lag or (held and cache.resource in held)):
                 continue
             events = watch.events()
             if self.lag is not None:
@@ -151,7 +154,7 @@ class Manager:
 
     def _taker(self, resources: Iterable[str]) -> Callable[[], None]:
         """Return what lets the caches of some resources take in what has changed; the loops hear of it later."""
-        mine = [(cache, watch) for cache, watch in self._watches if cache.resource in resources]
+        mine = [(cache, watch) for cache, watch, _ in self._watches if cache.resource in resources]
 
         def take_in() -> None:
             for cache, watch in mine if self.lag is None else ():
@@ -313,7 +316,7 @@ class Manager:
 
     def stop(self) -> None:
         """End every watch."""
-        for _, watch in self._watches:
+        for _, watch, _ in self._watches:
             watch.stop()
         self._watches.clear()
 
