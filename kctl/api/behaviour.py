@@ -216,7 +216,7 @@ class Annotated:
     def may_size(self, pod: Obj) -> bool:
         """Say whether anything might be said of the pod or its images."""
         annotations = pod["metadata"].get("annotations")
-        if not isinstance(self._below, Works):
+        if not (isinstance(self._below, Works) or getattr(self._below, "is_still", False)):
             return True
         return bool(annotations) and any(name.startswith(PREFIX) for name in annotations)
 

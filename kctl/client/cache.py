@@ -136,13 +136,18 @@ class Cache:
         *,
         on: int = ALL,
         where: Where | None = None,
+        remembers: bool = False,
     ) -> Fold[A]:
         """Return the fold of that name over what objects add, which is compared before it is taken in.
 
         ``on`` says of which parts of an object that is made; ``where``, which is asked of pods alike, that any add some.
         """
         found = self._folds.get(name)
-        return self._filled(name, Fold(shares, zero, add, remove, on, where=where)) if found is None else found
+        return (
+            self._filled(name, Fold(shares, zero, add, remove, on, where=where, remembers=remembers))
+            if found is None
+            else found
+        )
 
     def census(
         self,

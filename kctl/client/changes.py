@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from kctl.client.folds import Census, Found, Index
 
+    Where = Callable[[Obj | None, Obj | None], bool]
+
 LABELS, OWNERS, META, SPEC, STATUS = 1, 2, 4, 8, 16
 """Parts of an object, as bits. META is all of the metadata that clients change but labels and owners."""
 ALL = 31
@@ -84,6 +86,7 @@ class Changes(list[Change]):
     checked = False
     """Whether it is made sure that what is said of changes alike holds for each; tests set it."""
     _unlike: list[Change] | None = None
+    _narrowed: dict[tuple[Where, int], list[Change]] | None = None
 
     @property
     def unlike(self) -> list[Change]:
@@ -100,6 +103,22 @@ class Changes(list[Change]):
                     found.append(change)
             self._unlike = found
         return self._unlike
+
+    def where(self, where: Where, on: int) -> list[Change]:
+        """Return the changes of some parts of which ``where`` is true of the first like them; all that are like no other."""
+        known = self._narrowed
+        if known is None:
+            known = self._narrowed = {}
+        found = known.get((where, on))
+        if found is None:
+            some = {
+                change.alike
+                for change in self.unlike
+                if (change.parts == ALL or change.parts & on)
+                and (change.alike is None or where(change.old, change.new))
+            }
+            found = known[where, on] = [change for change in self if change.alike in some] if some else []
+        return found
 
 
 def is_alike(old: Obj | None, new: Obj | None, parts: int) -> bool:

@@ -101,7 +101,8 @@ class Fold(Generic[A]):
     """A running aggregate per value of what each object adds to it.
 
     ``shares`` names the values and what the object adds under each. ``add`` and ``remove`` return the
-    next aggregate and are each other's inverse; an aggregate equal to ``zero`` is dropped.
+    next aggregate and are each other's inverse; an aggregate equal to ``zero`` is dropped. One that ``remembers``
+    what each object adds need not find it out again: worth it where few objects add something, and that is dear.
     """
 
     def __init__(
@@ -113,9 +114,12 @@ class Fold(Generic[A]):
         on: int = ALL,
         *,
         where: Where | None = None,
+        remembers: bool = False,
     ) -> None:
         self.of = shares
         self.where = where
+        self._added: dict[Key, tuple[tuple[Hashable, Any], ...]] | None = {} if remembers else None
+        """What objects have added, those that add something."""
         self._zero = zero
         self._add = add
         self._remove = remove
@@ -132,8 +136,14 @@ class Fold(Generic[A]):
 
     def change(self, key: Key, old: Obj | None, new: Obj | None) -> None:
         """Take the old state of one object out and put its new state in."""
-        before = tuple(self.of(old)) if old is not None else ()
         after = tuple(self.of(new)) if new is not None else ()
+        added = self._added
+        if added is None:
+            before = tuple(self.of(old)) if old is not None else ()
+        else:
+            before = added.pop(key, ())
+            if after:
+                added[key] = after
         if before == after:
             return
         for shares, step in ((before, self._remove), (after, self._add)):

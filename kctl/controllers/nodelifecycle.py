@@ -20,7 +20,7 @@ from typing import NamedTuple
 from kctl.api.behaviour import silent_since
 from kctl.api.clock import parse_time, rfc3339
 from kctl.api.objects import Key, Obj, annotations_of, condition, dig, is_deleting, key_of, with_condition
-from kctl.client.cache import SPEC, Caches, by_node
+from kctl.client.cache import SPEC, STATUS, Cache, Caches, Index, by_node
 from kctl.controllers import nodelifecycle_zones as zones
 from kctl.controllers.nodelifecycle_zones import NOT_READY, UNREACHABLE, no_execute_keys, readiness, zone_of
 from kctl.controllers.ttl import TTL
@@ -103,6 +103,7 @@ class NodeLifecycleController(Controller):
         zones.count_fold(nodes)
         zones.waiting_index(nodes)
         zones.tainted_index(nodes)
+        _lost(nodes)
         by_node(caches["pods"])
 
     def observe(self, caches: Caches, key: Key) -> Seen | None:
@@ -200,7 +201,7 @@ class NodeLifecycleController(Controller):
         """Map a pod to itself when it has come to a node that is not ready (podUpdated)."""
         if new is None or (old is not None and old["spec"].get("nodeName") == new["spec"].get("nodeName")):
             return ()
-        if not _is_lost(caches, new):
+        if not _lost(caches["nodes"]).count(new["spec"].get("nodeName")):
             return ()
         self._come.add(key_of(new))
         return (key_of(new),)
@@ -385,6 +386,15 @@ def _status_event(node: Obj, status: str) -> Emit:
     name = node["metadata"]["name"]
     about = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "uid": node["metadata"].get("uid")}}
     return Emit(about, "Normal", status, f"Node {name} status is now: {status}")
+
+
+def _lost(nodes: Cache) -> Index:
+    """Return the index of nodes that are not ready by name."""
+    return nodes.index("node-lifecycle lost", _lost_values, on=STATUS)
+
+
+def _lost_values(node: Obj) -> tuple[str, ...]:
+    return (node["metadata"]["name"],) if readiness(node) in ("False", "Unknown") else ()
 
 
 def _is_lost(caches: Caches, pod: Obj) -> bool:

@@ -101,7 +101,8 @@ class PodGarbageCollector(Controller):
         keys = []
         name = new["spec"].get("nodeName")
         node = caches["nodes"].get(Key("", name)) if name else None
-        if (name and node is None) or (is_deleting(new) and (node is None or _is_out_of_service(node))):
+        is_going = new["metadata"].get("deletionTimestamp")
+        if (name and node is None) or (is_going and (node is None or _is_out_of_service(node))):
             keys.append(key_of(new))
         has_ended = is_terminal(new) and (old is None or not is_terminal(old))
         if has_ended and 0 < self.flags.terminated_pod_gc_threshold < _ended(caches["pods"]).count(""):

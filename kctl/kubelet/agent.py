@@ -169,19 +169,21 @@ class Kubelet(Controller):
 
     def _keys_of_pod(self, old: Obj | None, new: Obj | None, caches: Caches) -> Iterable[Key]:
         """Wake the pod unless it is settled or as just written, and those that wait for what it has brought."""
-        keys = self._pod_keys(old, new, caches)
-        if new is not None and self._written:
-            key = key_of(new)
-            if self._written.pop(key, None) is new:
-                return [other for other in keys if other != key]
+        pod = new or old
+        node = pod["spec"].get("nodeName") if pod else None
+        if not pod or not node:
+            return ()
+        key = key_of(pod)
+        is_own = new is not None and self._written and self._written.pop(key, None) is new
+        keys = {} if new is None or is_own or is_settled(new, self.world.pod(new)) else {key: None}
+        keys |= self._waiting_on(node, old, new, caches)
+        if is_own:
+            keys.pop(key, None)
         return keys
 
-    def _pod_keys(self, old: Obj | None, new: Obj | None, caches: Caches) -> Iterable[Key]:
-        """Wake the pod unless it is settled, and those that wait for what it has brought or let go of."""
-        node = (new or old or {}).get("spec", {}).get("nodeName")
-        if not node:
-            return ()
-        keys = {} if new is None or is_settled(new, self.world.pod(new)) else {key_of(new): None}
+    def _waiting_on(self, node: str, old: Obj | None, new: Obj | None, caches: Caches) -> dict[Key, None]:
+        """Return the pods of a node that wait for what a pod has brought or let go of."""
+        keys: dict[Key, None] = {}
         refused = _refused(caches["pods"])
         if refused.count(node):
             keys |= dict.fromkeys(key_of(pod) for pod in refused.get(node))

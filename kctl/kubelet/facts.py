@@ -10,6 +10,7 @@ or while the node's status lists it. What is being pulled is told by :mod:`kctl.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from kctl.api.behaviour import Behaviours
 from kctl.api.objects import Obj
@@ -136,6 +137,7 @@ def _address_of(pod: Obj) -> int | None:
     return ipv4(text)
 
 
+@lru_cache(maxsize=1 << 16)
 def ipv4(text: str) -> int | None:
     """Read a dotted IPv4 address as a number, None when it is not one."""
     parts = text.split(".")

@@ -41,14 +41,13 @@ from kctl.kubelet.usage import (
     Used,
     images_fold,
     listed_images,
-    may_have_run,
     shortages,
     sized_images,
     usage_fold,
     used_by,
 )
 from kctl.runtime.actions import Action, Emit, Patch, update_status
-from kctl.runtime.controller import Controller, Decision, Watch
+from kctl.runtime.controller import Controller, Decision, Watch, is_bound
 from kctl.runtime.profile import Profile
 
 INSTANCES = "instances.cloud.kctl.dev"
@@ -107,7 +106,7 @@ class NodeStatus(Controller):
         self.world = world
         self.watches = (
             Watch("nodes", self._keys),
-            Watch("pods", self._keys_of_pod, META | SPEC | STATUS, where=may_have_run),
+            Watch("pods", self._keys_of_pod, META | SPEC | STATUS, where=is_bound),
             Watch(INSTANCES, _keys_of_instance),
         )
 

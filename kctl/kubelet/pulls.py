@@ -129,7 +129,9 @@ def queue_fold(pods: Cache, world: Behaviours = WORKS) -> Fold[tuple[Request, ..
         at = bisect_left(queue, asked)
         return (*queue[:at], *queue[at + 1 :])
 
-    return pods.tally("kubelet pulls", shares, (), add, remove, on=META | SPEC | STATUS, where=_may_pull)
+    return pods.tally(
+        "kubelet pulls", shares, (), add, remove, on=META | SPEC | STATUS, where=_may_pull, remembers=True
+    )
 
 
 def serve(own: Request, queue: Sequence[Request], images: Mapping[str, float], seconds: float) -> Pull:

@@ -67,11 +67,6 @@ def _has_run(pod: Obj) -> bool:
     return any(state_of(found) == "running" or found.get("imageID") for field in fields for found in field or ())
 
 
-def may_have_run(old: Obj | None, new: Obj | None) -> bool:
-    """Say whether containers of a pod run or have their images, before a change or after."""
-    return (old is not None and _has_run(old)) or (new is not None and _has_run(new))
-
-
 def usage_fold(pods: Cache, world: Behaviours) -> Fold[Used]:
     """Return the fold of what is used by node."""
 

@@ -85,6 +85,11 @@ class Playing:
 
     # Behaviours
 
+    @property
+    def is_still(self) -> bool:
+        """Whether nothing is played and nothing else says anything: everything works."""
+        return not self._played and isinstance(self._below, Works)
+
     def image(self, image: str, node: str) -> Pulling:
         """Say what comes of pulling an image."""
         if not self._played:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from kctl.api.errors import StatusError
 from kctl.api.objects import Key
-from kctl.client.cache import ALL, Caches, Change, Changes, Move
+from kctl.client.cache import ALL, Caches, Changes, Move
 from kctl.client.client import Client
 from kctl.runtime.actions import Emit
-from kctl.runtime.controller import Controller, Decision, KeysOf, Watch, Where
+from kctl.runtime.controller import Controller, Decision, KeysOf, Watch
 from kctl.runtime.declared import only
 from kctl.runtime.events import Recorder
 from kctl.runtime.queue import WorkQueue
@@ -67,9 +67,7 @@ class ControllerLoop:
             _, keys, on, alike, where = watch
             if changes.checked:
                 _check(watch, changes, caches)
-            asked: Iterable[Change] = changes.unlike if alike else changes
-            if where is not None:
-                asked = _narrowed(asked, changes, where, on)
+            asked = changes.unlike if alike else changes if where is None else changes.where(where, on)
             for change in asked:
                 if change.parts == ALL or change.parts & on:
                     add(keys(change.old, change.new, caches))
@@ -171,16 +169,6 @@ class ControllerLoop:
 
 def _nothing() -> None:
     """Take nothing in: a loop that nobody drives."""
-
-
-def _narrowed(asked: Iterable[Change], changes: Changes, where: Where, on: int) -> Iterable[Change]:
-    """Return the changes that may have keys."""
-    some = {
-        change.alike
-        for change in changes.unlike
-        if change.alike is None or ((change.parts == ALL or change.parts & on) and where(change.old, change.new))
-    }
-    return [change for change in asked if change.alike in some] if some else ()
 
 
 def _check(watch: Watch, changes: Changes, caches: Caches) -> None:
