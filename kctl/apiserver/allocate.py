@@ -46,6 +46,10 @@ class Allocator:
         self._more: dict[str, tuple[IPv4Network, ...]] = {}
         self.ports = range(ports[0], ports[1] + 1)
         self._ips: Counter[str] = Counter()
+        self._lowest: dict[range, int] = {}
+        """By band of a range the lowest address that may be free: those below it are all taken."""
+        self.looked_at = 0
+        """How many addresses were asked about when a free one was looked for; tests hold it against how many were."""
         self._used_ports: Counter[tuple[int, str]] = Counter()
         for service in storage.objects("services").values():
             self._count(service, 1)
@@ -73,6 +77,8 @@ class Allocator:
     def _count(self, service: Obj, sign: int) -> None:
         for address in addresses(service):
             _change(self._ips, address, sign)
+            if sign < 0 and address not in self._ips:
+                self._freed(address)
         for port in set(node_ports(service)):
             _change(self._used_ports, port, sign)
 
@@ -149,10 +155,23 @@ class Allocator:
         first, last = int(network.network_address) + 1, int(network.broadcast_address) - 1
         edge = first + static_band(last - first + 1, least=16, most=256, step=16)
         for band in (range(edge, last + 1), range(first, edge)):
-            for n in band:
+            for n in range(self._lowest.get(band, band.start), band.stop):
                 text = str(IPv4Address(n))
+                self.looked_at += 1
                 if text not in self._ips:
                     yield text
+                elif self._lowest.get(band, band.start) == n:
+                    self._lowest[band] = n + 1
+
+    def _freed(self, address: str) -> None:
+        """Look at an address again that nobody has any more."""
+        try:
+            n = int(IPv4Address(address))
+        except AddressValueError:
+            return  # none that is handed out
+        for band, lowest in self._lowest.items():
+            if n in band and n < lowest:
+                self._lowest[band] = n
 
     # ports
 

@@ -48,6 +48,30 @@ def test_an_address_is_given_again_only_after_its_service_is_gone(client: LocalC
     assert spec_of(client, service("c"))["clusterIP"] == first
 
 
+@given(st.lists(st.tuples(st.sampled_from(["make", "make", "delete", "ask"]), st.integers(0, 7)), max_size=20))
+@settings(max_examples=30, deadline=None)
+def test_the_lowest_free_address_is_given_whatever_came_and_went(steps: list[tuple[str, int]]) -> None:
+    server = APIServer(MemoryStore(), clock=FixedClock(), service_cidr="10.0.0.0/28")
+    client = LocalClient(server)
+    for step, n in steps:
+        held = {one["spec"]["clusterIP"] for one in client.list("services").items}
+        there = {one["metadata"]["name"] for one in client.list("services", "default").items}
+        name, wanted = f"s{n}", f"10.0.0.{n + 3}"
+        if step == "delete" and name in there:
+            client.delete("services", Key("default", name))
+        elif step == "make" and name not in there:
+            free = [f"10.0.0.{k}" for k in range(1, 15) if f"10.0.0.{k}" not in held]
+            assert spec_of(client, service(name))["clusterIP"] == free[0]
+        elif step == "ask" and name not in there and wanted not in held:
+            assert spec_of(client, service(name, clusterIP=wanted))["clusterIP"] == wanted
+
+
+def test_every_address_is_asked_about_once(client: LocalClient, server: APIServer) -> None:
+    for n in range(40):
+        spec_of(client, service(f"s{n}"))
+    assert server.allocator.looked_at <= 2 * 40
+
+
 def test_an_address_asked_for_is_kept(client: LocalClient) -> None:
     assert spec_of(client, service(clusterIP="10.96.0.10"))["clusterIPs"] == ["10.96.0.10"]
 
