@@ -44,7 +44,7 @@ KINDS = """
 ~ certificatesigningrequests.certificates.k8s.io: neither approved nor signed
 ~ ingressclasses.networking.k8s.io: there is no ingress controller
 ~ ingresses.networking.k8s.io: there is no ingress controller; they get no address
-~ ipaddresses.networking.k8s.io: not made for services; addresses are allocated without them
+= ipaddresses.networking.k8s.io: those of services are made for who reads them; nobody is told that they come and go
 ~ networkpolicies.networking.k8s.io: no traffic, so nothing is blocked
 = servicecidrs.networking.k8s.io: IPv4; a range in use is known by the services that have addresses of it
 = poddisruptionbudgets.policy

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from kctl.api.errors import StatusError, bad_request, gone, not_found, unprocessable
 from kctl.api.objects import Key, Obj
@@ -17,6 +18,20 @@ from kctl.apiserver.packed import PackedObjects
 from kctl.apiserver.request import Listing, Options, Request
 from kctl.apiserver.server import APIServer
 
+DERIVED = ("leases", "ipaddresses")
+"""Kinds of which objects are made from others when somebody reads them."""
+
+
+def _derived(request: Request) -> Any:
+    """Return the module that makes objects of the kind."""
+    if request.kind.plural == "leases":
+        from kctl.apiserver import node_leases
+
+        return node_leases
+    from kctl.apiserver import service_addresses
+
+    return service_addresses
+
 
 def get(server: APIServer, request: Request) -> Obj:
     """Return one object; NotFound when there is none."""
@@ -24,10 +39,9 @@ def get(server: APIServer, request: Request) -> Obj:
     if version:
         check_version(server, version)
     found = server.storage.get(server.stored_as(request.kind.resource), Key(request.namespace, request.name))
-    if found is None and request.kind.plural == "leases":
-        from kctl.apiserver import node_leases
-
-        found = node_leases.one(server, request.name) if node_leases.is_meant(request) else None
+    if found is None and request.kind.plural in DERIVED:
+        derived = _derived(request)
+        found = derived.one(server, request.name) if derived.is_meant(request) else None
     if found is None:
         raise not_found(request.kind.resource, request.name)
     return server.in_version(request.kind, found)
@@ -52,10 +66,9 @@ def list_(server: APIServer, request: Request) -> Listing:
         current, revision, start = _continued(server, resource, options.continue_)
     else:
         current, revision = _state(server, resource, options)
-    if request.kind.plural == "leases":
-        from kctl.apiserver import node_leases
-
-        current = node_leases.beside(server, current, revision) if node_leases.is_meant(request) else current
+    if request.kind.plural in DERIVED:
+        derived = _derived(request)
+        current = derived.beside(server, current, revision) if derived.is_meant(request) else current
     keys = sorted(current if not options.field_selector else _candidates(server, current, options.field_selector))
     if request.namespace:
         keys = [key for key in keys if key.namespace == request.namespace]
