@@ -168,7 +168,8 @@ def decide(seen: Seen, now: float) -> Decision:
         actions.append(update_status(JOBS, job, status))
     actions += sync.untracked
     actions += sync.events
-    return Decision(tuple(actions), min(sync.wakes, default=None))
+    is_endless = bool(sync.retries) and not sync.wakes
+    return Decision(tuple(actions), min([*sync.wakes, *sync.retries], default=None), periodic=is_endless)
 
 
 def _as_it_came(actions: Sequence[Action], missing: int) -> list[Action]:

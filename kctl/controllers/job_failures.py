@@ -14,6 +14,10 @@ from kctl.controllers.pods import phase_of
 
 FIRST_BACKOFF = 10.0
 MAX_BACKOFF = 600.0
+MANY_TRIES = 6
+"""With more tries left at the longest back-off, a Job fails for hours: what repeats itself is not waited for."""
+ROUNDS = 3
+"""At so many moments must pods have failed: many at once are one failure."""
 
 
 class Verdict(NamedTuple):
@@ -98,6 +102,11 @@ def finished_at(pod: Obj) -> float:
     if meta.get("deletionTimestamp"):
         return parse_time(meta["deletionTimestamp"]) - (meta.get("deletionGracePeriodSeconds") or 0)
     return parse_time(meta["creationTimestamp"])
+
+
+def is_endless(wait: float, rounds: int, left: int) -> bool:
+    """Say whether a retry is one of many alike: the back-off is at its longest and the limit is far."""
+    return wait >= MAX_BACKOFF and rounds >= ROUNDS and left > MANY_TRIES
 
 
 def retry_at(failures: int, last: float) -> float:

@@ -19,6 +19,7 @@ from kctl.controllers import job_indexes as indexes
 from kctl.controllers import job_verdict as verdicts
 from kctl.controllers.job_failures import (
     finished_at,
+    is_endless,
     is_failed,
     judge,
     pods_again_at,
@@ -60,6 +61,8 @@ class Sync:
         self.conditions: list[Obj] = list(self.old.get("conditions") or ())
         self.start: str | None = self.old.get("startTime")
         self.wakes: list[float] = []
+        self.retries: list[float] = []
+        """When pods are made again although nothing suggests that they will do better."""
         self.manage_actions: list[Action] = []
         self.events: list[Action] = []
         self._settle_books()
@@ -216,7 +219,10 @@ class Sync:
         if self.limit_per_index is None:
             at = pods_again_at(self.failures, [pod for pod in self.pods if phase_of(pod) == "Succeeded"])
             if at > self.now:
-                self.wakes.append(at)
+                left = self.spec.get("backoffLimit", 6) - self.failed
+                rounds = len({int(failure) for failure in self.failures})
+                is_alike = is_endless(at - max(self.failures), rounds, left)
+                (self.retries if is_alike else self.wakes).append(at)
                 return
         made = self._indexed_pods(missing) if self.is_indexed else new_pods(self.job, missing, self.taken)
         for pod in made:
@@ -237,7 +243,8 @@ class Sync:
         times = {index: self._index_again_at(index) for index in free}
         now = [index for index in free if times[index] <= self.now]
         if free and not now:
-            self.wakes.append(min(times.values()))
+            first = min(free, key=lambda index: times[index])
+            (self.retries if self._is_endless(first, times[first]) else self.wakes).append(times[first])
         elif len(now) < len(free):
             self.wakes.append(min(at for at in times.values() if at > self.now))
         return [new_indexed_pod(self.job, index, self.taken, self.delayed.get(index)) for index in now]
@@ -245,6 +252,13 @@ class Sync:
     def _index_again_at(self, index: int) -> float:
         pod = self.delayed.get(index)
         return float("-inf") if pod is None else retry_at(failures_of_index(pod) + 1, finished_at(pod))
+
+    def _is_endless(self, index: int, at: float) -> bool:
+        pod = self.delayed.get(index)
+        if pod is None or self.limit_per_index is None:
+            return False
+        count = failures_of_index(pod)
+        return is_endless(at - finished_at(pod), count + 1, self.limit_per_index - count)
 
     def _track(self) -> None:
         """Book what has ended and let go of it, as trackJobStatusAndRemoveFinalizers."""

@@ -77,10 +77,10 @@ def _blockers(plane: ControlPlane) -> list[Obj]:
 
 
 def verdict_of(outcome: Outcome, residual: Sequence[Obj]) -> Verdict:
-    """Return the verdict: a quiet cluster has Converged when nothing is left to be desired."""
+    """Return the verdict: a quiet cluster has Converged when nothing is left to be desired, and nothing moves."""
     if outcome.end != "Quiet":
         return outcome.end
-    return "Settled" if residual else "Converged"
+    return "Settled" if residual or outcome.cycles else "Converged"
 
 
 def problems(plane: ControlPlane, told: Container[tuple[str, str]] = ()) -> list[Obj]:

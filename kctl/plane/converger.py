@@ -20,7 +20,7 @@ from kctl.apiserver.expiry import expire
 from kctl.client.client import WatchEvent
 from kctl.client.local import LocalClient
 from kctl.plane import tally
-from kctl.runtime.converge import Outcome, Timeline, converge
+from kctl.runtime.converge import End, Outcome, Timeline, converge
 from kctl.runtime.lease import ConvergerLease
 from kctl.runtime.manager import Manager
 from kctl.store.errors import HeadMoved
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 MANAGER_USER = "system:kube-controller-manager"
 MARK = "converged"
+ROUND = "round"
+"""Under which name is noted what was found to go round and round for ever."""
 MAX_RELOADS = 100
 WARNINGS = "events"
 Progress = Callable[[float, int], None]
@@ -114,6 +116,31 @@ class Converger:
             return False
         return bool(noted == self._mark())
 
+    def _known(self) -> Outcome | None:
+        """Return how this run ends, if that is known without it."""
+        now = self._clock.now()
+        if self.is_marked():
+            return Outcome("Quiet", now, now, 0, 0)
+        found = self._round() if self.use_mark else None
+        return Outcome(found[0], now, now, 0, 0, found[1], cycles=True) if found is not None else None
+
+    def _mark_as(self, outcome: Outcome) -> None:
+        """Note how a run ended, if the next one on this revision would end the same."""
+        store = self._server.storage.store
+        if outcome.cycles:
+            store.set_hint(ROUND, json.dumps({"of": self._mark(), "end": outcome.end, "why": outcome.why}).encode())
+        elif outcome.end == "Quiet" and self.manager.next_wake(periodic=False) is None:
+            store.set_hint(MARK, json.dumps(self._mark()).encode())
+
+    def _round(self) -> tuple[End, str] | None:
+        """Return how a run ended that found this very revision going round, and what does."""
+        note = None if self._is_dirty() else self._server.storage.store.hint(ROUND)
+        try:
+            noted = json.loads(note) if note else {}
+        except ValueError:
+            return None
+        return (noted["end"], noted["why"]) if noted.get("of") == self._mark() else None
+
     def recall(self, name: str) -> Any:
         """Return what was noted about this very revision when it was found quiet; None when it must be found out."""
         if self.has_run or not self.is_marked():
@@ -154,9 +181,8 @@ class Converger:
         """
         self.listener = listener
         self.trace, self.times, self._durable = [], [], 0
-        if advance is None and begin is None and self.is_marked():
-            now = self._clock.now()
-            return Outcome("Quiet", now, now, 0, 0)
+        if advance is None and begin is None and (known := self._known()) is not None:
+            return known
         self.has_run = True
         with self._lock(), uncollected():
             self._refresh()
@@ -169,9 +195,7 @@ class Converger:
                 stop()
             if advance is not None:
                 self._server.commit(cause="advance", always=True)
-        store = self._server.storage.store
-        if outcome.end == "Quiet" and self.manager.next_wake(periodic=False) is None:
-            store.set_hint(MARK, json.dumps(self._mark()).encode())
+        self._mark_as(outcome)
         if self._options.folder is not None and self._server.revision != before:
             tally.keep(self._options.folder, self.manager)
         return outcome
@@ -207,6 +231,7 @@ class Converger:
                     progress=progress,
                     periodic_until=until,
                     out_of_time=out_of_time,
+                    noted=self._round,
                 )._replace(started=started)
             except HeadMoved:
                 self.drop()

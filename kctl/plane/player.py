@@ -13,7 +13,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kctl.api.objects import Key, Obj, controller_of, dig, is_deleting, key_of
-from kctl.client.cache import Caches, by_node
+from kctl.client.cache import META, Caches, by_node
 from kctl.plane.playing import RESOURCE, Played, Playing
 from kctl.runtime.controller import Controller, Decision, Watch
 
@@ -63,7 +63,11 @@ class ScenarioController(Controller):
     def __init__(self, playing: Playing) -> None:
         self.playing = playing
         self._may_start: set[str] = set()
-        self.watches = (Watch(RESOURCE, self._keys), Watch(BUDGETS, self._keys_of_budgets))
+        self.watches = (
+            Watch(RESOURCE, self._keys),
+            Watch(BUDGETS, self._keys_of_budgets),
+            Watch("pods", self._keys_of_pods, META),
+        )
 
     def prepare(self, caches: Caches) -> None:
         """Register the pods by node."""
@@ -76,6 +80,14 @@ class ScenarioController(Controller):
 
     def _keys_of_budgets(self, old: Obj | None, new: Obj | None, caches: Caches) -> Iterable[Key]:
         return [key_of(played.obj) for played in self.playing.all() if dig(played.obj, "status", "draining")]
+
+    def _keys_of_pods(self, old: Obj | None, new: Obj | None, caches: Caches) -> Iterable[Key]:
+        """Return the drains of the node to which a pod comes, or that it leaves: what they wait for is another."""
+        played = self.playing.all()
+        if not played or (old is not None and new is not None and is_deleting(old) == is_deleting(new)):
+            return ()
+        node = (new or old or {})["spec"].get("nodeName")
+        return [key_of(each.obj) for each in played if node and _waits_for(each, node)]
 
     def quiet(self, queue: WorkQueue) -> bool:
         """Start the clocks that wait for the cluster to have converged; say whether there are some."""
@@ -134,6 +146,11 @@ class ScenarioController(Controller):
                 status = acting.status_after(client, act, now)
                 if status != act.played.obj.get("status"):
                     client.update(RESOURCE, {**act.played.obj, "status": status}, subresource="status")
+
+
+def _waits_for(played: Played, node: str) -> bool:
+    """Say whether a drain of the scenario goes on, or goes on trying, on a node."""
+    return any(entry["node"] == node for entry in dig(played.obj, "status", "draining", default=()))
 
 
 def _may_drain(played: Played) -> bool:

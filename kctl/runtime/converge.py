@@ -4,8 +4,9 @@ All work of one virtual instant is done first, then time jumps to the next *prog
 fire when time is asked to pass; heartbeats and the like are no timers at all, but facts that hold until
 something breaks them.
 
-* **Quiet**: no work and no progress timer is left. Whether that is *Converged* or *Settled* depends on what the
-  objects look like, which is not decided here (see kctl.plan). Back-off timers of what failed again and again
+* **Quiet**: no work and no progress timer is left, or all that would still happen is a cycle in which only statuses
+  move (``cycle``). Whether that is *Converged* or *Settled* depends on what the objects look like, which is not
+  decided here (see kctl.plan). Back-off timers of what failed again and again
   with the same inputs are periodic: nothing would come of waiting for them.
 * **Oscillating**: one object is written, or one key synced, again and again within an instant; two controllers undo
   each other; or the whole state comes back to what it was while objects were created, deleted or respecified.
@@ -17,19 +18,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from kctl.runtime.fingerprint import Fingerprint
+from kctl.runtime.fights import Fights
 from kctl.runtime.limits import too_big
 from kctl.runtime.manager import Livelock, Manager
+from kctl.runtime.rounds import Rounds, in_words
 
 End = Literal["Quiet", "Oscillating", "Horizon"]
+Noted = Callable[[], "tuple[End, str] | None"]
 BUDGET = 10
 """Steps between two looks at limits and progress reports."""
-FINGERPRINT_AFTER = 64
-"""Instants before the state is fingerprinted: short runs need no cycle detection."""
 
 
 class Outcome(NamedTuple):
-    """How a run ended: at which instant, after how many instants and steps."""
+    """How a run ended: at which instant, after how many instants and steps.
+
+    ``cycles``: what goes round and round was found, and ``why`` says what it is.
+    """
 
     end: End
     started: float
@@ -37,6 +41,7 @@ class Outcome(NamedTuple):
     instants: int
     steps: int
     why: str = ""
+    cycles: bool = False
 
 
 class Timeline:
@@ -56,68 +61,112 @@ def converge(
     progress: Callable[[float, int], None] | None = None,
     periodic_until: float | None = None,
     out_of_time: Callable[[], str] | None = None,
+    noted: Noted | None = None,
 ) -> Outcome:
     """Run ``manager`` until it is quiet, oscillates, or the virtual ``deadline`` has come.
 
     ``commit`` is called at the end of every instant, before time moves on. With
     ``periodic_until`` time passes up to that instant and periodic timers fire on the way.
     ``out_of_time`` says why the run has lasted too long by a clock that is not virtual, "" while it has not.
+    ``noted`` is asked once, when only time could bring something new: what an earlier run found to go round in
+    this very state ends this one too.
     """
-    started = timeline.now()
-    first_step = manager.steps
-    instants = 0
-    fingerprint: Fingerprint | None = None
-    while True:
-        now = timeline.now()
+    manager.livelock, manager.fights = None, Fights()
+    run = _Run(manager, timeline, progress, out_of_time)
+    try:
+        while True:
+            now = timeline.now()
+            late = run.instant(now)
+            commit()
+            passes = _passes(manager, now, periodic_until)
+            ended = run.goes_wrong(late) or run.goes_round(now, passes=passes)
+            if ended is not None:
+                return ended
+            if manager.next_wake(periodic=False) is None and manager.quiet(now):
+                continue
+            following = _next(manager, now, periodic_until)
+            if following is None:
+                timeline.set(now if periodic_until is None else periodic_until)
+                return run.outcome("Quiet")
+            if not passes and (ended := run.rests(now, following, noted)):
+                return ended
+            if late := run.lateness():
+                return run.outcome("Horizon", late)
+            if following > deadline:
+                timeline.set(deadline)
+                return run.outcome("Horizon", "the virtual deadline came before the next timer")
+            timeline.set(following)
+    finally:
+        run.rounds.close()
 
-        def told(steps: int) -> None:
-            if progress is not None:
-                progress(now - started, steps - first_step)  # noqa: B023 - called in the same turn
 
-        why = _instant(manager, now, out_of_time, told)
-        commit()
-        instants += 1
+class _Run:
+    """How far a run is, and what of it says that it is over before the timers are."""
 
-        def outcome(end: End, why: str = "") -> Outcome:
-            return Outcome(end, started, timeline.now(), instants, manager.steps - first_step, why)  # noqa: B023 - called in the same turn
+    def __init__(
+        self,
+        manager: Manager,
+        timeline: Timeline,
+        progress: Callable[[float, int], None] | None,
+        out_of_time: Callable[[], str] | None,
+    ) -> None:
+        self._manager = manager
+        self._timeline = timeline
+        self._started = timeline.now()
+        self._first_step = manager.steps
+        self._instants = 0
+        self._progress = progress
+        self._out_of_time = out_of_time
+        self.rounds = Rounds(manager, self._started)
 
+    def outcome(self, end: End, why: str = "", *, cycles: bool = False) -> Outcome:
+        """Return how the run ends, at this instant."""
+        steps = self._manager.steps - self._first_step
+        return Outcome(end, self._started, self._timeline.now(), self._instants, steps, why, cycles)
+
+    def lateness(self) -> str:
+        """Say why the run has lasted too long, "" when it has not."""
+        return self._out_of_time() if self._out_of_time is not None else ""
+
+    def instant(self, now: float) -> str:
+        """Do all work of an instant; return why it was left undone, "" when it was not."""
+        self._instants += 1
+        manager = self._manager
+        manager.begin_instant(now)
+        while manager.step(now, BUDGET):
+            if why := too_big(manager.caches) or self.lateness():
+                return why
+            if self._progress is not None:
+                self._progress(now - self._started, manager.steps - self._first_step)
+        return ""
+
+    def goes_wrong(self, late: str) -> Outcome | None:
+        """Return the end when the instant showed that there will be no other."""
+        manager = self._manager
         if manager.livelock is not None:
-            return outcome("Oscillating", describe(manager.livelock))
+            return self.outcome("Oscillating", describe(manager.livelock))
         if manager.fights.found is not None:
-            return outcome("Oscillating", manager.fights.found.text())
-        if why:
-            return outcome("Horizon", why)
-        if instants == FINGERPRINT_AFTER:
-            fingerprint = Fingerprint()
-            manager.observe(fingerprint.see)
-        elif fingerprint is not None and (cycle := fingerprint.repeats(now)):
-            return outcome("Oscillating", cycle)
-        if manager.next_wake(periodic=False) is None and manager.quiet(now):
-            continue
-        following = _next(manager, now, periodic_until)
-        if following is None and periodic_until is not None:
-            timeline.set(periodic_until)
-            return outcome("Quiet")
-        if following is None:
-            return outcome("Quiet")
-        if late := out_of_time() if out_of_time is not None else "":
-            return outcome("Horizon", late)
-        if following > deadline:
-            timeline.set(deadline)
-            return outcome("Horizon", "the virtual deadline came before the next timer")
-        timeline.set(following)
+            return self.outcome("Oscillating", manager.fights.found.text(), cycles=True)
+        return self.outcome("Horizon", late) if late else None
 
+    def goes_round(self, now: float, *, passes: bool) -> Outcome | None:
+        """Return the end when the state is what it was before; a cycle of statuses alone is noticed for :meth:`rests`."""
+        cycle = self.rounds.look(now, self._instants, passes=passes)
+        if cycle is None:
+            return None
+        if cycle.what:
+            return self.outcome("Oscillating", in_words(cycle), cycles=True)
+        if not passes:
+            self.rounds.settle(cycle)
+        return None
 
-def _instant(
-    manager: Manager, now: float, out_of_time: Callable[[], str] | None, progress: Callable[[int], None]
-) -> str:
-    """Do all work of an instant; return why it was left undone, "" when it was not."""
-    manager.begin_instant(now)
-    while manager.step(now, BUDGET):
-        if why := too_big(manager.caches) or (out_of_time() if out_of_time is not None else ""):
-            return why
-        progress(manager.steps)
-    return ""
+    def rests(self, now: float, following: float, noted: Noted | None) -> Outcome | None:
+        """Return the end when nothing is to come that was not there before."""
+        if self._instants == 1 and noted is not None and (found := noted()) is not None:
+            return self.outcome(*found, cycles=True)
+        if self.rounds.is_over(now, following) and self.rounds.cycle is not None:
+            return self.outcome("Quiet", in_words(self.rounds.cycle), cycles=True)
+        return None
 
 
 def _next(manager: Manager, now: float, end: float | None) -> float | None:
@@ -131,6 +180,12 @@ def _next(manager: Manager, now: float, end: float | None) -> float | None:
     if until is None or now >= until:
         return manager.next_wake(periodic=False)
     return min([until, *_timers(manager, until)])
+
+
+def _passes(manager: Manager, now: float, end: float | None) -> bool:
+    """Say whether time is asked to pass at this instant, with what comes by the clock alone."""
+    until = manager.passes_until() if end is None else end
+    return until is not None and now < until
 
 
 def _timers(manager: Manager, until: float) -> list[float]:

@@ -1,19 +1,19 @@
 """Does the whole state come back to what it was? An incremental, order-free hash answers.
 
-What moves without meaning (resourceVersion, timestamps, counters, generated names) is left
-out, so that a controller that deletes and creates the same pod for ever is seen as a cycle.
-
-Nothing comes back while objects only come and are given their place: until one goes, or is respecified in another
-way, changes are put aside, and hashed when that happens.
+In: every change. Out: the cycle, once a state was seen before with the same timers ahead of it. What moves without
+meaning (resourceVersion, timestamps, counters, uids, generated names) is left out, so that a controller that deletes
+and creates the same pod for ever is seen as a cycle. So is what schedules make: a CronJob's Jobs come and go.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
-from kctl.api.objects import Key, Obj, controller_uid, key_of
+from kctl.api.objects import Key, Obj, controller_of, controller_uid, key_of
 from kctl.client.client import WatchEvent
 
 VOLATILE = frozenset(
@@ -40,67 +40,68 @@ VOLATILE = frozenset(
 )
 IGNORED = frozenset({"events", "leases.coordination.k8s.io", "endpoints", "endpointslices.discovery.k8s.io"})
 """What says nothing that other objects do not: tales, and lists of the pods that there are."""
+MEANINGFUL = ("labels", "finalizers", "ownerReferences")
+"""Metadata whose change is more than bookkeeping."""
+PASSING = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"
+    r"|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+    r"|(?<=-)[bcdfghjklmnpqrstvwxz2456789]{5}(?![\w-])"
+    r"|(?<=-)\d{8}(?![\w-])"
+)
+"""Times, uids, generated endings of names, the minute in the name of a CronJob's Job."""
 BITS = 1 << 64
-MOST_ASIDE = 8192
-"""So many changes are put aside before they are hashed all the same: they keep the states they are about."""
+
+
+class Cycle(NamedTuple):
+    """What goes round: since when, how long a turn takes, what changes but for statuses (``what``; "" if nothing)."""
+
+    since: float
+    period: float
+    what: str
+
+
+Timers = frozenset[tuple[str, str, float]]
+
+
+class Sight(NamedTuple):
+    """When a state was seen, what there was to wait for, how many changes and instants that changed it there were."""
+
+    at: float
+    timers: Timers
+    changes: int
+    moves: int
+
+
+class Change(NamedTuple):
+    """One change that is more than one of a status: what became of what, by whom."""
+
+    what: str
+    verb: str
+    who: str
 
 
 class Fingerprint:
-    """The sum of the hashes of everything that changed since it was made."""
+    """The sum of the hashes of everything that changed since it was made.
 
-    def __init__(self) -> None:
+    ``who`` says whose turn it is; ``timers`` returns what there is to wait for: who, about what, until when.
+    """
+
+    def __init__(self, now: float, timers: Callable[[], Timers], who: Callable[[], str]) -> None:
         self._sum = 0
-        self._seen: dict[int, float] = {0: 0.0}
-        self._structural: dict[str, int] = {}
-        self._at_last_sight: dict[int, int] = {0: 0}
+        self._last = self._last_changes = self._moves = 0
+        self._timers = timers
+        self._who = who
+        self._seen: dict[int, dict[Timers, Sight]] = {0: {}}
+        """By state, and by timers as seconds from then: the first sight of both."""
+        self._returns: dict[int, Sight] = {}
+        """By state: when it was first come back to."""
+        self._changes: list[Change] = []
         self._hashes: dict[tuple[str, Key], tuple[Obj, int]] = {}
-        self._only_grows = True
-        self._aside: list[WatchEvent | float] = []
-        """Changes not hashed yet, and between them the instants that ended."""
-        self._changes = 0
-        self.hashed = 0
-        """How many changes were hashed; tests hold it against how many there were."""
 
     def see(self, event: WatchEvent) -> None:
         """Take one change in."""
-        if event.resource in IGNORED:
+        if event.resource in IGNORED or _is_scheduled(event):
             return
-        if not self._only_grows:
-            self._take(event)
-            return
-        self._aside.append(event)
-        self._only_grows = self._grows(event)
-        if not self._only_grows or len(self._aside) >= MOST_ASIDE:
-            self._catch_up()
-
-    @staticmethod
-    def _grows(event: WatchEvent) -> bool:
-        """Say whether a change adds to what is specified, or leaves it: of such alone no state comes back."""
-        old, new = event.old, event.object
-        if event.type == "DELETED":
-            return False
-        if old is None:
-            return True
-        before, after = old.get("spec"), new.get("spec")
-        if before is after or before == after:
-            return True
-        if not isinstance(before, dict) or not isinstance(after, dict):
-            return False
-        new_fields = after.keys() - before.keys()
-        is_rest_same = all(name in after and after[name] == value for name, value in before.items())
-        return is_rest_same and not new_fields & VOLATILE and all(isinstance(after[name], str) for name in new_fields)
-
-    def _catch_up(self) -> None:
-        """Hash what was put aside; none of the instants in it was one before."""
-        aside, self._aside = self._aside, []
-        for one in aside:
-            if isinstance(one, float):
-                self._judge(one)
-            else:
-                self._take(one)
-
-    def _take(self, event: WatchEvent) -> None:
-        self.hashed += 1
         new = None if event.type == "DELETED" else event.object
         place = (event.resource, key_of(event.object))
         if event.old is not None:
@@ -111,28 +112,53 @@ class Fingerprint:
             after = hash_of(event.resource, new)
             self._hashes[place] = (new, after)
             self._sum = (self._sum + after) % BITS
-        if new is None or event.old is None or new.get("spec") != event.old.get("spec"):
-            what = f"{event.resource} {key_of(event.object)}"
-            self._structural[what] = self._structural.get(what, 0) + 1
-            self._changes += 1
+        verb = verb_of(event)
+        if verb:
+            name = normal("/".join(part for part in key_of(event.object) if part))
+            self._changes.append(Change(f"{event.resource} {name}", verb, self._who()))
 
-    def repeats(self, now: float) -> str:
-        """Return what is going round when this state was seen before, "" otherwise."""
-        if self._only_grows:
-            self._aside.append(now)
-            return ""
-        return self._judge(now)
+    def repeats(self, now: float) -> Cycle | None:
+        """Return what is going round when this state was seen before with the same to come.
 
-    def _judge(self, now: float) -> str:
-        changes = self._changes
-        if self._sum in self._seen:
-            if changes > self._at_last_sight[self._sum]:
-                names = sorted(self._structural, key=lambda name: (-self._structural[name], name))[:3]
-                return f"the state at +{now - self._seen[self._sum]:g}s repeats: {', '.join(names)} change in a cycle"
-            return ""
-        self._seen[self._sum] = now
-        self._at_last_sight[self._sum] = changes
-        return ""
+        What is to come is only looked at when a state is seen for the second time. When statuses alone have moved
+        since, it need not be the same to the second, if everything that was waited for then has come and is
+        waited for anew: cycles of different lengths beside each other are never all at the same point.
+        As long as nothing moves at all, nothing comes back: who looks at the clock may remember since when.
+        """
+        known, is_return = self._seen.get(self._sum), self._sum != self._last
+        if is_return or len(self._changes) != self._last_changes:
+            self._moves += 1
+        self._last, self._last_changes = self._sum, len(self._changes)
+        if known is None:
+            self._seen[self._sum] = {}
+            return None
+        sight = Sight(now, self._timers(), len(self._changes), self._moves)
+        ahead = frozenset((loop, name, round(at - now, 3)) for loop, name, at in sight.timers)
+        before = known.setdefault(ahead, sight)
+        if before is sight and is_return:
+            before = self._returns.setdefault(self._sum, sight)
+            if before.changes != sight.changes or before.timers & sight.timers:
+                return None
+        if before.moves == sight.moves:
+            return None
+        return Cycle(before.at, now - before.at, told(self._changes[before.changes :]))
+
+
+def told(changes: list[Change]) -> str:
+    """Say in words what changes in a cycle: the three things it happens to most often."""
+    counts: dict[str, int] = {}
+    done: dict[str, dict[str, set[str]]] = {}
+    for what, verb, who in changes:
+        counts[what] = counts.get(what, 0) + 1
+        done.setdefault(what, {}).setdefault(verb, set()).add(who or "a client")
+    most = sorted(counts, key=lambda what: (-counts[what], what))[:3]
+    deeds = [(what, [f"{verb} by {' and '.join(sorted(done[what][verb]))}" for verb in done[what]]) for what in most]
+    return "; ".join(f"{what} is {', '.join(verbs)}" for what, verbs in deeds)
+
+
+def normal(text: str) -> str:
+    """Return a text or a name without what is different every time."""
+    return PASSING.sub("*", text)
 
 
 def hash_of(resource: str, obj: Obj) -> int:
@@ -140,7 +166,7 @@ def hash_of(resource: str, obj: Obj) -> int:
     key = key_of(obj)
     name = controller_uid(obj) if obj["metadata"].get("generateName") else key.name
     body = json.dumps([resource, key.namespace, name, _stable(obj)], sort_keys=True, separators=(",", ":"))
-    return int.from_bytes(blake2b(body.encode(), digest_size=8).digest())
+    return int.from_bytes(blake2b(normal(body).encode(), digest_size=8).digest())
 
 
 def _stable(value: Any) -> Any:
@@ -154,3 +180,25 @@ def _stable(value: Any) -> Any:
     if isinstance(value, list):
         return [_stable(v) for v in value]
     return value
+
+
+def verb_of(event: WatchEvent) -> str:
+    """Say what became of an object, "" when only its status and bookkeeping moved."""
+    old, new = event.old, event.object
+    if event.type != "MODIFIED" or old is None:
+        return "deleted" if event.type == "DELETED" else "created"
+    fields = (old.keys() | new.keys()) - {"metadata", "status"}
+    before, after = old["metadata"], new["metadata"]
+    is_changed = any(old.get(field) != new.get(field) for field in fields) or any(
+        before.get(field) != after.get(field) for field in MEANINGFUL
+    )
+    return "changed" if is_changed else ""
+
+
+def _is_scheduled(event: WatchEvent) -> bool:
+    """Say whether the object is a Job that a CronJob made, or a pod of such a Job."""
+    owner = controller_of(event.object)
+    if owner is None:
+        return False
+    kind, name = str(owner["kind"]), str(owner["name"])
+    return kind == "CronJob" or (kind == "Job" and normal(name) != name)

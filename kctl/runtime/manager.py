@@ -125,6 +125,11 @@ class Manager:
         """Let ``observer`` see every change from now on."""
         self._observers.append(observer)
 
+    def ignore(self, observer: Callable[[WatchEvent], None]) -> None:
+        """Let ``observer`` see no more changes."""
+        if observer in self._observers:
+            self._observers.remove(observer)
+
     def _fill(self, cache: Cache) -> None:
         listing = self._client.list(cache.resource)
         cache.replace(listing.items, listing.revision)

@@ -9,7 +9,7 @@ stays (as the delaying queue keeps the earlier of two moments).
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple, cast
 
@@ -124,6 +124,13 @@ class WorkQueue:
         """Start the key's back-off anew."""
         if self._failures.pop(key, None) is not None:
             self._retries.pop(key, None)
+
+    def progress(self) -> Iterator[tuple[Key, float]]:
+        """Yield every progress timer."""
+        for timers in (self._timers, self._retries):
+            for key, timer in timers.items():
+                if not timer.periodic:
+                    yield key, timer.at
 
     def next_wake(self, *, periodic: bool) -> float | None:
         """Return the earliest progress timer, or of all timers when ``periodic``."""

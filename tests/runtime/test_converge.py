@@ -141,9 +141,12 @@ def test_an_object_rewritten_within_one_instant_oscillates_and_is_named() -> Non
     assert "flipper" in outcome.why
 
 
-def test_a_cycle_over_time_that_only_moves_data_runs_to_the_horizon() -> None:
+def test_a_cycle_over_time_that_moves_data_oscillates_and_is_named() -> None:
     outcome, _, _ = run(Spinner(), within=300.0)
-    assert outcome.end == "Horizon"
+    assert outcome.end == "Oscillating"
+    assert outcome.why == (
+        "everything comes back to what it was every 3s: configmaps default/one is changed by spinner"
+    )
 
 
 def test_a_crash_takes_one_loop_out_and_lets_the_others_finish() -> None:
