@@ -373,6 +373,12 @@ authorization.v1.SubjectAccessReview
   . spec
 authentication.v1.TokenReview
   . spec
+networking.v1.IPAddress
+  = spec
+networking.v1.IPAddressSpec
+  = parentRef
+networking.v1.ParentReference
+  = group name namespace resource
 networking.v1.ServiceCIDR
   = spec
 networking.v1.ServiceCIDRSpec
