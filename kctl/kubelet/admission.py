@@ -16,6 +16,7 @@ from kctl.api import quantity
 from kctl.api.nodeselectors import required_node_affinity
 from kctl.api.objects import Obj, condition, dig, is_condition_true
 from kctl.api.staticpods import is_critical
+from kctl.kubelet.allocation import allocated
 from kctl.kubelet.phase import TERMINAL, is_sidecar
 
 Refusal = tuple[str, str]
@@ -39,9 +40,9 @@ def refusal(pod: Obj, node: Obj, on_node: Iterable[Obj]) -> Refusal | None:
 
 
 def taken_beside(pod: Obj, on_node: Iterable[Obj]) -> list[Obj]:
-    """Return the other pods of the node that its kubelet has taken."""
+    """Return the other pods of the node that its kubelet has taken, with what they have."""
     uid = pod["metadata"].get("uid")
-    return [other for other in on_node if other["metadata"].get("uid") != uid and _is_taken(other)]
+    return [allocated(other) for other in on_node if other["metadata"].get("uid") != uid and _is_taken(other)]
 
 
 def pressed(pod: Obj, node: Obj) -> Refusal | None:
@@ -85,14 +86,16 @@ class Lack(NamedTuple):
     used: int
     capacity: int
 
+    @property
+    def text(self) -> str:
+        """Return it in kubelet's words."""
+        head = f"Node didn't have enough resource: {self.resource}, requested: {self.asked}"
+        return f"{head}, used: {self.used}, capacity: {self.capacity}"
+
 
 def _insufficient(pod: Obj, node: Obj, others: list[Obj]) -> Refusal | None:
     found = next(lacks(pod, node, others), None)
-    if found is None:
-        return None
-    name, asked, used, have = found
-    text = f"Node didn't have enough resource: {name}, requested: {asked}, used: {used}, capacity: {have}"
-    return f"OutOf{name}", text
+    return None if found is None else (f"OutOf{found.resource}", found.text)
 
 
 def lacks(pod: Obj, node: Obj, others: list[Obj]) -> Iterator[Lack]:

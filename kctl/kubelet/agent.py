@@ -17,13 +17,14 @@ from kctl.api.objects import Key, Obj, dig, is_deleting, key_of
 from kctl.api.volumes import claims_of
 from kctl.client.cache import META, SPEC, STATUS, Cache, Caches, Index, by_claim, by_node
 from kctl.client.client import Client
-from kctl.kubelet import admission, facts, pulls, references
+from kctl.kubelet import admission, facts, pulls, references, resizing
 from kctl.kubelet.addresses import pod_address
 from kctl.kubelet.behaviour import Behaviours, PodBehaviour
 from kctl.kubelet.containers import state_of, waiting_reason
 from kctl.kubelet.likeness import Lives
 from kctl.kubelet.phase import TERMINAL, by_name
 from kctl.kubelet.pod import Known, is_settled, is_silent, node_ip
+from kctl.kubelet.resizing import is_deferred, may_be_resized
 from kctl.runtime.act import carry_out
 from kctl.runtime.actions import Action, Delete, Emit, Update, update_status
 from kctl.runtime.controller import Controller, Decision, KeysOf, Watch, is_bound
@@ -94,6 +95,9 @@ class Kubelet(Controller):
             known = self._known(caches, pod, node, behaviour)
         if node is not None and shutting_down_since(node) is not None:
             known = self._shutting_down(caches, pod, node, known)
+        if node is not None and may_be_resized(pod):
+            waits = resizing.waits(pod, node, by_node(caches["pods"]).get(node["metadata"]["name"]))
+            known = known._replace(waits=waits)
         return Seen(pod, node, known)
 
     def _shutting_down(self, caches: Caches, pod: Obj, node: Obj, known: Known) -> Known:
@@ -267,10 +271,10 @@ def _gives_up_its_turn(old: Obj, new: Obj | None) -> bool:
 
 
 def _refused_on(pod: Obj) -> Iterable[str]:
-    """Return the node of a pod that waits for another: for an image it may not pull, or an address."""
+    """Return the node of a pod that waits for another: for an image it may not pull, an address, or room to grow."""
     status = pod.get("status") or {}
     if status.get("phase") != "Pending" or not status.get("startTime"):
-        return ()
+        return (pod["spec"].get("nodeName", ""),) if is_deferred(pod) else ()
     is_without_address = not status.get("podIP")
     if is_without_address or any(
         waiting_reason(found) == "ErrImageNeverPull" for found in status.get("containerStatuses") or ()

@@ -13,10 +13,12 @@ from typing import NamedTuple
 from kctl.api.clock import rfc3339
 from kctl.api.objects import Obj
 from kctl.kubelet import resetting
-from kctl.kubelet.phase import any_regular_started, is_sidecar
+from kctl.kubelet.phase import TERMINAL, any_regular_started, is_sidecar
 
 OWNED = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
 """In the order kubelet writes them."""
+RESIZE = "PodResizePending"
+KUBELETS = (*OWNED, resetting.CONDITION, RESIZE)
 
 
 class Verdict(NamedTuple):
@@ -95,11 +97,19 @@ def ready(spec: Obj, containers: Verdict, others: Sequence[Obj]) -> Verdict:
     return Verdict(False, "ReadinessGatesNotReady", ", ".join(texts)) if texts else containers
 
 
-def conditions_of(pod: Obj, statuses: Mapping[str, Obj], phase: str, *, has_sandbox: bool, now: float) -> list[Obj]:
-    """Return every condition of the pod; a transition time moves only with the status."""
+def conditions_of(
+    pod: Obj,
+    statuses: Mapping[str, Obj],
+    phase: str,
+    *,
+    has_sandbox: bool,
+    now: float,
+    waits: tuple[str, str] | None = None,
+) -> list[Obj]:
+    """Return every condition of the pod; a transition time moves only with the status. ``waits``: why a resize does."""
     old = (pod.get("status") or {}).get("conditions") or ()
     known = {condition["type"]: condition for condition in old}
-    others = [condition for condition in old if condition["type"] not in (*OWNED, resetting.CONDITION)]
+    others = [condition for condition in old if condition["type"] not in KUBELETS]
     spec = pod["spec"]
     of_containers = containers_ready(spec, statuses, phase)
     verdicts = (
@@ -110,6 +120,9 @@ def conditions_of(pod: Obj, statuses: Mapping[str, Obj], phase: str, *, has_sand
         Verdict(True),
     )
     generation = pod["metadata"].get("generation")
+    resize: list[Obj] = []
+    if waits is not None and phase not in TERMINAL:
+        resize = [_condition(RESIZE, Verdict(True, *waits), known.get(RESIZE), generation, now)]
     made = [
         _condition(type_, verdict, known.get(type_), generation, now)
         for type_, verdict in zip(OWNED, verdicts, strict=True)
@@ -117,7 +130,7 @@ def conditions_of(pod: Obj, statuses: Mapping[str, Obj], phase: str, *, has_sand
     if resetting.may_reset(spec):
         verdict = _reset(spec, statuses, phase)
         made.append(_condition(resetting.CONDITION, verdict, known.get(resetting.CONDITION), None, now))
-    return others + made
+    return [*others, *resize, *made]
 
 
 def _reset(spec: Obj, statuses: Mapping[str, Obj], phase: str) -> Verdict:

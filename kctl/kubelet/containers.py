@@ -239,7 +239,8 @@ def _mounts(container: Obj) -> Obj:
 def _mount(mount: Obj) -> Obj:
     made = {"name": mount["name"], "mountPath": mount["mountPath"]}
     if mount.get("readOnly"):
-        made |= {"readOnly": True, "recursiveReadOnly": mount.get("recursiveReadOnly") or "Disabled"}
+        asked = mount.get("recursiveReadOnly") or "Disabled"
+        made |= {"readOnly": True, "recursiveReadOnly": "Enabled" if asked == "IfPossible" else asked}
     return made
 
 

@@ -128,6 +128,7 @@ class Eviction(Controller):
             "message": message,
             "lastProbeTime": None,
             "lastTransitionTime": since,
+            "observedGeneration": pod["metadata"].get("generation") or 0,
         }
         conditions = with_condition(dig(pod, "status", "conditions", default=[]), target)
         step = evict(pod, node, message, conditions, now, self.profile)

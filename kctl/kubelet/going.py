@@ -15,9 +15,10 @@ from typing import NamedTuple
 
 from kctl.api.behaviour import booted_at, problems
 from kctl.api.clock import parse_time
-from kctl.api.objects import Obj
+from kctl.api.objects import Obj, condition
 from kctl.kubelet import containers as c
 from kctl.kubelet import references
+from kctl.kubelet.allocation import PENDING, is_pending, with_allocated
 from kctl.kubelet.endings import KILLED, LOST, end_of
 from kctl.kubelet.images import duration, invalid_message, parse
 from kctl.kubelet.life import Known, Step
@@ -25,6 +26,7 @@ from kctl.kubelet.phase import is_restarted, is_sidecar, phase_of
 from kctl.kubelet.probes import refusal
 from kctl.kubelet.pulls import Pull, pulling_of, request, serve
 from kctl.kubelet.resetting import as_new, may_reset, triggers
+from kctl.kubelet.resizing import is_asked, may_be_resized, words
 from kctl.kubelet.restarts import CRASH_LOOP, LONGEST, back_off, back_off_message, full_name, image_attempt
 from kctl.kubelet.stopping import Stopping
 from kctl.runtime.profile import Profile
@@ -70,6 +72,8 @@ class Going(Stopping):
         if self.now >= deadline:
             return self.past_deadline(node, deadline)
         self.default_statuses()
+        if may_be_resized(self.pod):
+            self._tell_of_resize()
         is_lost = self._lose_runs(node)
         self._end_runs()
         can_reset = may_reset(self.spec)
@@ -381,6 +385,8 @@ class Going(Stopping):
         self.note("Started", "Container started", container)
         does = self.does(container)
         before = self.statuses[container["name"]]
+        if self.known.waits is not None:
+            container = with_allocated(container, self.statuses)
         status = c.running(container, self.pod["metadata"].get("uid", ""), self.now, before, does)
         if does.post_start_error and (container.get("lifecycle") or {}).get("postStart"):
             self.warn("FailedPostStartHook", f"PostStartHook failed: {does.post_start_error}", container)
@@ -424,8 +430,24 @@ class Going(Stopping):
             self.statuses[sidecar["name"]] = c.terminated(status, self.now, exit_code=code)
 
     def _is_resized(self) -> bool:
-        """Say whether the spec may have other resources than the kubelet has seen."""
-        return bool(self.old) and self.pod["metadata"].get("generation") != self.old.get("observedGeneration")
+        """Say whether the spec may have other resources than the kubelet has seen, and the node has room for them."""
+        if not self.old or self.known.waits is not None:
+            return False
+        return self.pod["metadata"].get("generation") != self.old.get("observedGeneration") or is_pending(self.pod)
+
+    def _tell_of_resize(self) -> None:
+        """Say that a resize is carried out, or why it is not: once."""
+        if self.known.waits is not None:
+            reason, message = self.known.waits
+            known = condition(self.pod, PENDING) or {}
+            generation = self.pod["metadata"].get("generation")
+            if (known.get("reason"), known.get("message")) != (reason, message) or (
+                known.get("observedGeneration") != generation
+            ):
+                self.warn(f"Resize{reason}", words(self.pod, reason, message))
+        elif self._is_resized() and is_asked(self.pod):
+            self.note("ResizeStarted", words(self.pod, "started"))
+            self.note("ResizeCompleted", words(self.pod, "completed"))
 
     def _is_probed(self, container: Obj, status: Obj) -> bool:
         return bool(container.get("readinessProbe")) and c.state_of(status) == "running"

@@ -38,7 +38,7 @@ class Known(NamedTuple):
     the one the pod gets if it needs one, ``refusal`` reason and message when the node does not take it,
     ``behaviour`` what its containers do when it is not the default, ``world`` what images do, ``volumes``
     the pod's volumes that are not bound or not attached yet, ``victims`` the pods that end so that this one is taken,
-    ``turn`` when it is to end because its node shuts down.
+    ``turn`` when it is to end because its node shuts down, ``waits`` why a resize of it is not carried out.
     """
 
     objects: references.Found = MappingProxyType({})
@@ -51,6 +51,7 @@ class Known(NamedTuple):
     volumes: tuple[str, ...] = ()
     victims: tuple[Obj, ...] = ()
     turn: Turn | None = None
+    waits: tuple[str, str] | None = None
 
 
 class Happening(NamedTuple):
@@ -136,6 +137,11 @@ class Life:
         found = by_name(self.old.get("initContainerStatuses"), self.old.get("containerStatuses"))
         return found.get(container["name"])
 
+    def generation(self) -> Obj:
+        """Return what a condition says of the generation it is about."""
+        generation = self.pod["metadata"].get("generation")
+        return {"observedGeneration": generation} if generation else {}
+
     def namespace(self) -> str:
         """Return the pod's namespace."""
         return str(self.pod["metadata"].get("namespace", ""))
@@ -167,7 +173,7 @@ class Life:
         if meta.get("generation"):
             status["observedGeneration"] = meta["generation"]
         status["conditions"] = conditions_of(
-            self.pod, self.statuses, phase, has_sandbox=self.since is not None, now=self.now
+            self.pod, self.statuses, phase, has_sandbox=self.since is not None, now=self.now, waits=self.known.waits
         )
         status.setdefault("startTime", rfc3339(self.now))
         status["containerStatuses"] = [self.statuses[k["name"]] for k in spec["containers"]]

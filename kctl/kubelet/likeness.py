@@ -56,6 +56,7 @@ class Lives:
             known.refusal is not None
             or known.victims
             or known.turn is not None
+            or known.waits is not None
             or status.get("phase") in TERMINAL
             or has_history(status)
             or booted_at(node) is not None

@@ -29,8 +29,21 @@ def has_run(status: Obj | None) -> bool:
 
 
 def any_regular_started(spec: Obj, statuses: Mapping[str, Obj]) -> bool:
-    """Say whether a regular container has ever started, as HasAnyRegularContainerStarted."""
-    return any(has_run(statuses.get(container["name"])) for container in spec["containers"])
+    """Say whether a regular container runs or has ended, as HasAnyRegularContainerStarted: one in back-off counts not."""
+    states = (((statuses.get(container["name"]) or {}).get("state") or {}) for container in spec["containers"])
+    return any("running" in state or "terminated" in state for state in states)
+
+
+def was_initialized(spec: Obj, statuses: Mapping[str, Obj]) -> bool:
+    """Say whether the pod's regular containers ever had their turn, as hasPodInitialized."""
+    init = spec.get("initContainers")
+    if not init or any(has_run(statuses.get(container["name"])) for container in spec["containers"]):
+        return True
+    last = statuses.get(init[-1]["name"]) or {}
+    if is_sidecar(init[-1]):
+        return bool(last.get("started"))
+    ends = [(last.get(field) or {}).get("terminated") for field in ("lastState", "state")]
+    return any(end is not None and not end.get("exitCode") for end in ends)
 
 
 class _Count:

@@ -82,6 +82,7 @@ def evicted(victim: Obj, node: Obj, now: float, profile: Profile) -> list[Action
         "message": CONDITION,
         "lastProbeTime": None,
         "lastTransitionTime": rfc3339(now),
+        "observedGeneration": victim["metadata"].get("generation") or 0,
     }
     conditions = with_condition(dig(victim, "status", "conditions", default=[]), target)
     step = preempt(victim, node, MESSAGE, conditions, now, profile)

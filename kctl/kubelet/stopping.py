@@ -14,7 +14,7 @@ from kctl.api.objects import Obj, with_condition
 from kctl.kubelet import containers as c
 from kctl.kubelet.endings import KILLED, LEAST_GRACE, Stop, grace_of, stop_of
 from kctl.kubelet.life import Life, Step
-from kctl.kubelet.phase import TERMINAL, any_regular_started, is_sidecar, phase_of
+from kctl.kubelet.phase import TERMINAL, is_sidecar, phase_of, was_initialized
 
 SHUT_DOWN = "Terminated"
 SHUT_DOWN_MESSAGE = "Pod was terminated in response to imminent node shutdown."
@@ -44,7 +44,7 @@ class Stopping(Life):
         if self._stop_all(plan):
             self._refresh_flags_of_stopping()
             return self.step(node, str(self.old.get("phase", "Pending")))
-        if any_regular_started(self.spec, self.statuses) or not self.init:
+        if was_initialized(self.spec, self.statuses):
             for name, status in self.statuses.items():
                 if c.state_of(status) == "waiting":
                     self.statuses[name] = c.never_ran(status)
@@ -150,6 +150,7 @@ class Stopping(Life):
             "message": SHUT_DOWN_MESSAGE,
             "lastProbeTime": None,
             "lastTransitionTime": rfc3339(self.now),
+            **self.generation(),
         }
         conditions = with_condition(self.old.get("conditions") or [], target)
         self.pod = {**self.pod, "status": {**self.old, "conditions": conditions}}

@@ -67,6 +67,8 @@ def phase(init: str, regular: str, policy: str = "Always", *, is_terminal: bool 
         pytest.param("s:ok", "ok", "Never", "Succeeded", id="the sidecar has ended too"),
         pytest.param("s:bad", "ok", "Never", "Succeeded", id="how a sidecar ends does not count"),
         pytest.param("s:again", "run", "Always", "Running", id="a sidecar restarts"),
+        pytest.param("s:booting", "again", "Always", "Pending", id="a sidecar comes up again beside one in back-off"),
+        pytest.param("s:booting", "run", "Always", "Running", id="a sidecar comes up again beside one that runs"),
         pytest.param("s:wait", "run", "Always", "Pending", id="a sidecar never started"),
         pytest.param("s:-", "run", "Always", "Pending", id="nothing is known of a sidecar"),
     ],
