@@ -27,7 +27,12 @@ VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 def uid(*parts: object) -> str:
     """Return a UUID (version 4 in form) that is a function of the parts."""
-    text = blake2b("\0".join(map(str, parts)).encode(), digest_size=16).hexdigest()
+    return uid_of("\0".join(map(str, parts)))
+
+
+def uid_of(parts: str) -> str:
+    """Return the UUID of parts that are joined already, by NUL."""
+    text = blake2b(parts.encode(), digest_size=16).hexdigest()
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{VARIANT[text[16]]}{text[17:20]}-{text[20:]}"
 
 

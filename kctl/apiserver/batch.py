@@ -1,4 +1,4 @@
-"""create_many: one template, many objects, checked once. create_one: one of many that have no template.
+"""create_many: one template, many objects, checked once. create_events: many Events of few forms.
 
 The first object of a template takes the whole pipeline. The others differ from it in metadata alone, so they
 share its spec and what it was found to own; only existence is looked at again. Names are taken
@@ -9,11 +9,12 @@ once and charged for all at once.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import cast
 
+from kctl.api import recorded
 from kctl.api.errors import StatusError, already_exists
 from kctl.api.likeness import UNLIKE, fitted
 from kctl.api.objects import Key, Obj, key_of
+from kctl.api.recorded import Recorded
 from kctl.apiserver import create, metadata
 from kctl.apiserver.request import Request
 from kctl.apiserver.server import APIServer
@@ -48,35 +49,33 @@ def create_many(server: APIServer, request: Request, template: Obj, metas: Seque
     return out
 
 
-def create_one(server: APIServer, request: Request, body: Obj) -> Obj:
-    """Create one of many objects; the request is authorised already, of which only Events have the use."""
-    request = request._replace(body=body)
-    if request.kind.resource == "events":
-        return create.handle(server, request)
-    return cast("Obj", server.handle(request))
+def create_events(server: APIServer, request: Request, events: Sequence[Recorded]) -> list[StatusError | None]:
+    """Create Events of a namespace, those like one before them at once; return why each was refused.
 
-
-def create_events(server: APIServer, request: Request, bodies: Sequence[Obj]) -> list[Obj | StatusError]:
-    """Create Events together; those like one before them at once. The request is authorised already."""
+    The request is authorised already.
+    """
     from kctl.apiserver.alike_events import Together
 
-    together = Together(server, request)
-    out: list[Obj | StatusError] = []
-    while len(out) < len(bodies):
-        out += together.create(bodies, len(out))
-        if len(out) < len(bodies):
-            body = bodies[len(out)]
+    together = Together(server, request) if len(events) > 1 else None
+    out: list[StatusError | None] = []
+    while len(out) < len(events):
+        if together is not None:
+            out += [None] * together.create(events, len(out))
+        if len(out) < len(events):
+            event = events[len(out)]
             try:
-                out.append(create_one(server, request, body))
+                create.handle(server, request._replace(body=recorded.event(*event)))
+                out.append(None)
             except StatusError as error:
                 out.append(error)
-                out += _refused_alike(server, request, bodies, len(out) - 1, error)
-            together.learned(body)
+                out += _refused_alike(server, request, events, len(out) - 1, error)
+            if together is not None:
+                together.learned(event)
     return out
 
 
 def _refused_alike(
-    server: APIServer, request: Request, bodies: Sequence[Obj], at: int, error: StatusError
+    server: APIServer, request: Request, events: Sequence[Recorded], at: int, error: StatusError
 ) -> Iterator[StatusError]:
     """Yield the refusals of Events behind one that its terminating namespace refused, as long as they are like it."""
     from kctl.apiserver.admission import namespace_lifecycle
@@ -86,9 +85,10 @@ def _refused_alike(
     if not any(cause.get("reason") == namespace_lifecycle.TERMINATING for cause in causes):
         return
     namespace = server.storage.objects("namespaces")[Key("", request.namespace)]
-    for n in range(at + 1, len(bodies)):
-        body = bodies[n]
-        if fitted(bodies[at], bodies[at], body, OF_EVENTS) is UNLIKE:
+    refused = recorded.event(*events[at])
+    for n in range(at + 1, len(events)):
+        body = recorded.event(*events[n])
+        if fitted(refused, refused, body, OF_EVENTS) is UNLIKE:
             return
         yield namespace_lifecycle.terminating(request, body, namespace)
 

@@ -14,15 +14,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
-from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kctl.api.jsontext import canonical
-from kctl.api.objects import Obj, controller_uid
+from kctl.api.objects import Obj
 from kctl.apiserver.items import HOLDERS, Items
-from kctl.apiserver.templates import Places, Template, differences
+from kctl.apiserver.kin import Batch, Families, Family, Member, as_object, enlist, members_of
+from kctl.apiserver.steps import Filled
+from kctl.apiserver.templates import Places, Template, differences, written
 
 if TYPE_CHECKING:
     from kctl.store.api import Store
@@ -30,29 +31,6 @@ if TYPE_CHECKING:
 TEMPLATES = "templates.kctl.dev"
 """The resource of templates: keys of the store, not objects of the API."""
 PLACE = f"/{TEMPLATES}//"
-REPEATED = frozenset(
-    {
-        "controllerrevisions.apps",
-        "cronjobs.batch",
-        "daemonsets.apps",
-        "deployments.apps",
-        "endpoints",
-        "endpointslices.discovery.k8s.io",
-        "events",
-        "instances.cloud.kctl.dev",
-        "jobs.batch",
-        "leases.coordination.k8s.io",
-        "nodes",
-        "persistentvolumeclaims",
-        "persistentvolumes",
-        "pods",
-        "replicasets.apps",
-        "serviceaccounts",
-        "services",
-        "statefulsets.apps",
-    }
-)
-"""What there may be many of that are alike, and what is never sealed."""
 MIN_ALIKE = 32
 """So many objects of one form are many; fewer are kept as they are, for people to read."""
 MIN_CLOSE, MIN_WIDE = 4, 8
@@ -67,25 +45,12 @@ GAIN = 2
 SHARED_IN = ("metadata", "spec")
 """Where objects share what they hold in memory; a status is its own."""
 
-Batch = Sequence[tuple[str, Obj]]
-Family = tuple[Any, ...]
-Families = dict[Family, list[tuple[str, Template]]]
-
 
 class Encoded(NamedTuple):
     """The values of a batch, in its order, and the templates they need that are not stored yet."""
 
     values: list[bytes]
     fresh: dict[str, Template]
-
-
-class Member(NamedTuple):
-    """An object of a batch that others may be like: its number in the batch, its families."""
-
-    number: int
-    object: Obj
-    close: Family
-    wide: Family
 
 
 class Encoder:
@@ -186,21 +151,22 @@ class Codec:
         """Return the values of (resource, object) pairs; what is fresh is known once it was kept."""
         values: list[bytes | None] = [None] * len(batch)
         fresh: dict[str, Template] = {}
-        left = _members(batch)
+        left = members_of(batch)
         if left:
             left = self._by_known(left, values)
         left = self._many(left)
         for field, least in (("close", MIN_CLOSE), ("wide", MIN_WIDE)):
-            groups: dict[Family, list[Member]] = {}
+            groups: dict[int, list[Member]] = {}  # a family is one object in a batch
             for member in left:
-                groups.setdefault(getattr(member, field), []).append(member)
+                groups.setdefault(id(getattr(member, field)), []).append(member)
             left = []
-            for family, members in groups.items():
-                left += self._by_new(family, least, members, values, fresh)
+            for members in groups.values():
+                left += self._by_new(getattr(members[0], field), least, members, values, fresh)
         for member in left:
             self._wait(member)
         whole = Encoder().encode
-        return Encoded([whole(obj) if v is None else v for v, (_, obj) in zip(values, batch, strict=True)], fresh)
+        out = [whole(as_object(obj)) if v is None else v for v, (_, obj) in zip(values, batch, strict=True)]
+        return Encoded(out, fresh)
 
     @property
     def count(self) -> int:
@@ -213,7 +179,7 @@ class Codec:
             self._stored()[name] = template.text
             self._parsed[name] = template
             if self._families is not None:
-                _enlist(self._families, name, template)
+                enlist(self._families, name, template)
 
     def _by_known(self, members: list[Member], values: list[bytes | None]) -> list[Member]:
         """Write what known templates fit and return the rest."""
@@ -221,31 +187,45 @@ class Codec:
         if not families:
             return members
         left = []
+        tried: dict[int, list[tuple[str, Template]]] = {}
         for member in members:
-            known = *families.get(member.wide, ()), *families.get(member.close, ())
-            for name, template in reversed(known):
-                found = template.read(member.object)
-                if found is not None:
-                    texts = self._items.text if member.object.get("kind") in HOLDERS else canonical
-                    values[member.number] = _value(name, found, texts)
+            known = tried.get(id(member.close))
+            if known is None:
+                known = [*families.get(member.wide, ()), *families.get(member.close, ())][::-1]
+                tried[id(member.close)] = known
+            for name, template in known:
+                value = self._read(member.object, name, template)
+                if value is not None:
+                    values[member.number] = value
                     break
             else:
                 left.append(member)
         return left
 
+    def _read(self, obj: Obj | Filled, name: str, template: Template) -> bytes | None:
+        """Return the value of an object written with a template, None when it is not of it."""
+        if isinstance(obj, Filled):
+            way = obj.cohort.way(name, template)
+            return way.write(obj.values) if way is not None else None
+        found = template.read(obj)
+        if found is None:
+            return None
+        return written(name, found, self._items.text if obj.get("kind") in HOLDERS else canonical)
+
     def _many(self, members: list[Member]) -> list[Member]:
         """Return those that are one of many; the others are remembered until they are."""
-        counts = Counter(member.wide for member in members)
+        counts = Counter([id(member.wide) for member in members])
+        wides = {id(member.wide): member.wide for member in members}
         families, waiting = self._families or {}, self._waiting
         many = {
-            wide
-            for wide, count in counts.items()
-            if wide in families or count + len(waiting.get(wide, ())) >= MIN_ALIKE
+            id_
+            for id_, count in counts.items()
+            if wides[id_] in families or count + len(waiting.get(wides[id_], ())) >= MIN_ALIKE
         }
         for member in members:
-            if member.wide not in many:
+            if id(member.wide) not in many:
                 self._wait(member)
-        return [member for member in members if member.wide in many]
+        return [member for member in members if id(member.wide) in many]
 
     def _by_new(
         self,
@@ -260,18 +240,18 @@ class Codec:
         waiting = self._waiting.get(family, [])
         left = list(members)
         while len(left) + len(waiting) >= least and len(known) < MAX_TEMPLATES:
-            objects = [*waiting, *(member.object for member in left)]
+            objects = [*waiting, *[member.object for member in left]]
             template = _derived(objects, known[-1][1] if known else None)
             name = blake2b(template.text, digest_size=8).hexdigest() if template is not None else ""
             if template is None or self._stored().get(name, template.text) != template.text:
                 break
             rest = []
             for member in left:
-                found = template.read(member.object)
-                if found is None:
+                value = self._read(member.object, name, template)
+                if value is None:
                     rest.append(member)
                 else:
-                    values[member.number] = _value(name, found)
+                    values[member.number] = value
             if len(rest) == len(left):
                 break
             left, waiting = rest, []
@@ -286,74 +266,19 @@ class Codec:
         """Remember an object until there are enough of its family."""
         waiting = self._waiting.setdefault(member.wide, [])
         if len(waiting) < MIN_ALIKE:
-            waiting.append(member.object)
+            waiting.append(as_object(member.object))
 
     def _known_families(self) -> Families:
         if self._families is None:
             self._families = {}
             for name in self._stored():
-                _enlist(self._families, name, self._parsed.get(name) or self._template(name))
+                enlist(self._families, name, self._parsed.get(name) or self._template(name))
         return self._families
 
 
-def wide_family(obj: Obj) -> Family:
-    """Return what objects have in common that are alike but for their owner; no template has a place there.
-
-    With the uid of the owner before it, it is their close family.
-    """
-    return (*_counts(obj), *map(frozenset, _structs(obj)))
-
-
-def _structs(obj: Obj) -> tuple[Obj, ...]:
-    """Return the structs whose fields tell families apart."""
-    return obj, obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
-
-
-def _counts(obj: Obj) -> tuple[Any, ...]:
-    """Return what else tells them apart."""
-    fields = obj["metadata"].get("managedFields")
-    status = obj.get("status")
-    return (
-        obj.get("kind"),
-        len(fields) if fields else 0,
-        str(obj.get("reason")),
-        str(status.get("phase") if status else None),
-    )
-
-
-def _members(batch: Batch) -> list[Member]:
-    """Return the objects that may be like others; equal families are one, for they are large.
-
-    Most objects have their fields in the order of others: those are looked up by it.
-    """
-    known: dict[Family, Family] = {}
-    in_order: dict[tuple[Any, ...], Family] = {}
-    found = []
-    for n, (resource, obj) in enumerate(batch):
-        if resource in REPEATED:
-            place = (*_counts(obj), *map(tuple, _structs(obj)))
-            wide = in_order.get(place)
-            if wide is None:
-                wide = wide_family(obj)
-                wide = in_order[place] = known.setdefault(wide, wide)
-            close = (controller_uid(obj), id(wide))
-            both = known.get(close)
-            if both is None:
-                both = known[close] = (close[0], wide)
-            found.append(Member(n, obj, both, wide))
-    return found
-
-
-def _enlist(families: Families, name: str, template: Template) -> None:
-    is_wide = "ownerReferences" in template.places.get("metadata", {})
-    wide = wide_family(template.example)
-    families.setdefault(wide, [])  # also that it is known is known
-    families.setdefault(wide if is_wide else (controller_uid(template.example), wide), []).append((name, template))
-
-
-def _derived(objects: Sequence[Obj], known: Template | None) -> Template | None:
+def _derived(objects: Sequence[Obj | Filled], known: Template | None) -> Template | None:
     """Return a template that fits objects, a wider one than the one known; None when it gains nothing."""
-    samples = [*objects[:2], *objects[2 :: max(1, len(objects) // SAMPLES)]]
+    samples = [as_object(obj) for obj in (*objects[:2], *objects[2 :: max(1, len(objects) // SAMPLES)])]
     template = _widened(known, samples) if known is not None else None
     if template is None:
         places: Places = {}
@@ -362,7 +287,7 @@ def _derived(objects: Sequence[Obj], known: Template | None) -> Template | None:
             return None
         template = Template.of(example, places)
     found = template.read(samples[0])
-    if found is None or len(Encoder().encode(samples[0])) < GAIN * len(_value("", found)):
+    if found is None or len(Encoder().encode(samples[0])) < GAIN * len(written("", found)):
         return None
     return template
 
@@ -376,9 +301,3 @@ def _widened(known: Template, samples: Sequence[Obj]) -> Template | None:
 
 def _copied(places: Places) -> Places:
     return {step: _copied(below) for step, below in places.items()}
-
-
-def _value(name: str, values: Sequence[Any], written: Callable[[Any], str] = canonical) -> bytes:
-    """Write what an object has in the places of a template."""
-    texts = [encode_basestring(value) if type(value) is str else written(value) for value in values]
-    return f'["{name}",{",".join(texts)}]'.encode() if texts else f'["{name}"]'.encode()

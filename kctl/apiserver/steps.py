@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kctl.api.objects import Key, Obj
+
+if TYPE_CHECKING:
+    from kctl.apiserver.cohorts import Cohort
 
 
 class Event(NamedTuple):
@@ -23,6 +26,10 @@ class Event(NamedTuple):
     def read(self) -> Event:
         """Return the event with its objects."""
         return self
+
+    def field(self, name: str) -> Any:
+        """Return a field of the object."""
+        return self.object.get(name)
 
 
 class Unread:
@@ -52,6 +59,40 @@ class Unread:
         """Return the event with its objects."""
         return Event(self.type, self.resource, self.object, self.old)
 
+    def field(self, name: str) -> Any:
+        """Return a field of the object."""
+        return self.object.get(name)
+
+
+class Filled:
+    """A new object of a cohort: what stands in an :class:`Event`, made when it is asked for."""
+
+    __slots__ = ("cohort", "values")
+    type = "ADDED"
+    old: Obj | None = None
+
+    def __init__(self, cohort: Cohort, values: tuple[str, ...]) -> None:
+        self.cohort = cohort
+        self.values = values
+
+    @property
+    def resource(self) -> str:
+        """Return the resource of the object."""
+        return self.cohort.resource
+
+    @property
+    def object(self) -> Obj:
+        """Return the object."""
+        return self.cohort.make(self.values)
+
+    def read(self) -> Event:
+        """Return the event with its object."""
+        return Event(self.type, self.resource, self.object, None)
+
+    def field(self, name: str) -> Any:
+        """Return a field that is the same in all objects of the cohort."""
+        return self.cohort.field(name)
+
 
 Deliver = Callable[[Event], None]
 Given = Callable[[str], Mapping[Key, Obj]]
@@ -63,8 +104,12 @@ class Step(NamedTuple):
 
     revision: int
     key: Key
-    event: Event | Unread
+    event: Event | Unread | Filled
     created: int
+
+    def stored(self) -> Obj | Filled:
+        """Return what is to be stored."""
+        return self.event if isinstance(self.event, Filled) else self.event.object
 
 
 class Table:
@@ -115,3 +160,25 @@ def put_back(objects: MutableMapping[Key, Obj], step: Step) -> None:
         objects.pop(step.key, None)
     else:
         objects[step.key] = step.event.old
+
+
+def last_of_each(history: list[Step], mark: int) -> tuple[list[Step], dict[tuple[str, Key], Step]]:
+    """Return the last step of each key since a mark, in their order, and the first step of those that end."""
+    seen: dict[str, set[Key]] = {}
+    last: list[Step] = []
+    first: dict[tuple[str, Key], Step] = {}
+    for n in range(len(history) - 1, mark - 1, -1):
+        step = history[n]
+        resource = step.event.resource
+        keys = seen.get(resource)
+        if keys is None:
+            keys = seen[resource] = set()
+        if step.key not in keys:
+            keys.add(step.key)
+            last.append(step)
+            if step.event.type == "DELETED":
+                first[resource, step.key] = step
+        elif first and (resource, step.key) in first:
+            first[resource, step.key] = step
+    last.reverse()
+    return last, first

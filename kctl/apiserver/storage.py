@@ -24,17 +24,20 @@ from kctl.apiserver.packed import PACKED, PackedObjects
 from kctl.apiserver.steps import (
     Deliver,
     Event,
+    Filled,
     Given,
     Step,
     Subscription,
     Table,
     Unread,
+    last_of_each,
     place_of,
     put_back,
     store_key,
 )
 
 if TYPE_CHECKING:
+    from kctl.apiserver.cohorts import Cohort
     from kctl.apiserver.encoding import Codec, Encoded
     from kctl.store.api import KV, Change, Head, Store, Write
 
@@ -64,6 +67,11 @@ class Storage:
         self._codec: Codec | None = None
 
     # reading
+
+    @property
+    def is_frozen(self) -> bool:
+        """Say whether objects refuse to be changed (tests)."""
+        return self._frozen
 
     @property
     def is_forked(self) -> bool:
@@ -127,20 +135,20 @@ class Storage:
         self._deliver(event)
         return obj
 
-    def put_fresh(self, resource: str, key: Key, obj: Obj) -> Obj:
-        """Write a new object that nobody has seen yet: its metadata is completed in place."""
+    def put_filled(self, key: Key, cohort: Cohort, own: tuple[str, ...]) -> None:
+        """Write a new object that nobody has seen yet; its revision is the last of its own values."""
+        resource = cohort.resource
         table = self._tables.get(resource) or self._load(resource)
         revision = self.revision = self.revision + 1
-        obj["metadata"]["resourceVersion"] = str(revision)
-        if self._frozen:
-            obj = freeze(obj)
+        event = Filled(cohort, (*own, str(revision)))
         table.created[key] = revision
-        table.objects[key] = obj
-        event = Event("ADDED", resource, obj, None)
+        if isinstance(table.objects, PackedObjects):
+            table.objects.fill(key, event)
+        else:
+            table.objects[key] = event.object
         self._history.append(Step(revision, key, event, 0))
         for deliver in self._subscribers.get(resource, ()):
-            deliver(event)
-        return obj
+            deliver(cast("Event", event))  # which reads as one
 
     def put_changed(self, resource: str, key: Key, obj: Obj, old: Obj) -> Obj:
         """Write the new state of an object, which nobody has seen yet: its metadata is completed in place."""
@@ -352,24 +360,20 @@ class Storage:
         from kctl.apiserver.encoding import PLACE
         from kctl.store.api import Write
 
-        first: dict[tuple[str, Key], Step] = {}
-        last: dict[tuple[str, Key], Step] = {}
-        for step in self._history[self._mark :]:
-            place = (step.event.resource, step.key)
-            first.setdefault(place, step)
-            last[place] = step
-        steps = sorted(last.values(), key=lambda step: step.revision)
+        steps, first = last_of_each(self._history, self._mark)
         kept = [step for step in steps if step.event.type != "DELETED"]
-        encoded = self.codec.encode([(step.event.resource, step.event.object) for step in kept])
+        encoded = self.codec.encode([(step.event.resource, step.stored()) for step in kept])
         values = iter(encoded.values)
         writes: list[Write] = []
+        created = {resource: table.created for resource, table in self._tables.items()}
         for step in steps:
-            resource, key = place = step.event.resource, step.key
-            name = store_key(resource, key)
-            if step.event.type != "DELETED":
-                writes.append(Write(name, next(values), step.revision, self._tables[resource].created[key]))
-            elif first[place].event.type != "ADDED":
-                writes.append(Write(name, None, step.revision, first[place].created))
+            revision, key, event, _ = step
+            resource = event.resource
+            name = f"/{resource}/{key.namespace}/{key.name}"
+            if event.type != "DELETED":
+                writes.append(Write(name, next(values), revision, created[resource][key]))
+            elif first[resource, key].event.type != "ADDED":
+                writes.append(Write(name, None, revision, first[resource, key].created))
         for name, template in encoded.fresh.items():
             self.revision += 1
             writes.append(Write(PLACE + name, template.text, self.revision, self.revision))

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from kctl.apiserver.encoding import PLACE, REPEATED
+from kctl.apiserver.encoding import PLACE
+from kctl.apiserver.kin import REPEATED
 from kctl.store.api import Write
 from kctl.store.errors import Compacted, HeadMoved
 

@@ -14,9 +14,11 @@ from __future__ import annotations
 import json
 import marshal
 from collections.abc import Callable, Iterable, Sequence
+from json.encoder import encode_basestring
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from kctl.api.jsontext import canonical
 from kctl.api.objects import Obj
 
 Places = dict[Any, "Places"]
@@ -110,7 +112,7 @@ class Template:
         _open_floats(example, places)
         emptied = _emptied(example, places)
         paths = [list(path) for path in _paths(places)]
-        return cls(emptied, places, _dumps({"holes": paths, "object": emptied}).encode())
+        return cls(emptied, places, canonical({"holes": paths, "object": emptied}).encode())
 
     @classmethod
     def parse(cls, text: bytes) -> Template:
@@ -253,8 +255,13 @@ def is_same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and one == other and (type(one) is not float or repr(one) == repr(other))
 
 
-def _dumps(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+def written(name: str, values: Sequence[Any], text: Callable[[Any], str] = canonical) -> bytes:
+    """Return the stored value of an object of the template called ``name``: what it has in the places.
+
+    ``text`` writes what is no string.
+    """
+    texts = [encode_basestring(value) if type(value) is str else text(value) for value in values]
+    return f'["{name}",{",".join(texts)}]'.encode() if texts else f'["{name}"]'.encode()
 
 
 def _paths(places: Places, before: Path = ()) -> list[Path]:
@@ -342,6 +349,13 @@ def _spans(nodes: Sequence[Node]) -> list[Span | None]:
         holes = sum(len(node.holes) for node in nodes[n:behind])
         out.append(Span(behind, holes) if depths[n + 1] == SHARED_AT else None)
     return out
+
+
+def getter_of(steps: Sequence[Any]) -> Callable[[Any], tuple[Any, ...]]:
+    """Return what gets the values at steps, as a tuple however many they are."""
+    if len(steps) > 1:
+        return itemgetter(*steps)
+    return lambda part: tuple(part[step] for step in steps)
 
 
 def _getter(children: Sequence[tuple[Any, Any]]) -> Getter:

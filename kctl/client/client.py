@@ -7,10 +7,13 @@ raises :class:`kctl.api.errors.StatusError` with the server's own reason, code a
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from kctl.api.errors import StatusError
 from kctl.api.objects import Key, Obj
+
+if TYPE_CHECKING:
+    from kctl.api.recorded import Recorded
 
 Propagation = Literal["Background", "Foreground", "Orphan"]
 Warnings = list[str]
@@ -79,8 +82,8 @@ class Client(Protocol):
         """Create one object per metadata from one template, validated once; stops at the first error."""
         ...
 
-    def create_each(self, resource: str, objs: Sequence[Obj]) -> Sequence[Obj | StatusError]:
-        """Create the objects one by one and return each as stored, or why it was refused."""
+    def record(self, events: Sequence[Recorded]) -> Sequence[StatusError | None]:
+        """Create Events one by one, as components record them; return why each was refused, None for those made."""
         ...
 
     def update(self, resource: str, obj: Obj, *, subresource: str = "", dry_run: bool = False) -> Obj:

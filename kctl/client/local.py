@@ -18,12 +18,13 @@ from kctl.apiserver.server import ALLOW_ALL
 from kctl.client.client import Client, Listing, PatchType, Propagation, Warnings, Watch
 
 if TYPE_CHECKING:
+    from kctl.api.recorded import Recorded
     from kctl.apiserver.alike_statuses import Statuses
     from kctl.apiserver.server import APIServer
 
 
-def _place(obj: Obj) -> tuple[str, str]:
-    return obj.get("apiVersion", ""), obj["metadata"].get("namespace") or ""
+def _namespace(event: Recorded) -> str:
+    return event[0].namespace
 
 
 class LocalClient:
@@ -88,19 +89,14 @@ class LocalClient:
 
     def find_many(self, resource: str, keys: Sequence[Key]) -> Sequence[Obj | None]:
         """Return the objects with these keys, None in the place of one that is not there."""
-        from kctl.apiserver import read
-
-        kind = self._kind(resource)
-        allowed: dict[str, bool] = {}
-        found: list[Obj | None] = []
-        for namespace, name in keys:
-            is_allowed = allowed.get(namespace)
-            if is_allowed is None:
-                is_allowed = allowed[namespace] = self._may(self._request("get", kind, namespace, ""))
-            if not is_allowed:
-                self._server.authorize(self._request("get", kind, namespace, name))
-            found.append(read.find(self._server, kind, namespace if kind.namespaced else "", name))
-        return found
+        server, kind = self._server, self._kind(resource)
+        for namespace in {key.namespace for key in keys}:
+            if not self._may(self._request("get", kind, namespace, "")):
+                for key in keys:
+                    server.authorize(self._request("get", kind, *key))
+        get = server.storage.objects(server.stored_as(kind.resource)).get
+        found = map(get, keys if kind.namespaced else [Key("", key.name) for key in keys])
+        return [None if obj is None else server.in_version(kind, obj) for obj in found]
 
     def _may(self, request: Request) -> bool:
         """Say whether the user may ask for this, whatever the name: then it need not be asked for every name."""
@@ -148,35 +144,15 @@ class LocalClient:
         self._server.authorize(request)
         return batch.create_many(self._server, request, template, metadata)
 
-    def create_each(self, resource: str, objs: Sequence[Obj]) -> Sequence[Obj | StatusError]:
-        """Create the objects one by one and return each as stored, or why it was refused."""
+    def record(self, events: Sequence[Recorded]) -> Sequence[StatusError | None]:
+        """Create Events one by one, as components record them; return why each was refused, None for those made."""
         from kctl.apiserver import batch
 
-        if resource == "events" and len(objs) > 1:
-            return self._create_events(objs)
-        requests: dict[tuple[str, str], Request] = {}
-        out: list[Obj | StatusError] = []
-        for obj in objs:
-            place = (obj.get("apiVersion", ""), obj["metadata"].get("namespace") or "")
-            request = requests.get(place)
-            try:
-                if request is None:
-                    request = self._request("create", self._kind(resource, place[0]), place[1], "")
-                    self._server.authorize(request)
-                    requests[place] = request
-                out.append(batch.create_one(self._server, request, obj))
-            except StatusError as error:
-                out.append(error)
-        return out
-
-    def _create_events(self, objs: Sequence[Obj]) -> Sequence[Obj | StatusError]:
-        """Create Events: those in a row that are of one namespace together."""
-        from kctl.apiserver import batch
-
-        out: list[Obj | StatusError] = []
-        for (version, namespace), found in groupby(objs, _place):
+        kind = self._kind("events", "v1")
+        out: list[StatusError | None] = []
+        for namespace, found in groupby(events, _namespace):
             run = list(found)
-            request = self._request("create", self._kind("events", version), namespace, "")
+            request = self._request("create", kind, namespace, "")
             try:
                 self._server.authorize(request)
                 out += batch.create_events(self._server, request, run)

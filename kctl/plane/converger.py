@@ -92,8 +92,8 @@ class Converger:
 
     def _warn(self, event: Event) -> None:
         """Take a Warning down: no loop follows Events, so no cache does."""
-        if event.type != "DELETED" and event.object.get("type") == "Warning":
-            self._observe(cast("WatchEvent", event))
+        if event.type != "DELETED" and event.field("type") == "Warning":
+            self._observe(cast("WatchEvent", event.read()))
 
     def drop(self) -> None:
         """Forget caches and queues: what they knew may no longer be so."""

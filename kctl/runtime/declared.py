@@ -14,6 +14,7 @@ from kctl.api.errors import StatusError
 from kctl.api.objects import Key, Obj
 
 if TYPE_CHECKING:
+    from kctl.api.recorded import Recorded
     from kctl.client.client import Client
 
 EVERYTHING = "*"
@@ -54,10 +55,10 @@ class _Declared:
         self._check(resource)
         return self._client.create_many(resource, template, metadata)
 
-    def create_each(self, resource: str, objs: Sequence[Obj]) -> Sequence[Obj | StatusError]:
-        """Create objects of a declared kind."""
-        self._check(resource)
-        return self._client.create_each(resource, objs)
+    def record(self, events: Sequence[Recorded]) -> Sequence[StatusError | None]:
+        """Record Events, when they are declared."""
+        self._check("events")
+        return self._client.record(events)
 
     def update(self, resource: str, obj: Obj, **more: Any) -> Obj:
         """Replace an object of a declared kind, or its declared subresource."""

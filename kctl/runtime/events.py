@@ -16,14 +16,18 @@ in the older form all the same. An Event that cannot be written never fails the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from itertools import takewhile
+from typing import NamedTuple
 
+from kctl.api import recorded
 from kctl.api.clock import parse_time, rfc3339
 from kctl.api.errors import StatusError
 from kctl.api.objects import Key, Obj
+from kctl.api.recorded import Form, Own
 from kctl.client.client import Client
 from kctl.runtime.actions import Emit
 
@@ -40,19 +44,41 @@ MAX_NOTE = 1024
 """The newer recorder cuts a longer message to this many characters, the last four being " ..."."""
 
 
+class Seen(NamedTuple):
+    """What is looked at of an Event that is there."""
+
+    type: str
+    reason: str
+    message: str
+    field_path: str
+    times: int
+    first: str
+    last: str
+
+    @classmethod
+    def of(cls, event: Obj) -> Seen:
+        """Return what an Event says."""
+        get = event.get
+        path = event["involvedObject"].get("fieldPath", "")
+        first, last = get("firstTimestamp") or "", get("lastTimestamp") or ""
+        return cls(get("type", ""), get("reason", ""), get("message", ""), path, get("count", 1), first, last)
+
+
 class Recorder:
     """Records the events of one component at one instant; what it has read it reads once."""
 
     def __init__(self, client: Client, *, now: float, component: str) -> None:
         self._client = client
         self._now = now
+        self._at = rfc3339(now)
         self._component = component
-        self._known: dict[Key, list[Obj]] = {}
+        self._known: dict[Key, list[Seen]] = {}
         self._free: dict[Key, int] = {}
-        """The first number that no Event had when they were read."""
+        """The last number up from which no Event had one when they were read."""
         self._silenced: set[Key] = set()
         self._bases: dict[tuple[str | None, ...], Key] = {}
-        self._new: list[tuple[Key, Emit, Obj]] = []
+        self._forms: dict[tuple[str | None, ...], Form] = {}
+        self._new: list[tuple[Key, Emit, recorded.Recorded]] = []
         """Events that are yet to be written, each with its base and what asked for it."""
 
     def record(self, event: Emit) -> None:
@@ -63,7 +89,7 @@ class Recorder:
         """Record events in their order; new ones are written together."""
         based = [(base, event) for event in events if (base := self._base(event)) not in self._silenced]
         with suppress(StatusError):  # as upstream: events are best effort (a terminating namespace takes none)
-            self._read(dict.fromkeys(base for base, _ in based))
+            self._read(Counter(base for base, _ in based))
             for base, event in based:
                 self._record(base, event)
             self._flush()
@@ -77,11 +103,15 @@ class Recorder:
             base = self._bases[identity] = name_base(event, self._component)
         return base
 
-    def _read(self, bases: Iterable[Key]) -> None:
-        """Read the Events of this source about objects, in the order they were first recorded."""
+    def _read(self, bases: Mapping[Key, int]) -> None:
+        """Read the Events of this source about objects, in the order they were first recorded.
+
+        Of each object is known how many may be added: their names are looked at, too.
+        """
         known = self._known
         asked = [base for base in bases if base not in known]
         known.update((base, []) for base in asked)
+        several = [base for base in asked if bases[base] > 1]
         most = 1
         while asked:
             keys = [_numbered(base, len(known[base]) + n) for base in asked for n in range(most)]
@@ -93,40 +123,62 @@ class Recorder:
                 raise
             more = []
             for at, base in enumerate(asked):
-                there = [seen for seen in takewhile(bool, found[at * most : (at + 1) * most]) if seen]
+                there = [Seen.of(seen) for seen in takewhile(bool, found[at * most : (at + 1) * most]) if seen]
                 known[base] += there
                 if len(there) == most:
                     more.append(base)
                 else:
                     self._free[base] = len(known[base])
             asked, most = more, most * 2  # who has some has many: few requests find them all
+        self._look_ahead(several, bases)
+
+    def _look_ahead(self, several: Sequence[Key], bases: Mapping[Key, int]) -> None:
+        """See how many numbers behind the first free one are free as well."""
+        free = self._free
+        places = [(base, free[base] + n) for base in several for n in range(1, bases[base])]
+        if places:
+            found = self._client.find_many("events", [_numbered(base, number) for base, number in places])
+            for (base, number), seen in zip(places, found, strict=True):
+                if seen is None and free[base] == number - 1:
+                    free[base] = number
 
     def _record(self, base: Key, event: Emit) -> None:
         if base in self._silenced:
             return
-        if base not in self._known:
-            self._read((base,))
-        known = self._known[base]
-        if len(known) and not event.action and not may_send(known, self._now):
+        known = self._known.get(base)
+        if known is None:
+            self._read({base: 1})
+            known = self._known[base]
+        if known and not event.action and not may_send(known, self._now):
             self._silenced.add(base)
             return
         message = event.message
         if event.action and len(message) > MAX_NOTE:
             message = message[: MAX_NOTE - 4] + " ..."
-        number, message = correlate(known, event, message, self._now)
+        number = 0
+        if known:
+            number, message = correlate(known, event, message, self._now)
         if number < len(known):
             if not event.once:
                 self._count(base, number, message)
             return
-        key = _numbered(base, number)
-        if self._free[base] < number and self._client.find_many("events", (key,))[0] is not None:
+        if self._free[base] < number and self._client.find_many("events", (_numbered(base, number),))[0] is not None:
             self._flush()  # somebody has deleted an Event before this one: those behind it are found now
             self._known.pop(base, None)
             self._record(base, event)
             return
-        made = event_object(event, key.name, message, now=self._now, component=self._component)
-        known.append(made)
-        self._new.append((base, event, made))
+        known.append(Seen(event.type, event.reason, message, event.field_path, 1, self._at, self._at))
+        self._new.append((base, event, self._recorded(event, f"{base.name}{number:04x}", message)))
+
+    def _recorded(self, event: Emit, name: str, message: str) -> recorded.Recorded:
+        """Return the Event to be created; those alike have the very same form."""
+        about = event.regarding
+        meta = about["metadata"]
+        key = (about["kind"], about["apiVersion"], meta.get("namespace"), event.reason, event.type, event.action)
+        form = self._forms.get(key)
+        if form is None:
+            form = self._forms[key] = form_of(event, at=self._at, component=self._component)
+        return form, own_of(event, name, message)
 
     def _count(self, base: Key, number: int, message: str) -> None:
         """Count an event in an Event that is there."""
@@ -135,11 +187,11 @@ class Recorder:
         if number >= len(known):
             return  # what was to be counted in could not be written
         seen = known[number]
-        change = {"count": seen.get("count", 1) + 1, "lastTimestamp": rfc3339(self._now)}
-        if message != seen.get("message"):
+        change = {"count": seen.times + 1, "lastTimestamp": self._at}
+        if message != seen.message:
             change["message"] = message
         with suppress(StatusError):
-            self._known[base][number] = self._client.patch("events", _numbered(base, number), change)
+            self._known[base][number] = Seen.of(self._client.patch("events", _numbered(base, number), change))
 
     def _flush(self, *, is_first: bool = True) -> None:
         """Write the new Events; one whose name was taken is recorded anew, once, on what is there.
@@ -149,57 +201,57 @@ class Recorder:
         new, self._new = self._new, []
         if not new:
             return
-        outcomes = self._client.create_each("events", [made for _, _, made in new])
-        refused = [(one, error) for one, error in zip(new, outcomes, strict=True) if isinstance(error, StatusError)]
+        outcomes = self._client.record([made for _, _, made in new])
+        refused = [(one, error) for one, error in zip(new, outcomes, strict=True) if error is not None]
         for (base, _, _), _ in refused:
             self._known.pop(base, None)
         taken = [one for one, error in refused if error.reason == "AlreadyExists"]
         if taken and is_first:
-            self._read(dict.fromkeys(base for base, _, _ in taken))
+            self._read(Counter(base for base, _, _ in taken))
             for base, event, _ in taken:
                 self._record(base, event)
             self._flush(is_first=False)
 
 
-def correlate(known: list[Obj], event: Emit, message: str, now: float) -> tuple[int, str]:
+def correlate(known: Sequence[Seen], event: Emit, message: str, now: float) -> tuple[int, str]:
     """Return the number of the Event to write and its message; a number beyond ``known`` is a new one.
 
     As EventAggregate, where of ten messages one at random is forgotten again: here the newest.
     """
     type_, reason = event.type, event.reason
-    alike = [n for n, seen in enumerate(known) if seen.get("reason") == reason and seen.get("type") == type_]
+    alike = [n for n, seen in enumerate(known) if seen.reason == reason and seen.type == type_]
     if not alike:
         return len(known), message
     current = set() if event.action else messages_since_pause([known[n] for n in alike], now)
     if message not in current and len(current) >= SIMILAR - 1:
-        combined = (n for n in alike if known[n].get("message", "").startswith(COMBINED))
+        combined = (n for n in alike if known[n].message.startswith(COMBINED))
         return next(combined, len(known)), COMBINED + message
     for n in alike:
-        if known[n].get("message") == message and known[n]["involvedObject"].get("fieldPath", "") == event.field_path:
+        if known[n].message == message and known[n].field_path == event.field_path:
             return n, message
     return len(known), message
 
 
-def messages_since_pause(events: list[Obj], now: float) -> set[str]:
+def messages_since_pause(events: Sequence[Seen], now: float) -> set[str]:
     """Return the messages, not the combined ones, since the last pause longer than the interval."""
     since = now - INTERVAL
-    latest = sorted(((_time(event, "lastTimestamp"), event) for event in events), key=lambda pair: -pair[0])
+    latest = sorted(((_time(event.last), event) for event in events), key=lambda pair: -pair[0])
     current = set()
     for at, event in latest:
         if at < since:
             break
-        since = min(since, _time(event, "firstTimestamp") - INTERVAL)
-        if not event["message"].startswith(COMBINED):
-            current.add(event["message"])
+        since = min(since, _time(event.first) - INTERVAL)
+        if not event.message.startswith(COMBINED):
+            current.add(event.message)
     return current
 
 
-def may_send(known: list[Obj], now: float) -> bool:
+def may_send(known: Sequence[Seen], now: float) -> bool:
     """Say whether the source may write about the object once more, as EventSourceObjectSpamFilter.
 
     When each of an Event's repeats came is not recorded: they are taken to be evenly spread.
     """
-    if sum(event.get("count", 1) for event in known) < BURST:
+    if sum([event.times for event in known]) < BURST:
         return True
     sent = sorted(at for event in known for at in _moments(event))
     left, last = float(BURST), sent[0]
@@ -209,14 +261,14 @@ def may_send(known: list[Obj], now: float) -> bool:
     return min(float(BURST), left + (now - last) / REFILL) >= 1
 
 
-def _moments(event: Obj) -> list[float]:
-    count = event.get("count", 1)
-    first, last = _time(event, "firstTimestamp"), _time(event, "lastTimestamp")
+def _moments(event: Seen) -> list[float]:
+    count = event.times
+    first, last = _time(event.first), _time(event.last)
     return [first + (last - first) * n / max(count - 1, 1) for n in range(count)]
 
 
-def _time(event: Obj, field: str) -> float:
-    return parse_time(event[field]) if event.get(field) else 0.0
+def _time(text: str) -> float:
+    return parse_time(text) if text else 0.0
 
 
 def name_base(event: Emit, component: str) -> Key:
@@ -232,32 +284,18 @@ def _numbered(base: Key, number: int) -> Key:
     return Key(base.namespace, f"{base.name}{number:04x}")
 
 
-def event_object(event: Emit, name: str, message: str, *, now: float, component: str) -> Obj:
-    """Return the v1 Event as the recorder first writes it."""
+def form_of(event: Emit, *, at: str, component: str) -> Form:
+    """Return what the event has in common with others of the component."""
     about = event.regarding
-    meta = about["metadata"]
-    involved = {
-        "kind": about["kind"],
-        "namespace": meta.get("namespace"),
-        "name": meta["name"],
-        "uid": meta.get("uid"),
-        "apiVersion": about["apiVersion"],
-        "resourceVersion": meta.get("resourceVersion"),
-        "fieldPath": event.field_path,
-    }
-    return {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"name": name, "namespace": meta.get("namespace") or "default"},
-        "involvedObject": {name: value for name, value in involved.items() if value},
-        "reason": event.reason,
-        "message": message,
-        "source": {"component": component, **({"host": event.host} if event.host else {})},
-        "firstTimestamp": rfc3339(now),
-        "lastTimestamp": rfc3339(now),
-        "count": 1,
-        "type": event.type,
-        **({"action": event.action} if event.action else {}),
-        "reportingComponent": component,
-        "reportingInstance": event.host,
-    }
+    namespace = about["metadata"].get("namespace") or ""
+    place = (namespace or "default", about["kind"], about["apiVersion"], namespace)
+    return Form(*place, event.reason, event.type, event.action, component, at)
+
+
+def own_of(event: Emit, name: str, message: str) -> Own:
+    """Return what the event has of its own."""
+    meta = event.regarding["metadata"]
+    get = meta.get
+    return Own(
+        name, meta["name"], get("uid") or "", get("resourceVersion") or "", event.field_path, message, event.host
+    )

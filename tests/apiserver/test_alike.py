@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kctl.api import likeness
-from kctl.api.clock import FixedClock
+from kctl.api import likeness, recorded
+from kctl.api.clock import FixedClock, rfc3339
 from kctl.api.errors import StatusError
 from kctl.api.objects import Key, Obj, evolve
 from kctl.apiserver import alike
@@ -19,7 +19,7 @@ from kctl.apiserver.request import Request
 from kctl.apiserver.server import APIServer
 from kctl.client.local import LocalClient
 from kctl.runtime.actions import Emit
-from kctl.runtime.events import event_object
+from kctl.runtime.events import form_of, own_of
 from kctl.store.memory import MemoryStore
 
 
@@ -71,7 +71,7 @@ def write(client: LocalClient, pod: Obj, status: Obj) -> Obj:
 def event(pod: Obj, message: str, reason: str = "Started", now: float = 0.0) -> Obj:
     emit = Emit(pod, "Normal", reason, message, field_path="spec.containers{main}", host="node-1")
     name = f"{pod['metadata']['name']}.{reason.lower()}"
-    return event_object(emit, name, message, now=now, component="kubelet")
+    return recorded.event(form_of(emit, at=rfc3339(now), component="kubelet"), own_of(emit, name, message))
 
 
 @given(st.lists(st.tuples(st.sampled_from(["a", "b", "1", ""]), st.sampled_from(["Started", "Pulled"])), max_size=12))
@@ -106,18 +106,21 @@ def test_events_of_different_moments_are_the_same_with_and_without_models(
     outcomes = []
     for models in (True, False):
         server, client = cluster(models=models)
-        found: list[Any] = []
         for n, (reason, passed, form) in enumerate(wanted):
             server.clock.set(server.clock.now() + passed)  # type: ignore[attr-defined]
-            bodies = []
+            at = {"old": "2025-01-01T00:00:00Z", "odd": "2025-01-01T00:00:00+01:00"}
+            events = []
             for k in range(3):
                 pod = {"metadata": {"name": f"p{n}-{k}", "namespace": "default", "uid": f"{n}-{k}"}}
-                body = event({"apiVersion": "v1", "kind": "Pod", **pod}, f"m{k}", reason, server.clock.now())
-                if form:
-                    body["firstTimestamp"] = "2025-01-01T00:00:00Z" if form == "old" else "2025-01-01T00:00:00+01:00"
-                bodies.append(body)
-            found += client.create_each("events", bodies) if together else [client.create("events", b) for b in bodies]
-        outcomes.append(json.dumps([found, client.list("events").items], sort_keys=True, default=str))
+                emit = Emit({"apiVersion": "v1", "kind": "Pod", **pod}, "Normal", reason, f"m{k}", host="node-1")
+                told = form_of(emit, at=at.get(form, rfc3339(server.clock.now())), component="kubelet")
+                events.append((told, own_of(emit, f"p{n}-{k}.{reason.lower()}", f"m{k}")))
+            if together:
+                assert set(client.record(events)) == {None}
+            else:
+                for one in events:
+                    client.create("events", recorded.event(*one))
+        outcomes.append(json.dumps(client.list("events").items, sort_keys=True))
     assert outcomes[0] == outcomes[1]
 
 
@@ -315,51 +318,6 @@ def test_policies_are_asked_about_each_object() -> None:
     with pytest.raises(StatusError, match="ValidatingAdmissionPolicy"):
         client.create_many("pods", template, [{"namespace": "default", "name": f"web-{n}"} for n in (6, 7)])
     write(client, made[1], running(1))
-
-
-def odd_events() -> st.SearchStrategy[list[Obj]]:
-    """Return bodies of Events of few forms, some of them not as a recorder writes them."""
-    text = st.sampled_from(["a", "b", "", "x/y", "."])
-    about = st.fixed_dictionaries(
-        {"kind": st.just("Pod"), "namespace": st.just("default"), "name": text, "uid": st.sampled_from(["u1", "u2"])},
-        optional={"fieldPath": st.sampled_from(["spec.a", "spec.b", 1]), "apiVersion": st.just("v1")},
-    )
-    return st.lists(
-        st.fixed_dictionaries(
-            {
-                "apiVersion": st.just("v1"),
-                "kind": st.just("Event"),
-                "metadata": st.builds(
-                    lambda name: {"name": name, "namespace": "default"}, st.sampled_from("abcdefgh") | text
-                ),
-                "involvedObject": about,
-                "reason": st.sampled_from(["Pulled", "Killing"]),
-                "message": st.sampled_from(["one", "two", ""]),
-                "source": st.sampled_from([{"component": "kubelet", "host": "n1"}, {"component": "kubelet"}, {}]),
-                "firstTimestamp": st.just("2026-01-01T00:00:00Z"),
-                "lastTimestamp": st.just("2026-01-01T00:00:00Z"),
-                "count": st.sampled_from([1, 1, True, 2]),
-                "type": st.sampled_from(["Normal", "Normal", "Odd"]),
-                "reportingComponent": st.just("kubelet"),
-                "reportingInstance": st.sampled_from(["n1", ""]),
-            }
-        ),
-        min_size=2,
-        max_size=12,
-    )
-
-
-@settings(max_examples=60, deadline=None)
-@given(odd_events())
-def test_events_created_together_are_what_each_would_have_become(bodies: list[Obj]) -> None:
-    outcomes = []
-    for models in (True, False):
-        server, client = cluster(models=models)
-        found = client.create_each("events", bodies)
-        said = [one.message if isinstance(one, StatusError) else one for one in found]
-        listed = client.list("events").items
-        outcomes.append((json.dumps([said, listed], sort_keys=True), server.revision))
-    assert outcomes[0] == outcomes[1]
 
 
 def timed(n: int, at: int, *, since: int) -> Obj:

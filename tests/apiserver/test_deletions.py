@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kctl.api import recorded
 from kctl.api.clock import FixedClock
 from kctl.api.errors import StatusError
 from kctl.api.objects import Key, Obj
+from kctl.api.recorded import Form, Own
 from kctl.apiserver.encoding import Codec
 from kctl.apiserver.server import APIServer
 from kctl.client.client import Client
@@ -232,25 +234,23 @@ def test_a_dying_namespace_refuses_events_together_as_it_does_alone(sorts: list[
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "doomed"}}
     client.create("namespaces", namespace)
     client.delete("namespaces", Key("", "doomed"))
-    bodies = []
-    for n, sort in enumerate(sorts):
-        place = "default" if sort == "elsewhere" else "doomed"
-        about = {"kind": "Pod", "namespace": place, "name": f"p-{n}", "uid": f"u-{n}"}
-        body: Obj = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": f"e-{n}", "namespace": place}}
-        body |= {"involvedObject": about, "reason": "R", "message": f"m {n}", "type": "Normal"}
-        if sort == "other reason":
-            body["reason"] = "Another"
-        elif sort == "malformed":
-            body["message"] = {"not": "a string"}
-        elif sort == "no name":
-            body["metadata"]["name"] = ""
-        bodies.append(body)
-    found = client.create_each("events", bodies) if bodies else []
-    taken = [one for one in found if not isinstance(one, StatusError)]
-    for obj in taken:
-        client.delete("events", Key(obj["metadata"]["namespace"], obj["metadata"]["name"]))
-    for body, one in zip(bodies, found, strict=True):
-        if isinstance(one, StatusError):
+    form = Form("doomed", "Pod", "v1", "doomed", "R", "Normal", "", "me", "2026-01-01T00:00:00Z")
+    forms = {
+        "other reason": form._replace(reason="Another"),
+        "malformed": form._replace(type="Odd"),
+        "elsewhere": form._replace(namespace="default", about_namespace="default"),
+    }
+    events = [
+        (forms.get(sort, form), Own("" if sort == "no name" else f"e-{n}", f"p-{n}", f"u-{n}", "1", "", f"m {n}", ""))
+        for n, sort in enumerate(sorts)
+    ]
+    found = client.record(events)
+    for (at, own), one in zip(events, found, strict=True):
+        if one is None:
+            client.delete("events", Key(at.namespace, own.name))
+    for event, one in zip(events, found, strict=True):
+        body = recorded.event(*event)
+        if one is not None:
             with pytest.raises(StatusError) as alone:
                 client.create("events", body)
             assert alone.value.status() == one.status()
