@@ -59,7 +59,7 @@ def _address(value: Obj, at: str, out: Errors) -> None:
     out += found
     if value.get("nodeName") is not None:
         formatted(formats.dns_subdomain, value["nodeName"], f"{at}.nodeName", out)
-    if formats.parse_ip(address) is None:
+    if not formats.is_ip(address):
         out.append(errors.invalid(f"{at}.ip", address, "must be a valid IP address"))
     else:
         services.reachable(address, f"{at}.ip", out)

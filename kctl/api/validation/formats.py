@@ -279,10 +279,8 @@ PLAIN_IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 
 
 def ip(value: str) -> list[str]:
-    """Check an IPv4 or IPv6 address; the usual form of the former at a glance."""
-    if PLAIN_IPV4.fullmatch(value):
-        return []
-    return [] if parse_ip(value) is not None else ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]
+    """Check an IPv4 or IPv6 address."""
+    return [] if is_ip(value) else ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]
 
 
 def canonical_ip(value: str) -> list[str]:
@@ -312,6 +310,11 @@ def _plain(value: str) -> str:
     if ":" in value:
         return value
     return ".".join(part.lstrip("0") or "0" if part.isascii() and part.isdigit() else part for part in value.split("."))
+
+
+def is_ip(value: str) -> bool:
+    """Say whether the text is an address; the usual form is seen at a glance."""
+    return PLAIN_IPV4.fullmatch(value) is not None or parse_ip(value) is not None
 
 
 @lru_cache(maxsize=16384)

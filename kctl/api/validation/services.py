@@ -176,9 +176,20 @@ def reachable(value: str, at: str, out: Errors) -> None:
         out.append(errors.invalid(at, value, text))
 
 
-@lru_cache(maxsize=16384)
 def _unreachable(value: str) -> tuple[str, ...]:
-    """Return why others cannot send to an address; endpoints are judged again whenever one of them changes."""
+    """Return why others cannot send to an address, as ValidateNonSpecialIP; most begin with a number like no such."""
+    first = value.partition(".")[0]
+    if ":" not in value and first.isdigit() and int(first) not in SPECIAL:
+        return ()
+    return _special(value)
+
+
+SPECIAL = (0, 127, 169, 224)
+"""With what IPv4 addresses begin that others cannot send to."""
+
+
+@lru_cache(maxsize=4096)
+def _special(value: str) -> tuple[str, ...]:
     from ipaddress import ip_network
 
     address = formats.parse_ip(value)
