@@ -83,7 +83,9 @@ class Cluster:
         self.spread_counts: dict[tuple[str, str], dict[str, tuple[int, int]]] = {}
         """By namespace and selector: matching pods per node, with the node's generation they hold for."""
         self.epoch = 0
-        """Grows whenever a node comes, goes or changes; pods do not move it."""
+        """Grows whenever a node comes, goes or changes in more than taints; pods do not move it."""
+        self.retainted = Journal()
+        """Nodes of which nothing changed but the taints, with those they had; that does not move the epoch."""
         self.version = 0
         """Grows with every change."""
         self.dirty = Journal()
@@ -115,6 +117,10 @@ class Cluster:
             info.node = node
             info.generation += 1
             return
+        if info.node is not None and is_same(_tainted_as(info.node, node), node):
+            self.retainted.lines.append((info, info.hard_taints, info.soft_taints))
+            info.set_node(node)
+            return
         self._forget_images(info)
         info.set_node(node)
         self._note_images(info)
@@ -137,6 +143,11 @@ class Cluster:
         """Say that places in scheduling order are no longer what they were."""
         self.epoch += 1
         self.kinds.unwatch_all()
+
+    @property
+    def nodes_version(self) -> int:
+        """Return what grows whenever a node comes, goes or changes, in its taints too."""
+        return self.epoch + self.retainted.end
 
     def node(self, name: str) -> NodeInfo | None:
         """Return an existing node."""
@@ -295,6 +306,7 @@ class Cluster:
     def _trim(self) -> None:
         self.journal.trim()
         self.dirty.trim()
+        self.retainted.trim()
 
     def _info(self, name: str) -> NodeInfo:
         info = self.nodes.get(name)
@@ -354,6 +366,11 @@ def started(pod: Obj) -> str | None:
 def is_same(old: Obj, new: Obj) -> bool:
     """Say whether nothing of a node has changed that a decision may depend on."""
     return all(of(old) == of(new) for of in (_described, _specified, _reported))
+
+
+def _tainted_as(node: Obj, other: Obj) -> Obj:
+    """Return a node with the taints of another."""
+    return {**node, "spec": {**(node.get("spec") or {}), "taints": (other.get("spec") or {}).get("taints")}}
 
 
 def _described(node: Obj) -> tuple[Any, ...]:

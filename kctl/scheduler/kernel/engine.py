@@ -179,7 +179,7 @@ class Kernel:
 
     def placed(self, cluster: Cluster, pod: PodInfo, node: str, obj: Obj, at: int) -> Placed:
         """Return the record of a decision made when the journal ended at ``at``."""
-        return Placed(pod, node, obj, at, self._nominated, cluster, self._framework, cluster.epoch)
+        return Placed(pod, node, obj, at, self._nominated, cluster, self._framework, cluster.nodes_version)
 
     def counters(self, cluster: Cluster) -> list[Counter]:
         """Return the counters in use, for tests."""
@@ -203,6 +203,7 @@ class Kernel:
             or landscape.epoch != cluster.epoch
             or self._cluster is not cluster
             or self._namespaces != namespaces
+            or not landscape.stands(cluster)
         ):
             self._forget(cluster)
             landscape = self._landscape = Landscape(cluster, self._recipe)

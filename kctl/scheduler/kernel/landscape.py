@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from kctl.scheduler.cluster import Cluster
 from kctl.scheduler.extension import SKIP, Cycle, No, Skip
 from kctl.scheduler.kernel.recipe import NodeScore, Recipe, shape_of
+from kctl.scheduler.match import untolerated
 from kctl.scheduler.nodeinfo import NodeInfo
 from kctl.scheduler.podinfo import PodInfo
 from kctl.scheduler.shape import TAINTS
@@ -51,6 +52,7 @@ class Landscape:
 
     def __init__(self, cluster: Cluster, recipe: Recipe) -> None:
         self.epoch = cluster.epoch
+        self._retainted = cluster.retainted.end
         self.recipe = recipe
         self.nodes: Sequence[NodeInfo] = cluster.order()
         self.place_of = {node.name: node.place for node in self.nodes}
@@ -61,6 +63,24 @@ class Landscape:
         """Groups as arrays, kept for who works with arrays."""
         self._tainted: tuple[list[int], list[NodeInfo]] | None = None
         self.is_plain = not any(n.hard_taints or n.soft_taints or n.unschedulable for n in self.nodes)
+
+    def stands(self, cluster: Cluster) -> bool:
+        """Say whether what was found holds although nodes have other taints now; no pod known sees a difference."""
+        changed = cluster.retainted.since(self._retainted)
+        if changed == []:
+            return True
+        self._retainted = cluster.retainted.end
+        if changed is None:
+            return False
+        known = [json.loads(look)[0] or () for look in self._statics]
+        for node, hard, soft in changed:
+            if soft != node.soft_taints:
+                return False
+            if any(untolerated(hard, some) != untolerated(node.hard_taints, some) for some in known):
+                return False
+        self._tainted = None
+        self.is_plain = self.is_plain and not any(node.hard_taints for node, _, _ in changed)
+        return True
 
     def topology(self, key: str) -> Topology:
         """Return the nodes' values of a label."""

@@ -37,7 +37,7 @@ class Placed(NamedTuple):
 def rewound(cluster: Cluster, at: int, epoch: int, nominated: dict[str, dict[Key, PodInfo]]) -> Cluster | None:
     """Return the cluster of then; None when nodes have changed since, or the journal does not reach back."""
     lines = cluster.journal.since(at)
-    if lines is None or cluster.epoch != epoch:
+    if lines is None or cluster.nodes_version != epoch:
         return None
     past = Cluster(cluster.caches)
     past.images = cluster.images
