@@ -25,6 +25,7 @@ PLUGINS = {
     "NamespaceLifecycle": "namespace_lifecycle",
     "LimitRanger": "limit_ranger",
     "ServiceAccount": "service_account",
+    "NodeRestriction": "node_restriction",
     "TaintNodesByCondition": "taint_nodes_by_condition",
     "PodSecurity": "pod_security",
     "Priority": "priority",
@@ -41,11 +42,13 @@ PLUGINS = {
     "ValidatingAdmissionWebhook": "validating_admission_webhook",
     "ResourceQuota": "resource_quota",
 }
-"""Name and module of each plugin, in the order they run; all are on by default."""
+"""Name and module of each plugin, in the order they run."""
+OFF = frozenset({"NodeRestriction"})
+"""The plugins that are on only when they are asked for."""
 
 REINVOKING = "mutating_admission_policy"
 """The plugin whose changes the others look at again."""
-OF_DELETIONS = ("validating_admission_policy", "validating_admission_webhook")
+OF_DELETIONS = ("node_restriction", "validating_admission_policy", "validating_admission_webhook")
 """The plugins that judge deletions too."""
 POD_SECURITY = "pod-security.kubernetes.io/"
 PARTICULAR = (
@@ -63,7 +66,6 @@ NOT_BUILT = frozenset(
         "ClusterTrustBundleAttest",
         "CertificateSubjectRestriction",
         "AlwaysPullImages",
-        "NodeRestriction",
         "PodNodeSelector",
         "PodTolerationRestriction",
         "EventRateLimit",
@@ -97,7 +99,7 @@ class Admission:
             if name not in PLUGINS and (name in wanted or name not in NOT_BUILT):
                 known = ", ".join(sorted(PLUGINS))
                 raise UsageError(f'admission plugin "{name}" is unknown', hint=f"the plugins are {known}")
-        self.names = tuple(name for name in PLUGINS if name in wanted or name not in disabled)
+        self.names = tuple(name for name in PLUGINS if name in wanted or name not in disabled | OFF)
         self._by_resource: dict[str, tuple[list[Any], list[Any], list[Any]]] = {}
         self._by_namespace: dict[str, dict[str, dict[str, Obj]]] = {}
         self.compiled: dict[tuple[str, str], Policy] = {}
@@ -198,6 +200,13 @@ class Admission:
 CONCERNS = {
     "LimitRanger": ("pods", "persistentvolumeclaims"),
     "ServiceAccount": ("pods",),
+    "NodeRestriction": (
+        "pods",
+        "nodes",
+        "persistentvolumeclaims",
+        "leases.coordination.k8s.io",
+        "csinodes.storage.k8s.io",
+    ),
     "TaintNodesByCondition": ("nodes",),
     "PodSecurity": (
         "namespaces",
