@@ -97,11 +97,47 @@ class Fingerprint:
         """By state: when it was first come back to."""
         self._changes: list[Change] = []
         self._hashes: dict[tuple[str, Key], tuple[Obj, int]] = {}
+        self._only_grows = True
+        """Whether nothing has gone or been respecified yet: then no state before the last growth comes back."""
+        self._grew = False
+        self._aside: list[tuple[WatchEvent, str]] = []
+        """What has changed in this instant and who did it; it is hashed only if a state can come back."""
+        self.hashed = 0
+        """How many changes were hashed; tests hold it against how many there were."""
 
     def see(self, event: WatchEvent) -> None:
         """Take one change in."""
         if event.resource in IGNORED or _is_scheduled(event):
             return
+        if self._only_grows:
+            growth = growth_of(event)
+            self._aside.append((event, self._who()))
+            self._grew = self._grew or growth > 0
+            if growth >= 0:
+                return
+            self._only_grows = False
+            self._catch_up()
+        else:
+            self._take(event, self._who())
+
+    def _catch_up(self) -> None:
+        aside, self._aside = self._aside, []
+        for event, who in aside:
+            self._take(event, who)
+
+    def _begin_anew(self) -> None:
+        """Forget the states there were: what has grown since is in none of them."""
+        self._aside.clear()
+        self._hashes.clear()
+        self._returns.clear()
+        self._sum = self._last = 0
+        self._seen = {0: {}}
+        self._moves += 1
+        self._last_changes = len(self._changes)
+        self._grew = False
+
+    def _take(self, event: WatchEvent, who: str) -> None:
+        self.hashed += 1
         new = None if event.type == "DELETED" else event.object
         place = (event.resource, key_of(event.object))
         if event.old is not None:
@@ -115,7 +151,7 @@ class Fingerprint:
         verb = verb_of(event)
         if verb:
             name = normal("/".join(part for part in key_of(event.object) if part))
-            self._changes.append(Change(f"{event.resource} {name}", verb, self._who()))
+            self._changes.append(Change(f"{event.resource} {name}", verb, who))
 
     def repeats(self, now: float) -> Cycle | None:
         """Return what is going round when this state was seen before with the same to come.
@@ -125,6 +161,10 @@ class Fingerprint:
         waited for anew: cycles of different lengths beside each other are never all at the same point.
         As long as nothing moves at all, nothing comes back: who looks at the clock may remember since when.
         """
+        if self._only_grows and self._grew:
+            self._begin_anew()
+            return None
+        self._catch_up()
         known, is_return = self._seen.get(self._sum), self._sum != self._last
         if is_return or len(self._changes) != self._last_changes:
             self._moves += 1
@@ -180,6 +220,25 @@ def _stable(value: Any) -> Any:
     if isinstance(value, list):
         return [_stable(v) for v in value]
     return value
+
+
+def growth_of(event: WatchEvent) -> int:
+    """Return 1 for a change that adds an object or a field, 0 when only its status and bookkeeping moved, else -1."""
+    old, new = event.old, event.object
+    if event.type != "MODIFIED" or old is None:
+        return -1 if event.type == "DELETED" else 1
+    if not verb_of(event):
+        return 0
+    before, after = old.get("spec"), new.get("spec")
+    if (
+        not isinstance(before, dict)
+        or not isinstance(after, dict)
+        or verb_of(event._replace(object={**new, "spec": before}))
+    ):
+        return -1
+    fields = after.keys() - before.keys()
+    is_rest_same = all(name in after and after[name] == value for name, value in before.items())
+    return 1 if is_rest_same and not fields & VOLATILE and all(isinstance(after[name], str) for name in fields) else -1
 
 
 def verb_of(event: WatchEvent) -> str:
