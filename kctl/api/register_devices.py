@@ -38,8 +38,7 @@ resource.v1.DeviceSubRequest
 resource.v1.CapacityRequirements
   = requests
 resource.v1.DeviceToleration
-  = effect key operator value
-  ~ tolerationSeconds: nobody is evicted for the taints of devices
+  = effect key operator tolerationSeconds value
 resource.v1.ResourceSlice
   = spec
 resource.v1.ResourceSliceSpec
@@ -70,7 +69,6 @@ resource.v1.CapacityRequestPolicyRange
 resource.v1.DeviceCounterConsumption
   = counterSet counters
 resource.v1.DeviceTaint
-  = key value
-  . timeAdded
-  ~ effect!NoSchedule: pods that have a device with a NoExecute taint are not evicted; the device is given to nobody
+  = effect key value
+  ~ timeAdded: a taint that stays keeps its time when a write leaves it out; upstream counts anew
 """

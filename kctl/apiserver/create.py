@@ -123,6 +123,10 @@ def stamped(request: Request, obj: Obj, now: float) -> Obj:
     if resource == "certificatesigningrequests.certificates.k8s.io":
         user = request.user
         return evolve(obj, {"spec": {"username": user.name, "uid": user.uid or REMOVED, "groups": list(user.groups)}})
+    if resource == "resourceslices.resource.k8s.io":
+        from kctl.api.devicetaints import with_times
+
+        return with_times(obj, None, rfc3339(now))
     return obj
 
 

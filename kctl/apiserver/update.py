@@ -113,6 +113,10 @@ def replace(server: APIServer, request: Request, obj: Obj, old: Obj, *, owned: b
     if not owned:
         now = server.clock.now()
         obj = rules.owned(kind, obj, old, manager=request.manager, now=now, subresource=sub, memo=server.ownership)
+    if kind.resource == "resourceslices.resource.k8s.io":
+        from kctl.api.devicetaints import with_times
+
+        obj = with_times(obj, old, rfc3339(server.clock.now()))
     obj = rules.prepare_update(kind, obj, old, sub)
     if sub == "status" and kind.resource == "persistentvolumes":
         obj = _with_phase_time(obj, old, server.clock.now())

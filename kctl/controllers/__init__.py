@@ -22,6 +22,7 @@ CONTROLLERS = {
     "node-lifecycle-controller": "nodelifecycle:NodeLifecycleController",
     "ttl-controller": "nodettl:TTLController",
     "taint-eviction-controller": "tainteviction:TaintEvictionController",
+    "device-taint-eviction-controller": "devicetainteviction:DeviceTaintEvictionController",
     "pod-garbage-collector-controller": "podgc:PodGarbageCollector",
     "persistentvolume-binder-controller": "pvbinder:PersistentVolumeBinder",
     "resourceclaim-controller": "resourceclaim:ResourceClaimController",
@@ -52,7 +53,8 @@ CONTROLLERS = {
 
 ALL = tuple(CONTROLLERS)
 
-ABOUT = {
+ABOUT: dict[str, tuple[str, ...]] = {
+    "device-taint-eviction-controller": ("resourceslices.resource.k8s.io",),
     "statefulset-controller": ("statefulsets.apps",),
     "daemonset-controller": ("daemonsets.apps",),
     "horizontal-pod-autoscaler-controller": ("horizontalpodautoscalers.autoscaling",),

@@ -180,16 +180,20 @@ def _note(node: Obj, now: float) -> list[Action]:
 
 def _evict(pod: Obj, now: float) -> list[Action]:
     """Return the event, the condition where it is not there yet, and the delete (addConditionAndDeletePod)."""
-    key = key_of(pod)
-    actions: list[Action] = [_event(key, f"Marking for deletion Pod {key}")]
-    old = condition(pod, TARGET["type"]) or {}
-    if any(old.get(field) != value for field, value in TARGET.items()):
+    return [_event(key_of(pod), f"Marking for deletion Pod {key_of(pod)}"), *leave(pod, TARGET, now)]
+
+
+def leave(pod: Obj, target: Obj, now: float) -> list[Action]:
+    """Return what writes down why a pod is disrupted, where that is not there yet, and its delete."""
+    actions: list[Action] = []
+    old = condition(pod, target["type"]) or {}
+    if any(old.get(field) != value for field, value in target.items()):
         since = old["lastTransitionTime"] if old.get("status") == "True" else rfc3339(now)
         conditions = with_condition(
-            dig(pod, "status", "conditions", default=()), {**TARGET, "lastTransitionTime": since}
+            dig(pod, "status", "conditions", default=()), {**target, "lastTransitionTime": since}
         )
         actions.append(update_status("pods", pod, {**(pod.get("status") or {}), "conditions": conditions}))
-    actions.append(Delete("pods", key, pod["metadata"].get("uid", "")))
+    actions.append(Delete("pods", key_of(pod), pod["metadata"].get("uid", "")))
     return actions
 
 
