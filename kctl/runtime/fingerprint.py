@@ -50,6 +50,10 @@ PASSING = re.compile(
 )
 """Times, uids, generated endings of names, the minute in the name of a CronJob's Job."""
 BITS = 1 << 64
+MOST_SPECS = 1 << 16
+"""So many specs are remembered as they are written."""
+Texts = dict[int, tuple[Any, str]]
+"""Values by identity, which are kept here, and how they are written."""
 
 
 class Cycle(NamedTuple):
@@ -97,6 +101,7 @@ class Fingerprint:
         """By state: when it was first come back to."""
         self._changes: list[Change] = []
         self._hashes: dict[tuple[str, Key], tuple[Obj, int]] = {}
+        self._specs: Texts = {}
         self._only_grows = True
         """Whether nothing has gone or been respecified yet: then no state before the last growth comes back."""
         self._grew = False
@@ -140,12 +145,15 @@ class Fingerprint:
         self.hashed += 1
         new = None if event.type == "DELETED" else event.object
         place = (event.resource, key_of(event.object))
+        if len(self._specs) > MOST_SPECS:
+            self._specs.clear()
         if event.old is not None:
             known = self._hashes.pop(place, None)
-            before = known[1] if known is not None and known[0] is event.old else hash_of(event.resource, event.old)
-            self._sum = (self._sum - before) % BITS
+            if known is None or known[0] is not event.old:
+                known = event.old, hash_of(event.resource, event.old, self._specs)
+            self._sum = (self._sum - known[1]) % BITS
         if new is not None:
-            after = hash_of(event.resource, new)
+            after = hash_of(event.resource, new, self._specs)
             self._hashes[place] = (new, after)
             self._sum = (self._sum + after) % BITS
         verb = verb_of(event)
@@ -201,12 +209,25 @@ def normal(text: str) -> str:
     return PASSING.sub("*", text)
 
 
-def hash_of(resource: str, obj: Obj) -> int:
-    """Hash what of an object means something: its state but for what moves by itself."""
+def hash_of(resource: str, obj: Obj, specs: Texts | None = None) -> int:
+    """Hash what of an object means something: its state but for what moves by itself.
+
+    ``specs`` remembers how specs are written: they seldom change while the rest does.
+    """
     key = key_of(obj)
-    name = controller_uid(obj) if obj["metadata"].get("generateName") else key.name
-    body = json.dumps([resource, key.namespace, name, _stable(obj)], sort_keys=True, separators=(",", ":"))
-    return int.from_bytes(blake2b(normal(body).encode(), digest_size=8).digest())
+    name = normal(controller_uid(obj) if obj["metadata"].get("generateName") else key.name)
+    spec = obj.get("spec")
+    known = specs.get(id(spec)) if specs is not None else None
+    text = known[1] if known is not None else _text(spec)
+    if specs is not None and known is None:
+        specs[id(spec)] = spec, text
+    rest = _text({name: value for name, value in obj.items() if name != "spec"})
+    body = "\0".join((resource, normal(key.namespace), name, text, rest))
+    return int.from_bytes(blake2b(body.encode(), digest_size=8).digest())
+
+
+def _text(value: Any) -> str:
+    return normal(json.dumps(_stable(value), sort_keys=True, separators=(",", ":")))
 
 
 def _stable(value: Any) -> Any:
