@@ -7,12 +7,14 @@ The map from slot to suffix is a bijection, so the slot can be read back from a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from hashlib import blake2b
 
 ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 """The safe letters of k8s.io/apimachinery/pkg/util/rand."""
+DIGITS = {letter: digit for digit, letter in enumerate(ALPHABET)}
+"""What each of them stands for."""
 SUFFIX = 5
 SPACE = len(ALPHABET) ** SUFFIX
 MAX_BASE = 58
@@ -67,15 +69,23 @@ def child_name(base: str, owner: str, slot: int) -> str:
 
 def slot_of(name: str, owner: str) -> int | None:
     """Return the slot a child's name was made from, or None when it was not made here."""
-    number = 0
-    for letter in name[-SUFFIX:]:
-        digit = ALPHABET.find(letter)
-        if digit < 0:
-            return None
-        number = number * len(ALPHABET) + digit
+    return next(_slots_of((name,), owner), None)
+
+
+def _slots_of(names: Iterable[str], owner: str) -> Iterator[int]:
+    """Yield the slots of those of the names that were made here."""
     _, offset, inverse = _permutation(owner)
-    slot = (number - offset) * inverse % SPACE
-    return slot if slot < MAX_SLOT else None
+    for name in names:
+        number = 0
+        for letter in name[-SUFFIX:]:
+            digit = DIGITS.get(letter)
+            if digit is None:
+                break
+            number = number * len(ALPHABET) + digit
+        else:
+            slot = (number - offset) * inverse % SPACE
+            if slot < MAX_SLOT:
+                yield slot
 
 
 def next_slots(owner: str, names: Iterable[str], count: int) -> list[int]:
@@ -83,8 +93,7 @@ def next_slots(owner: str, names: Iterable[str], count: int) -> list[int]:
 
     Higher, not lowest free: a pod that replaces a deleted one gets a new name, as upstream.
     """
-    used = (slot_of(name, owner) for name in names)
-    first = max((slot for slot in used if slot is not None), default=-1) + 1
+    first = max(_slots_of(names, owner), default=-1) + 1
     return list(range(first, first + count))
 
 
