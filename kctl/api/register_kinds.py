@@ -93,7 +93,8 @@ containers: nothing is said starts, answers its probes, runs for ever (of a Job 
 containers: without a probe nobody sees that one is not ready; failed readiness probes are told once, not every period
 images: every image that can be named exists unless a scenario or an annotation says else; no registry is asked
 images: nodes list those whose size is declared, and keep them; others are there as long as one of their pods is
-latencies: pull, start, stop, load balancer and volume times are round assumptions, not measurements
+latencies: pull, start, stop, load balancer and volume times are round assumptions, not measurements; the range from
+latencies: which the seed draws, or the rate of pulling, is what kctl.yaml says, and the same on every node
 storage: the local cloud has a default StorageClass, standard, as GKE and AKS have one; it comes back when deleted
 storage: open claims are looked at anew at whole multiples of the sync period, and only when something may have changed
 storage: a pod looks whether its volumes are bound at whole seconds, and gives up after 600 s only when time is let pass

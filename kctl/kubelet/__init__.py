@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from kctl.runtime.profile import Profile
 
 
-def build(profile: Profile, behaviours: Behaviours | None = None) -> list[Controller]:
+def build(profile: Profile, behaviours: Behaviours | None = None, seed: int = 0) -> list[Controller]:
     """Return the kubelets' controllers for the given latencies.
 
-    ``behaviours`` says what goes wrong in the world; annotations go on top of it.
+    ``behaviours`` says what goes wrong in the world; annotations go on top of it. By the ``seed`` latencies are drawn.
     """
     from kctl.kubelet.agent import Kubelet
-    from kctl.kubelet.behaviour import Annotated
     from kctl.kubelet.eviction import Eviction
+    from kctl.kubelet.measured import world_of
     from kctl.kubelet.node import NodeStatus
     from kctl.kubelet.registration import Registration
     from kctl.kubelet.volumes import NodeVolumes
 
-    world = Annotated(behaviours)
+    world = world_of(profile, behaviours, seed)
     status, eviction = NodeStatus(profile, world), Eviction(profile, world)
     return [Registration(profile), status, NodeVolumes(), Kubelet(profile, world), eviction]
 

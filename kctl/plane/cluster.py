@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kctl.api import durations
+from kctl.api import durations, quantity
 from kctl.api.errors import FieldError, KctlError, UsageError, invalid, not_supported
 from kctl.api.objects import Obj
 from kctl.api.staticpods import FIELD as STATIC
@@ -18,7 +18,7 @@ from kctl.plane.groups import DEVICES, NodeGroup, read_groups
 from kctl.plane.retention import History
 from kctl.runtime.flags import DEFAULT_FLAGS, Flags, named
 from kctl.runtime.flags import parse as parse_flags
-from kctl.runtime.profile import Profile
+from kctl.runtime.profile import MOST, RANGES, RATE, Profile
 
 if TYPE_CHECKING:
     from kctl.gitops.ignoring import Rule
@@ -179,24 +179,54 @@ def _ignored(listed: Any, errors: list[FieldError]) -> tuple[Rule, ...]:
     return ignoring.of_data(listed, "spec.ignoreDifferences", errors)
 
 
-def _profile(latencies: Mapping[str, Any], errors: list[FieldError]) -> Profile:
+def _profile(latencies: Any, errors: list[FieldError]) -> Profile:
+    """Read ``{imagePull: 5s, containerStart: 1s..10s, imagePullRate: 50Mi}``."""
     profile = Profile()
-    known = {_camel(name): name for name in Profile._fields}
+    if not isinstance(latencies, dict):
+        errors.append(invalid("spec.latencies", latencies, "must be a map"))
+        return profile
+    known = {_camel(name): name for name in Profile._fields if not name.endswith(MOST)}
     for name in sorted(latencies):
-        value = latencies[name]
+        value, field = latencies[name], f"spec.latencies.{name}"
         if name not in known:
             errors.append(not_supported("spec.latencies", name, sorted(known)))
             continue
         try:
-            seconds = durations.parse(str(value))
+            profile = profile._replace(**_latency(known[name], str(value)))
         except ValueError as error:
-            errors.append(invalid(f"spec.latencies.{name}", value, str(error)))
-            continue
-        if seconds < 0:
-            errors.append(invalid(f"spec.latencies.{name}", value, "must not be negative"))
-            continue
-        profile = profile._replace(**{known[name]: seconds})
+            errors.append(invalid(field, value, str(error)))
     return profile
+
+
+def _latency(name: str, text: str) -> dict[str, float]:
+    """Read a duration, a range of durations, or a rate; ValueError for what is none."""
+    if name == RATE:
+        rate = quantity.value(text)
+        if rate <= 0:
+            raise ValueError("must be greater than 0")
+        return {name: float(rate)}
+    low, dots, high = text.partition("..")
+    seconds = [durations.parse(part) for part in (low, *([high] if dots else ()))]
+    if min(seconds) < 0:
+        raise ValueError("must not be negative")
+    if not dots:
+        return {name: seconds[0]}
+    if name not in RANGES:
+        raise ValueError(f"may not be a range; {', '.join(map(_camel, RANGES))} may")
+    if seconds[0] >= seconds[1]:
+        raise ValueError("a range must begin below its end")
+    return {name: seconds[0], f"{name}{MOST}": seconds[1]}
+
+
+def _written(profile: Profile) -> dict[str, str]:
+    """Return the latencies that are not the default, as :func:`_profile` reads them."""
+    values, found = profile._asdict(), {}
+    for name, value in values.items():
+        most = values.get(f"{name}{MOST}")
+        if name.endswith(MOST) or (value == Profile._field_defaults[name] and not most):
+            continue
+        found[_camel(name)] = f"{value:g}" if name == RATE else f"{value:g}s" + (f"..{most:g}s" if most else "")
+    return found
 
 
 def _history(given: Any, errors: list[FieldError]) -> History:
@@ -273,11 +303,7 @@ def manifest_of(cluster: Cluster) -> Obj:
         }
         for group in cluster.groups
     ]
-    latencies = {
-        _camel(name): f"{value:g}s"
-        for name, value in cluster.profile._asdict().items()
-        if value != Profile._field_defaults[name]
-    }
+    latencies = _written(cluster.profile)
     spec: Obj = {
         "kubernetes": cluster.kubernetes,
         "cloud": cluster.cloud,

@@ -17,7 +17,7 @@ from kctl.runtime.controller import Controller, Loop
 from kctl.runtime.flags import DEFAULT_FLAGS, Flags
 from kctl.runtime.loop import ControllerLoop
 from kctl.runtime.manager import Manager
-from kctl.runtime.profile import Profile
+from kctl.runtime.profile import MOST, RANGES, Profile
 
 if TYPE_CHECKING:
     from kctl.api.behaviour import Behaviours
@@ -76,7 +76,7 @@ def build(
         return ControllerLoop(controller, client, manager.caches)
 
     waiting = wanted & ABOUT.keys()
-    for program, controller in _controllers(wanted - waiting, cloud, profile, playing, flags):
+    for program, controller in _controllers(wanted - waiting, cloud, profile, playing, flags, seed):
         if controller.name in wanted:
             manager.add(loop_of(program, controller))
     for name in sorted(waiting):
@@ -140,12 +140,13 @@ def _play(manager: Manager, server: APIServer, playing: Playing, profile: Profil
     manager.on_quiet.append(lambda _: controller.quiet(loop.queue))
     manager.passing.append(controller.passes_until)
     for played in reversed(playing.all()):
-        profile = profile._replace(**played.scenario.latencies)
+        said = played.scenario.latencies
+        profile = profile._replace(**said, **{f"{name}{MOST}": 0.0 for name in RANGES if name in said})
     return profile
 
 
 def _controllers(
-    wanted: set[str], cloud: str, profile: Profile, playing: Playing, flags: Flags
+    wanted: set[str], cloud: str, profile: Profile, playing: Playing, flags: Flags, seed: int = 0
 ) -> Iterator[tuple[str, Controller]]:
     """Yield the controllers, each with the program it is part of upstream: its field manager."""
     from kctl import controllers
@@ -159,7 +160,7 @@ def _controllers(
     if not wanted.isdisjoint(KUBELET):
         from kctl import kubelet
 
-        for found in kubelet.build(profile, playing):
+        for found in kubelet.build(profile, playing, seed):
             yield "kubelet", found
     if not wanted.isdisjoint(CLOUD):
         from kctl import cloud as clouds

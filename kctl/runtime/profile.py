@@ -10,6 +10,8 @@ class Profile(NamedTuple):
 
     The defaults are round figures for a small cluster with a warm registry, chosen and not
     measured; the cluster's ``kctl.yaml`` may override each of them under ``latencies``.
+    The last three make some of them differ from image to image: ``most`` is the upper end of a range from which
+    the seed draws (0: all take the same), the rate is in bytes a second, for images whose size is known (0: it does not matter).
     """
 
     node_boot: float = 0.0
@@ -25,3 +27,12 @@ class Profile(NamedTuple):
     volume_attach: float = 4.0
     volume_detach: float = 2.0
     volume_resize: float = 3.0
+    image_pull_most: float = 0.0
+    container_start_most: float = 0.0
+    image_pull_rate: float = 0.0
+
+
+MOST = "_most"
+RANGES = ("image_pull", "container_start")
+"""The latencies that may be ranges."""
+RATE = "image_pull_rate"

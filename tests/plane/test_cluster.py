@@ -93,6 +93,13 @@ BAD = [
     ({"latencies": {"imagePull": "soon"}}, "spec.latencies.imagePull"),
     ({"latencies": {"imagePull": "-5s"}}, "spec.latencies.imagePull"),
     ({"latencies": {"lunch": "1h"}}, "spec.latencies"),
+    ({"latencies": {"imagePullMost": "1h"}}, "spec.latencies"),
+    ({"latencies": ["imagePull"]}, "spec.latencies"),
+    ({"latencies": {"imagePull": "5s..2s"}}, "spec.latencies.imagePull"),
+    ({"latencies": {"imagePull": "2s.."}}, "spec.latencies.imagePull"),
+    ({"latencies": {"volumeAttach": "2s..5s"}}, "spec.latencies.volumeAttach"),
+    ({"latencies": {"imagePullRate": "fast"}}, "spec.latencies.imagePullRate"),
+    ({"latencies": {"imagePullRate": 0}}, "spec.latencies.imagePullRate"),
 ]
 
 
@@ -114,6 +121,14 @@ def test_every_taint_is_looked_at_whatever_another_lacks() -> None:
 def test_history_and_replicas_are_read_and_written_back() -> None:
     found = clusters.parse(manifest(replicas=3, history={"revisions": 500, "commands": 3, "age": "36h"}))
     assert (found.replicas, found.history) == (3, (500, 3, 129600.0))
+    assert clusters.parse(clusters.manifest_of(found)) == found
+
+
+def test_ranges_and_a_rate_are_read_and_written_back() -> None:
+    latencies = {"imagePull": "2s..20s", "containerStart": "1s..5s", "imagePullRate": "50Mi", "nodeBoot": "30s"}
+    found = clusters.parse(manifest(latencies=latencies))
+    assert (found.profile.image_pull, found.profile.image_pull_most) == (2, 20)
+    assert (found.profile.container_start_most, found.profile.image_pull_rate) == (5, 50 << 20)
     assert clusters.parse(clusters.manifest_of(found)) == found
 
 
