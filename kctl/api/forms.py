@@ -74,6 +74,41 @@ class Run(NamedTuple):
         return out
 
 
+class Runs(NamedTuple):
+    """The statuses of containers in a form. Lists without IDs are shared by many pods: those seen are known."""
+
+    name: str
+    runs: tuple[Run, ...]
+    is_shared: bool
+    seen: dict[int, list[Obj]]
+    """Lists of this form, by identity."""
+    made: dict[int, tuple[Any, list[Obj]]]
+    """What became of them, when of one came what is kept beside it."""
+
+    def fits(self, found: list[Obj]) -> bool:
+        """Say whether statuses are of this form."""
+        if self.is_shared and id(found) in self.seen:
+            return True
+        if len(found) != len(self.runs):
+            return False
+        for run, one in zip(self.runs, found, strict=True):
+            if not run.fits(one):
+                return False
+        if self.is_shared:
+            self.seen[id(found)] = found
+        return True
+
+    def filled(self, made: list[Obj], own: list[Obj]) -> list[Obj]:
+        """Return what was made of a list of the form with what another has of its own."""
+        known = self.made.get(id(own)) if self.is_shared else None
+        if known is not None and known[0] is made:
+            return known[1]
+        out = [run.filled(was, mine) for run, was, mine in zip(self.runs, made, own, strict=True)]
+        if self.is_shared and id(own) in self.seen:
+            self.made[id(own)] = (made, out)
+        return out
+
+
 class Form(NamedTuple):
     """A status: its fields in order, what is the same in all, which addresses and containers it has."""
 
@@ -82,7 +117,7 @@ class Form(NamedTuple):
     fixed: Parts
     parts: tuple[Any, ...]
     addresses: tuple[tuple[str, str], ...]
-    runs: tuple[tuple[str, tuple[Run, ...]], ...]
+    runs: tuple[Runs, ...]
 
     def fits(self, status: Obj) -> bool:
         """Say whether a status is of this form."""
@@ -90,21 +125,17 @@ class Form(NamedTuple):
             return False
         for one, many in self.addresses:
             address = status[one]
-            if not is_text(address) or status[many] != [{"ip": address}]:
+            if type(address) is not str or not address or status[many] != [{"ip": address}]:
                 return False
-        for name, runs in self.runs:
-            found = status[name]
-            if len(found) != len(runs) or not all(run.fits(one) for run, one in zip(runs, found, strict=True)):
-                return False
-        return True
+        return not self.runs or all(runs.fits(status[runs.name]) for runs in self.runs)
 
     def filled(self, made: Obj, own: Obj) -> Obj:
         """Return what was made of one status of the form with what another has of its own."""
         out = dict(made)
         for one, many in self.addresses:
             out[one], out[many] = own[one], own[many]
-        for name, runs in self.runs:
-            out[name] = [run.filled(was, mine) for run, was, mine in zip(runs, made[name], own[name], strict=True)]
+        for runs in self.runs:
+            out[runs.name] = runs.filled(made[runs.name], own[runs.name])
         return out
 
     def differs(self, other: Form) -> bool:
@@ -128,7 +159,9 @@ def form_of(status: Obj) -> Form | None:
     runs = []
     for name in RUNS:
         if status.get(name):
-            runs.append((name, tuple(map(_run_of, status[name]))))
+            of_list = tuple(map(_run_of, status[name]))
+            is_shared = not any(run.has_id or run.ended is not None for run in of_list)
+            runs.append(Runs(name, of_list, is_shared, {}, {}))
             own.add(name)
     names = [name for name in status if name not in own]
     fixed = _getter(names)

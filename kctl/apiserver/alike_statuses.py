@@ -176,10 +176,11 @@ def _are_kept(sent: Form, before: Obj, after: Obj) -> bool:
     """Say whether the pipeline has left alone what each pod has of its own."""
     if any(before[one] != after.get(one) or before[many] != after.get(many) for one, many in sent.addresses):
         return False
-    for name, runs in sent.runs:
+    for runs in sent.runs:
+        name = runs.name
         if len(before[name]) != len(after.get(name) or ()):
             return False
-        for run, was, now in zip(runs, before[name], after[name], strict=True):
+        for run, was, now in zip(runs.runs, before[name], after[name], strict=True):
             if run.has_id and was["containerID"] != now.get("containerID"):
                 return False
             if run.mounts and was["volumeMounts"] != now.get("volumeMounts"):

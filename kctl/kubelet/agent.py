@@ -14,15 +14,14 @@ from typing import NamedTuple
 
 from kctl.api.behaviour import booted_at, shutting_down_since
 from kctl.api.objects import Key, Obj, dig, is_deleting, key_of
-from kctl.api.volumes import claims_of
 from kctl.client.cache import META, SPEC, STATUS, Cache, Caches, Index, by_claim, by_node
 from kctl.client.client import Client
 from kctl.kubelet import admission, facts, pulls, references, resizing
 from kctl.kubelet.addresses import pod_address
 from kctl.kubelet.behaviour import Behaviours, PodBehaviour
-from kctl.kubelet.containers import state_of, waiting_reason
-from kctl.kubelet.likeness import Lives
-from kctl.kubelet.phase import TERMINAL, by_name
+from kctl.kubelet.containers import waiting_reason
+from kctl.kubelet.likeness import Cohort, Lives, Machine, has_waiting
+from kctl.kubelet.phase import TERMINAL
 from kctl.kubelet.pod import Known, is_settled, is_silent, node_ip
 from kctl.kubelet.resizing import is_deferred, may_be_resized
 from kctl.runtime.act import carry_out
@@ -66,6 +65,8 @@ class Kubelet(Controller):
         self.world = world
         self._lives = Lives(profile)
         self._references = references.Named()
+        self._folds: facts.Folds | None = None
+        self._images: dict[str, tuple[Obj, facts.Images, dict[str, float]]] = {}
         self._written: dict[Key, Obj] = {}
         """Pods as this kubelet has just written them, until it hears of that."""
         self.watches = (
@@ -79,7 +80,7 @@ class Kubelet(Controller):
     def prepare(self, caches: Caches) -> None:
         """Register what kubelets keep in memory."""
         pods = caches["pods"]
-        facts.prepare(pods, self.profile, self.world)
+        self._folds = facts.prepare(pods, self.profile, self.world)
         self._waiting_for(pods)
         _refused(pods)
 
@@ -91,11 +92,14 @@ class Kubelet(Controller):
         node = caches["nodes"].get(Key("", pod["spec"]["nodeName"]))
         behaviour = self.world.pod(pod)
         known = Known(behaviour=behaviour, world=self.world)
-        if node is not None and _has_waiting(pod):
-            known = self._known(caches, pod, node, behaviour)
-        if node is not None and shutting_down_since(node) is not None:
+        if node is None:
+            return Seen(pod, node, known)
+        machine, cohort = self._lives.machine(node), self._lives.cohort(pod)
+        if cohort.is_waiting:
+            known = self._known(caches, pod, machine, behaviour, cohort)
+        if machine.is_shutting_down:
             known = self._shutting_down(caches, pod, node, known)
-        if node is not None and may_be_resized(pod):
+        if may_be_resized(pod):
             waits = resizing.waits(pod, node, by_node(caches["pods"]).get(node["metadata"]["name"]))
             known = known._replace(waits=waits)
         return Seen(pod, node, known)
@@ -109,33 +113,46 @@ class Kubelet(Controller):
         on_node = by_node(caches["pods"]).get(node["metadata"]["name"])
         return known._replace(turn=shutdown.turn_of(pod, node, on_node, self.world, self.profile))
 
-    def _known(self, caches: Caches, pod: Obj, node: Obj, behaviour: PodBehaviour | None) -> Known:
-        namespace = key_of(pod).namespace
-        objects = {
-            reference: caches[reference.resource].get(Key(namespace, reference.name))
-            for reference in self._references.of(pod["spec"])
-        }
-        pods = caches["pods"]
-        images = facts.image_fold(pods, self.profile).get(node["metadata"]["name"])
+    def _known(
+        self, caches: Caches, pod: Obj, machine: Machine, behaviour: PodBehaviour | None, cohort: Cohort
+    ) -> Known:
+        """Know all that a pod that has yet to start depends on."""
+        objects: dict[references.Reference, Obj | None] = {}
+        if cohort.references:
+            namespace = key_of(pod).namespace
+            objects = {
+                reference: caches[reference.resource].get(Key(namespace, reference.name))
+                for reference in cohort.references
+            }
+        node, pods, status = machine.node, caches["pods"], pod.get("status") or {}
+        name = node["metadata"]["name"]
+        images, queues, used = self._folds or facts.prepare(pods, self.profile, self.world)
         address = ""
-        if not dig(pod, "status", "podIP") and not pod["spec"].get("hostNetwork"):
-            address = pod_address(dig(node, "spec", "podCIDR", default=""), facts.address_fold(pods).get)
-        queue = pulls.queue_fold(pods).get(node["metadata"]["name"])
+        if not status.get("podIP") and not pod["spec"].get("hostNetwork"):
+            address = pod_address(node.get("spec", {}).get("podCIDR") or "", used.get)
         refused: tuple[str, str] | None = None
         victims: tuple[Obj, ...] = ()
-        if admission.is_by_hand(pod):
+        if cohort.is_by_hand:
             from kctl.kubelet.preemption import verdict
 
-            refused, victims = verdict(pod, node, by_node(pods).get(node["metadata"]["name"]))
-        elif not dig(pod, "status", "startTime"):
+            refused, victims = verdict(pod, node, by_node(pods).get(name))
+        elif machine.is_pressed and not status.get("startTime"):
             refused = admission.pressed(pod, node)
         volumes: tuple[str, ...] = ()
-        if claims_of(pod):
+        if cohort.has_claims:
             from kctl.kubelet.volumes import waited_for
 
             volumes = waited_for(caches, pod, node)
-        there = facts.images_on(node, images)
-        return Known(objects, there, address, queue, refused, behaviour, self.world, volumes, victims)
+        there = self._images_on(node, images.get(name))
+        return Known(objects, there, address, queues.get(name), refused, behaviour, self.world, volumes, victims)
+
+    def _images_on(self, node: Obj, images: facts.Images) -> dict[str, float]:
+        """Return since when each image is on the node; worked out anew when the node or its pods have changed."""
+        name = node["metadata"]["name"]
+        known = self._images.get(name)
+        if known is None or known[0] is not node or known[1] is not images:
+            known = self._images[name] = (node, images, facts.images_on(node, images))
+        return known[2]
 
     def decide(self, seen: Seen, now: float) -> Decision:
         """Turn the pod's next step into actions."""
@@ -224,7 +241,7 @@ class Kubelet(Controller):
     def _claim_keys(self, old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
         """Wake the pods that wait for a claim to be bound."""
         pods = by_claim(caches["pods"]).get(key_of(new)) if new is not None else ()
-        return [key_of(pod) for pod in pods if pod["spec"].get("nodeName") and _has_waiting(pod)]
+        return [key_of(pod) for pod in pods if pod["spec"].get("nodeName") and has_waiting(pod)]
 
     def _reference_keys(self, resource: str) -> KeysOf:
         """Wake the pods that wait for a ConfigMap or Secret."""
@@ -247,19 +264,6 @@ def _may_wait(pod: Obj) -> bool:
 
 def _refused(pods: Cache) -> Index:
     return pods.index(REFUSED, _refused_on, on=SPEC | STATUS, where=lambda pod: bool(_refused_on(pod)))
-
-
-def _has_waiting(pod: Obj) -> bool:
-    """Say whether some container has yet to start."""
-    status = pod.get("status") or {}
-    if status.get("phase") in TERMINAL:
-        return False
-    spec = pod["spec"]
-    statuses = by_name(status.get("initContainerStatuses"), status.get("containerStatuses"))
-    return any(
-        state_of(statuses.get(container["name"])) == "waiting"
-        for container in (*(spec.get("initContainers") or ()), *spec["containers"])
-    )
 
 
 def _gives_up_its_turn(old: Obj, new: Obj | None) -> bool:

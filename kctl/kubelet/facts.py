@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from typing import NamedTuple
 
 from kctl.api.behaviour import Behaviours
 from kctl.api.objects import Obj
@@ -18,7 +19,7 @@ from kctl.client.cache import SPEC, STATUS, Cache, Fold, by_node
 from kctl.kubelet.containers import started_at
 from kctl.kubelet.images import parse
 from kctl.kubelet.phase import TERMINAL, by_name
-from kctl.kubelet.pulls import WORKS, queue_fold
+from kctl.kubelet.pulls import WORKS, Queue, queue_fold
 from kctl.runtime.profile import Profile
 
 STATUSES = ("initContainerStatuses", "containerStatuses")
@@ -152,9 +153,15 @@ def dotted(number: int) -> str:
     return f"{number >> 24 & 255}.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
 
 
-def prepare(pods: Cache, profile: Profile, world: Behaviours = WORKS) -> None:
+class Folds(NamedTuple):
+    """What kubelets keep in memory: images and pulls by node, addresses by block."""
+
+    images: Fold[Images]
+    queues: Fold[Queue]
+    addresses: Fold[Used]
+
+
+def prepare(pods: Cache, profile: Profile, world: Behaviours = WORKS) -> Folds:
     """Make the folds and the index of pods by node."""
-    image_fold(pods, profile, world)
-    queue_fold(pods, world)
-    address_fold(pods)
     by_node(pods)
+    return Folds(image_fold(pods, profile, world), queue_fold(pods, world), address_fold(pods))

@@ -19,7 +19,7 @@ from kctl.kubelet import containers as c
 from kctl.kubelet import references
 from kctl.kubelet.conditions import conditions_of
 from kctl.kubelet.phase import TERMINAL, by_name
-from kctl.kubelet.pulls import WORKS, Pull, Request, sandbox_since
+from kctl.kubelet.pulls import NO_QUEUE, WORKS, Pull, Queue, sandbox_since
 from kctl.runtime.profile import Profile
 
 
@@ -44,7 +44,7 @@ class Known(NamedTuple):
     objects: references.Found = MappingProxyType({})
     images: Mapping[str, float] = MappingProxyType({})
     address: str = ""
-    queue: tuple[Request, ...] = ()
+    queue: Queue = NO_QUEUE
     refusal: tuple[str, str] | None = None
     behaviour: PodBehaviour | None = None
     world: Behaviours = WORKS

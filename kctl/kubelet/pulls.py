@@ -11,9 +11,11 @@ once; it is asked for anew when its back-off ends, in the queue of that instant.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from math import inf
-from typing import NamedTuple
+from operator import is_, itemgetter
+from typing import Any, NamedTuple, cast
 
 from kctl.api.behaviour import ON_DEMAND, Behaviours, PodBehaviour, Pulling, Works
 from kctl.api.clock import parse_time
@@ -114,24 +116,63 @@ def _may_pull(pod: Obj) -> bool:
     return status.get("phase") == "Pending" and not is_deleting(pod) and sandbox_since(status) is not None
 
 
-def queue_fold(pods: Cache, world: Behaviours = WORKS) -> Fold[tuple[Request, ...]]:
+KIND = itemgetter(0, 5, 6)
+"""Of a request: since when, which image, whether it is always pulled."""
+POD, IMAGE, PULLING = itemgetter(3), itemgetter(5), itemgetter(7)
+Kind = tuple[float, str, bool]
+
+
+class Queue(tuple[Request, ...]):
+    """The requests of a node in the order in which they are served.
+
+    ``kind`` is what all of them want when that is the same and nothing unusual, else None.
+    """
+
+    kind: Kind | None = None
+
+    @classmethod
+    def of(cls, requests: Iterable[Request], kind: Kind | None) -> Queue:
+        """Return a queue of requests that are of one kind, or None."""
+        found = cls(requests)
+        found.kind = kind
+        return found
+
+
+def _kind_of(requests: Sequence[Request]) -> Kind | None:
+    """Return the kind of requests that are all alike and nothing but simply to be pulled."""
+    kinds = set(map(KIND, requests))
+    if len(kinds) != 1 or not all(map(is_, map(PULLING, requests), repeat(ON_DEMAND))):
+        return None
+    (kind,) = kinds
+    return cast("Kind", kind)
+
+
+NO_QUEUE = Queue()
+
+
+def queue_fold(pods: Cache, world: Behaviours = WORKS) -> Fold[Queue]:
     """Return the fold of requests by node, in the order in which they are served."""
 
     def shares(pod: Obj) -> tuple[tuple[str, Request], ...]:
         node = pod["spec"].get("nodeName")
         return tuple((node, asked) for asked in requests_of(pod, world)) if node else ()
 
-    def add(queue: tuple[Request, ...], asked: Request) -> tuple[Request, ...]:
-        at = bisect_left(queue, asked)
-        return (*queue[:at], asked, *queue[at:])
+    on = META | SPEC | STATUS
+    return pods.tally("kubelet pulls", shares, NO_QUEUE, queued, served, on=on, where=_may_pull, remembers=True)
 
-    def remove(queue: tuple[Request, ...], asked: Request) -> tuple[Request, ...]:
-        at = bisect_left(queue, asked)
-        return (*queue[:at], *queue[at + 1 :])
 
-    return pods.tally(
-        "kubelet pulls", shares, (), add, remove, on=META | SPEC | STATUS, where=_may_pull, remembers=True
-    )
+def queued(queue: Queue, asked: Request) -> Queue:
+    """Return a queue with one request more."""
+    kind = _kind_of((asked,))
+    at = bisect_left(queue, asked)
+    return Queue.of((*queue[:at], asked, *queue[at:]), kind if not queue or queue.kind == kind else None)
+
+
+def served(queue: Queue, asked: Request) -> Queue:
+    """Return a queue without one of its requests."""
+    at = bisect_left(queue, asked)
+    left = (*queue[:at], *queue[at + 1 :])
+    return Queue.of(left, queue.kind or _kind_of(left)) if left else NO_QUEUE
 
 
 def serve(own: Request, queue: Sequence[Request], images: Mapping[str, float], seconds: float) -> Pull:
@@ -158,6 +199,52 @@ def serve(own: Request, queue: Sequence[Request], images: Mapping[str, float], s
                 brought[asked.image] = pull.done
                 insort(busy, (pull.done, pull.done - pull.begun))
     return _serve(own, images, brought, busy, seconds, turn)
+
+
+LIMIT = 4096
+"""So many answers are remembered."""
+
+
+class Served:
+    """What pullers answered: of requests alike behind requests alike becomes the same."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Any, ...], Pull] = {}
+
+    def serve(self, like: Request, pod: str, queue: Queue, images: Mapping[str, float], seconds: float) -> Pull:
+        """Return how a pod of the same namespace fares with such a request, as :func:`serve`."""
+        place = _situation(like, pod, queue, images, seconds)
+        found = None if place is None else self._known.get(place)
+        if found is None:
+            found = serve(like._replace(pod=pod), queue, images, seconds)
+            if len(self._known) >= LIMIT:
+                self._known.clear()
+            if place is not None:
+                self._known[place] = found
+        return found
+
+
+def _situation(
+    like: Request, pod: str, queue: Queue, images: Mapping[str, float], seconds: float
+) -> tuple[Any, ...] | None:
+    """Return what the answer to a request depends on; None when that is more than the common things.
+
+    Of requests that are all alike two are as good as many: the second finds what the first has brought.
+    """
+    since, _, _, _, number, image, always, pulling = like
+    head: Any = ()
+    begin, wanted = since, {image}
+    ahead = queue[: bisect_left(queue, (since, like.bound, like.namespace, pod, number))] if queue else ()
+    if queue and queue.kind is None and not all(map(is_, map(PULLING, queue), repeat(ON_DEMAND))):
+        return None
+    if ahead:
+        if pod in map(POD, ahead):
+            return None
+        head = (queue.kind, min(len(ahead), 2)) if queue.kind is not None else tuple(map(KIND, ahead))
+        begin = min(begin, ahead[0].since)
+        wanted.update(map(IMAGE, ahead) if queue.kind is None else (queue.kind[1],))
+    there = tuple((name, at) for name, at in images.items() if at > begin or name in wanted) if images else ()
+    return since, image, always, pulling, head, there, seconds
 
 
 def _serve(
