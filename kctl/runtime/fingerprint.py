@@ -250,16 +250,27 @@ def growth_of(event: WatchEvent) -> int:
         return -1 if event.type == "DELETED" else 1
     if not verb_of(event):
         return 0
-    before, after = old.get("spec"), new.get("spec")
-    if (
-        not isinstance(before, dict)
-        or not isinstance(after, dict)
-        or verb_of(event._replace(object={**new, "spec": before}))
-    ):
+    labels = new["metadata"].get("labels") or {}
+    as_before = {
+        **new,
+        "spec": old.get("spec"),
+        "metadata": {**new["metadata"], "labels": old["metadata"].get("labels")},
+    }
+    if verb_of(event._replace(object=as_before)):
         return -1
+    is_more = _adds(old.get("spec"), new.get("spec")) and _adds(old["metadata"].get("labels") or {}, labels)
+    return 1 if is_more else -1
+
+
+def _adds(before: Any, after: Any) -> bool:
+    """Say whether at most fields were added to a struct, and texts in them that mean something."""
+    if before is after or before == after:
+        return True
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        return False
     fields = after.keys() - before.keys()
     is_rest_same = all(name in after and after[name] == value for name, value in before.items())
-    return 1 if is_rest_same and not fields & VOLATILE and all(isinstance(after[name], str) for name in fields) else -1
+    return is_rest_same and not fields & VOLATILE and all(isinstance(after[name], str) for name in fields)
 
 
 def verb_of(event: WatchEvent) -> str:

@@ -40,6 +40,8 @@ def changes(steps: list[Any]) -> list[WatchEvent | None]:
             if values[0] in "cd":
                 owner = {"kind": "ReplicaSet", "name": "x", "uid": "x", "controller": True}
                 meta |= {"generateName": "x-", "ownerReferences": [owner]}
+            if values[-1] == "up":
+                meta["labels"] = {"zone": "a"}
             spec = SPECS[values[1]] if kind == "put" else (old or {})["spec"]
             new = there[values[0]] = {"metadata": meta, "spec": spec, "status": {"phase": values[-1]}}
             found.append(WatchEvent("MODIFIED" if old else "ADDED", "pods", new, old))
@@ -90,7 +92,7 @@ def test_pods_that_only_come_are_not_hashed() -> None:
     for n in range(100):
         meta: Obj = {"name": f"p{n}", "namespace": "default"}
         new: Obj = {"metadata": meta, "spec": {"containers": []}}
-        bound: Obj = {"metadata": meta, "spec": {**new["spec"], "nodeName": "n1"}}
+        bound: Obj = {"metadata": {**meta, "labels": {"zone": "a"}}, "spec": {**new["spec"], "nodeName": "n1"}}
         fingerprint.see(WatchEvent("ADDED", "pods", new, None))
         fingerprint.see(WatchEvent("MODIFIED", "pods", bound, new))
         fingerprint.see(WatchEvent("MODIFIED", "pods", {**bound, "status": {"phase": "Running"}}, bound))
