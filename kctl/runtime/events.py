@@ -135,7 +135,7 @@ class Recorder:
     def _look_ahead(self, several: Sequence[Key], bases: Mapping[Key, int]) -> None:
         """See how many numbers behind the first free one are free as well."""
         free = self._free
-        places = [(base, free[base] + n) for base in several for n in range(1, bases[base])]
+        places = [(base, free[base] + n) for base in several for n in range(1, min(bases[base], BURST))]
         if places:
             found = self._client.find_many("events", [_numbered(base, number) for base, number in places])
             for (base, number), seen in zip(places, found, strict=True):

@@ -21,6 +21,7 @@ from kctl.apiserver.steps import Event
 from kctl.apiserver.storage import Storage
 from kctl.apiserver.templates import Template, differences, written
 from kctl.client.local import LocalClient
+from kctl.store.errors import HeadMoved
 from kctl.store.memory import MemoryStore
 
 ALWAYS, NEVER = 1, 1_000_000
@@ -150,6 +151,28 @@ def test_events_of_a_cohort_go_with_a_fork_and_are_counted_and_deleted_as_any_ot
     assert stored == server.storage.objects("events")
     assert stored[key]["count"] == 2
     assert len(stored) == 11
+
+
+def test_events_of_a_lost_race_are_taken_back_and_can_be_recorded_again() -> None:
+    store = MemoryStore()
+    servers = [APIServer(store, clock=FixedClock(), frozen=True) for _ in range(2)]
+    first, second = (LocalClient(server, user="system:kube-controller-manager") for server in servers)
+    for server in servers:
+        server.storage.objects("events")
+    told: list[str] = []
+    servers[1].storage.subscribe("events", lambda event: told.append(event.type))
+    first.record([(FORM, own(99))])
+    servers[0].commit()
+    second.record(many(FORM))
+    with pytest.raises(HeadMoved):
+        servers[1].commit()
+    servers[1].refresh()
+    assert told == ["ADDED"] * 12 + ["DELETED"] * 12 + ["ADDED"]
+    assert [event["metadata"]["name"] for event in second.list("events").items] == ["web-99.1"]
+    second.record(many(FORM))
+    servers[1].commit()
+    assert Storage(store, FixedClock()).objects("events") == servers[1].storage.objects("events")
+    assert len(second.list("events").items) == 13
 
 
 def test_a_name_that_is_taken_is_refused_among_many() -> None:
