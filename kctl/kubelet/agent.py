@@ -36,6 +36,7 @@ USER = "system:node:simulated"
 
 TOLD_ONCE = "FailedMount"
 """What a kubelet that looks again at the same instant would say again."""
+DEVICE_CLAIMS = "resourceclaims.resource.k8s.io"
 REFERENCES = "kubelet references"
 REFUSED = "kubelet refused images"
 
@@ -75,6 +76,7 @@ class Kubelet(Controller):
             Watch("configmaps", self._reference_keys("configmaps")),
             Watch("secrets", self._reference_keys("secrets")),
             Watch("persistentvolumeclaims", self._claim_keys),
+            Watch(DEVICE_CLAIMS, self._device_keys),
         )
 
     def prepare(self, caches: Caches) -> None:
@@ -143,8 +145,16 @@ class Kubelet(Controller):
             from kctl.kubelet.volumes import waited_for
 
             volumes = waited_for(caches, pod, node)
+        unprepared = ""
+        if pod["spec"].get("resourceClaims"):
+            from kctl.kubelet.devices import unprepared_for
+
+            unprepared = unprepared_for(pod, caches[DEVICE_CLAIMS])
         there = self._images_on(node, images.get(name))
-        return Known(objects, there, address, queues.get(name), refused, behaviour, self.world, volumes, victims)
+        queue = queues.get(name)
+        return Known(
+            objects, there, address, queue, refused, behaviour, self.world, volumes, victims, unprepared=unprepared
+        )
 
     def _images_on(self, node: Obj, images: facts.Images) -> dict[str, float]:
         """Return since when each image is on the node; worked out anew when the node or its pods have changed."""
@@ -242,6 +252,15 @@ class Kubelet(Controller):
         """Wake the pods that wait for a claim to be bound."""
         pods = by_claim(caches["pods"]).get(key_of(new)) if new is not None else ()
         return [key_of(pod) for pod in pods if pod["spec"].get("nodeName") and has_waiting(pod)]
+
+    def _device_keys(self, old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
+        """Wake the pods that a claim for devices was reserved for only when they had their node."""
+        if new is None:
+            return []
+        users = dig(new, "status", "reservedFor", default=())
+        keys = [Key(key_of(new).namespace, user["name"]) for user in users if user.get("resource") == "pods"]
+        pods = ((key, caches["pods"].get(key)) for key in keys)
+        return [key for key, pod in pods if pod is not None and pod["spec"].get("nodeName") and has_waiting(pod)]
 
     def _reference_keys(self, resource: str) -> KeysOf:
         """Wake the pods that wait for a ConfigMap or Secret."""

@@ -2,7 +2,7 @@
 
 In: Instances with devices (``spec.devices``), their Nodes, the ResourceSlices there are. Out: a slice of each driver
 and node, made anew when somebody deletes it; with the Node it goes. A machine that is to have other devices is another
-machine, as one of another size is. Nothing is done for claims: a device is taken to be ready for any pod at once.
+machine, as one of another size is. To prepare devices takes no time; a pod that its claims are not reserved for gets none.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from kctl.api.deviceclaims import SLICES
+from kctl.api.deviceclaims import SLICES, claim_of, is_reserved_for, not_owner
 from kctl.api.nodedevices import FIELD, slices_of
-from kctl.api.objects import Key, Obj, dig, is_deleting
-from kctl.client.cache import META, Caches
+from kctl.api.objects import Key, Obj, dig, is_deleting, key_of
+from kctl.client.cache import META, Cache, Caches
 from kctl.kubelet.agent import USER
 from kctl.kubelet.node import INSTANCES, by_node_name, node_name
 from kctl.kubelet.pod import is_silent
@@ -67,6 +67,28 @@ class NodeDevices(Controller):
         return Decision(
             tuple(Create(SLICES, made) for made in seen.wanted if made["metadata"]["name"] not in seen.there)
         )
+
+
+def unprepared_for(pod: Obj, claims: Cache) -> str:
+    """Return why the pod cannot have its devices, "" when it can: it was bound without the scheduler's reservation."""
+    problem = next(filter(None, (_problem(pod, entry, claims) for entry in pod["spec"]["resourceClaims"])), "")
+    return problem and f"Failed to prepare dynamic resources: prepare dynamic resources: {problem}"
+
+
+def _problem(pod: Obj, entry: Obj, claims: Cache) -> str:
+    """Return what a kubelet has against one of the pod's claims (prepareResources)."""
+    named = claim_of(pod, entry)
+    if named.name is None:
+        return named.problem
+    claim = claims.get(Key(key_of(pod).namespace, named.name))
+    if claim is None:
+        return f'fetch ResourceClaim {named.name}: resourceclaims.resource.k8s.io "{named.name}" not found'
+    if named.is_generated and (why := not_owner(pod, claim)):
+        return why
+    if is_reserved_for(pod, claim):
+        return ""
+    uids = pod["metadata"]["uid"], claim["metadata"]["uid"]
+    return f"pod {pod['metadata']['name']} ({uids[0]}) is not allowed to use ResourceClaim {named.name} ({uids[1]})"
 
 
 def _keys_of_instance(old: Obj | None, new: Obj | None, caches: Caches) -> Iterable[Key]:

@@ -195,6 +195,10 @@ class Going(Stopping):
             if not self.old.get("startTime"):
                 self.warn("FailedMount", problem)
             return
+        if self.known.unprepared:
+            if not self.old.get("startTime"):
+                self.warn("FailedPrepareDynamicResources", self.known.unprepared)
+            return
         if not (self.known.address or self.old.get("podIP") or self.spec.get("hostNetwork")):
             if not self.old.get("startTime"):
                 self.warn("FailedCreatePodSandBox", NO_ADDRESS)

@@ -38,7 +38,8 @@ class Known(NamedTuple):
     the one the pod gets if it needs one, ``refusal`` reason and message when the node does not take it,
     ``behaviour`` what its containers do when it is not the default, ``world`` what images do, ``volumes``
     the pod's volumes that are not bound or not attached yet, ``victims`` the pods that end so that this one is taken,
-    ``turn`` when it is to end because its node shuts down, ``waits`` why a resize of it is not carried out.
+    ``turn`` when it is to end because its node shuts down, ``waits`` why a resize of it is not carried out,
+    ``unprepared`` why it cannot have its devices.
     """
 
     objects: references.Found = MappingProxyType({})
@@ -52,6 +53,7 @@ class Known(NamedTuple):
     victims: tuple[Obj, ...] = ()
     turn: Turn | None = None
     waits: tuple[str, str] | None = None
+    unprepared: str = ""
 
 
 class Happening(NamedTuple):

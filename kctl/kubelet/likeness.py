@@ -257,6 +257,8 @@ def _knows_alike(model: Model, known: Known, has_node_ip: bool) -> bool:
         return False
     if was.behaviour != known.behaviour or was.volumes != known.volumes:
         return False
+    if was.unprepared != known.unprepared:
+        return False
     if not was.objects and not known.objects:
         return True
     return was.objects.keys() == known.objects.keys() and all(

@@ -200,3 +200,32 @@ def test_a_manifest_of_a_cluster_brings_its_devices_back() -> None:
     made = shape({"name": "gpu", "count": 1, "devices": GPUS})
     again = clusters.parse(clusters.manifest_of(made))
     assert clusters.instances(again) == clusters.instances(made)
+
+
+def test_a_pod_bound_by_hand_waits_until_its_claim_is_reserved_for_it(cp: ControlPlane) -> None:
+    cp.client.create(CLAIMS, of("ResourceClaim", "mine", spec=ONE_GPU))
+    container = {"name": "c", "image": "example/train:1"}
+    wanted = [{"name": "gpu", "resourceClaimName": "mine"}]
+    spec = {"containers": [container], "resourceClaims": wanted, "nodeName": "gpu-1"}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "hand", "namespace": "default"}, "spec": spec}
+    cp.converge()
+    made = cp.client.create("pods", pod)
+    assert cp.converge()["verdict"] == "Settled"
+    (said,) = [one for one in cp.client.list("events").items if one["reason"] == "FailedPrepareDynamicResources"]
+    claim = cp.client.get(CLAIMS, "default", "mine")
+    uids = made["metadata"]["uid"], claim["metadata"]["uid"]
+    assert said["message"] == (
+        "Failed to prepare dynamic resources: prepare dynamic resources: "
+        f"pod hand ({uids[0]}) is not allowed to use ResourceClaim mine ({uids[1]})"
+    )
+    assert phases(cp) == ["Pending"]
+    cp.client.create(
+        "pods",
+        {
+            **pod,
+            "metadata": {"name": "by-scheduler", "namespace": "default"},
+            "spec": {"containers": [container], "resourceClaims": wanted},
+        },
+    )
+    assert cp.converge()["verdict"] == "Converged"  # the claim is allocated now, and reserved for both
+    assert phases(cp) == ["Running", "Running"]
