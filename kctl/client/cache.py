@@ -77,6 +77,8 @@ class Cache:
         """The faces of pods that have changed since the first list."""
         self._moves: dict[tuple[Face | None, Face | None, int], Move] = {}
         self._due: list[Move] = []
+        self._arrivals: Changes | None = None
+        """Every object as a change that brings it, while nothing has changed."""
         self.index("namespace", _namespace, on=0, alike=True)
 
     def get(self, key: Key) -> Obj | None:
@@ -86,6 +88,20 @@ class Cache:
     def all(self) -> list[Obj]:
         """Return every object in order of namespace and name."""
         return [self._objects[key] for key in sorted(self._objects)]
+
+    def arrivals(self) -> Changes:
+        """Return a change for every object, as if all of them came now, in order of namespace and name."""
+        if self._arrivals is None:
+            moves: dict[Face, Move] = {}
+            found = self._arrivals = Changes()
+            for key in sorted(self._objects):
+                obj = self._objects[key]
+                alike = None
+                if self._faces is not None:
+                    face = self._faces.of(obj)
+                    alike = moves.get(face) or moves.setdefault(face, Move((), (), ()))
+                found.append(Change(WatchEvent("ADDED", self.resource, obj, None), key, None, obj, ALL, alike))
+        return self._arrivals
 
     def __iter__(self) -> Iterator[Obj]:
         return iter(self._objects.values())
@@ -108,8 +124,7 @@ class Cache:
         found = self._indexes.get(name)
         if found is None:
             found = self._indexes[name] = Index(values, self._objects, on, alike=alike, where=where)
-            for key, obj in self._objects.items():
-                found.change(key, None, obj)
+            self._tell_all(found)
             self._forget()
         return found
 
@@ -169,10 +184,34 @@ class Cache:
         """Take a new fold in."""
         self._settle()
         self._folds[name] = fold
-        for key, obj in self._objects.items():
-            fold.change(key, None, obj)
+        self._tell_all(fold)
         self._forget()
         return fold
+
+    def _tell_all(self, new: Index | Fold[Any]) -> None:
+        """Let a new index or fold take every object in; what holds for pods alike is found out once."""
+        if not self._objects:
+            return
+        if self._faces is None or not (isinstance(new, Census) or new.where or (isinstance(new, Index) and new.alike)):
+            for key, obj in self._objects.items():
+                new.change(key, None, obj)
+            return
+        sorts: dict[Move, list[tuple[Key, Obj]]] = {}
+        for change in self.arrivals():
+            if change.alike is not None and change.new is not None:
+                sorts.setdefault(change.alike, []).append((change.key, change.new))
+        for alike in sorts.values():
+            _, first = alike[0]
+            if isinstance(new, Census):
+                for value, share in new.of(first):
+                    new.count(value, share, len(alike))
+            elif isinstance(new, Index) and new.alike:
+                values = tuple(new.of(first))
+                for key, _ in alike if values else ():
+                    new.swap(key, (), values)
+            elif new.where is None or new.where(first):
+                for key, obj in alike:
+                    new.change(key, None, obj)
 
     def _forget(self) -> None:
         """Think anew about what a change is told to."""
@@ -222,6 +261,7 @@ class Cache:
     def take(self, event: WatchEvent) -> Change:
         """Take one event in; return it with what changed, as this cache knew it."""
         self.changes += 1
+        self._arrivals = None
         obj = event.object
         meta = obj["metadata"]
         key = Key(meta.get("namespace") or "", meta["name"])

@@ -56,9 +56,9 @@ class ControllerLoop:
         for resource in controller.reads:
             caches[resource]
         for resource in self.resources:
-            for watch in self._watches[resource]:
-                for obj in caches[resource].all():
-                    self.queue.add_all(watch.keys(None, obj, caches))
+            there = caches[resource].arrivals()
+            if there:
+                self.deliver(there)
 
     def deliver(self, changes: Changes) -> None:
         """Queue the keys that the changes concern; what holds for changes alike is asked once."""

@@ -101,6 +101,19 @@ def test_what_is_counted_together_is_what_is_counted_one_by_one(history: list[tu
 
 @settings(max_examples=100, deadline=None)
 @given(histories)
+def test_what_is_watched_later_is_told_of_pods_alike_as_of_each(history: list[tuple[Obj, str, bool]]) -> None:
+    before, late = watched(Cache("pods")), Cache("pods")
+    for obj, kind, is_asked in history:
+        for cache in (before, late):
+            cache.take(event(obj, kind))
+        if is_asked:  # what is listed is listed anew after a change
+            assert [change.new for change in late.arrivals()] == late.all()
+    assert contents(watched(late)) == contents(before)
+    late.check()
+
+
+@settings(max_examples=100, deadline=None)
+@given(histories)
 def test_changes_that_are_alike_have_all_but_their_own_in_common(history: list[tuple[Obj, str, bool]]) -> None:
     cache, faces = Cache("pods"), Faces()
     seen: dict[object, object] = {}
