@@ -182,7 +182,7 @@ class Sync:
             return
         if policy == "Forbid" and self.active:
             why = "Not starting job because prior execution is running and concurrency policy is Forbid"
-            self._emit("JobAlreadyActive", why)
+            self._emit("JobAlreadyActive", why, once=True)
             return
         if policy == "Replace":
             running = {ref["uid"] for ref in self.active}
@@ -223,8 +223,8 @@ class Sync:
             if not is_deleting(job):
                 self._delete(job)
 
-    def _emit(self, reason: str, message: str, type_: str = "Normal") -> None:
-        self.events.append(Emit(self.cronjob, type_, reason, message))
+    def _emit(self, reason: str, message: str, type_: str = "Normal", *, once: bool = False) -> None:
+        self.events.append(Emit(self.cronjob, type_, reason, message, once=once))
 
     def decision(self) -> Decision:
         """Return what has been decided, with the status if it changes."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+from kctl.api import names
 from kctl.api.errors import StatusError
 from kctl.api.objects import Key, Obj, controller_of, controller_uid, is_deleting, key_of, labels_of
 from kctl.api.selectors import from_label_selector
@@ -145,8 +146,9 @@ class DaemonSetController(Controller):
                 except StatusError as error:
                     if _namespace_is_terminating(error):
                         return None
-                    refused = refused or error
-                    message = f"Error creating: {error.message}"
+                    message = _about_any(error.message, create.obj)
+                    refused = refused or StatusError(error.code, error.reason, message, details=error.details)
+                    message = f"Error creating: {message}"
                     recorder.record(Emit(emit.regarding, "Warning", "FailedCreate", message, once=True))
                 else:
                     recorder.record(emit)
@@ -171,6 +173,12 @@ class DaemonSetController(Controller):
             if before != after or (old is None) != (new is None):
                 found.append(key_of(ds))
         return found
+
+
+def _about_any(message: str, pod: Obj) -> str:
+    """Return a refusal with a name in it that the next try is refused with, too: it is that of no pod."""
+    meta = pod["metadata"]
+    return message.replace(meta["name"], names.child_name(meta["generateName"], controller_uid(pod) or "", 0))
 
 
 def _namespace_is_terminating(error: StatusError) -> bool:

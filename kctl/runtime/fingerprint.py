@@ -11,8 +11,10 @@ import json
 import re
 from collections.abc import Callable
 from hashlib import blake2b
+from itertools import pairwise
 from typing import Any, NamedTuple
 
+from kctl.api.clock import parse_time
 from kctl.api.objects import Key, Obj, controller_of, controller_uid, key_of
 from kctl.client.client import WatchEvent
 
@@ -64,16 +66,21 @@ class Cycle(NamedTuple):
     what: str
 
 
+RETURNS = 4
+"""So often must a state have been come back to where the turns are not the same to the second."""
+UNEVEN = 0.02
+"""By so much may their lengths differ."""
+
 Timers = frozenset[tuple[str, str, float]]
 
 
 class Sight(NamedTuple):
-    """When a state was seen, what there was to wait for, how many changes and instants that changed it there were."""
+    """When a state was seen, in which instant, what there was to wait for, and how many changes there had been."""
 
     at: float
+    instant: int
     timers: Timers
     changes: int
-    moves: int
 
 
 class Change(NamedTuple):
@@ -92,14 +99,16 @@ class Fingerprint:
 
     def __init__(self, now: float, timers: Callable[[], Timers], who: Callable[[], str]) -> None:
         self._sum = 0
-        self._last = self._last_changes = self._moves = 0
         self._timers = timers
         self._who = who
+        self._turns: list[tuple[int, float]] = [(0, now)]
+        """The state at the end of each instant, and when that was."""
         self._seen: dict[int, dict[Timers, Sight]] = {0: {}}
-        """By state, and by timers as seconds from then: the first sight of both."""
-        self._returns: dict[int, Sight] = {}
-        """By state: when it was first come back to."""
+        """By state, and by timers as seconds from then: the last sight of both."""
+        self._returns: dict[int, list[Sight]] = {}
+        """By state: when it was come back to."""
         self._changes: list[Change] = []
+        self._changed = 0
         self._hashes: dict[tuple[str, Key], tuple[Obj, int]] = {}
         self._specs: Texts = {}
         self._only_grows = True
@@ -130,15 +139,15 @@ class Fingerprint:
         for event, who in aside:
             self._take(event, who)
 
-    def _begin_anew(self) -> None:
+    def _begin_anew(self, now: float) -> None:
         """Forget the states there were: what has grown since is in none of them."""
         self._aside.clear()
         self._hashes.clear()
         self._returns.clear()
-        self._sum = self._last = 0
+        self._sum = 0
+        self._turns = [(0, now)]
         self._seen = {0: {}}
-        self._moves += 1
-        self._last_changes = len(self._changes)
+        self._changed = len(self._changes)
         self._grew = False
 
     def _take(self, event: WatchEvent, who: str) -> None:
@@ -162,34 +171,55 @@ class Fingerprint:
             self._changes.append(Change(f"{event.resource} {name}", verb, who))
 
     def repeats(self, now: float) -> Cycle | None:
-        """Return what is going round when this state was seen before with the same to come.
+        """Return what is going round when the last two turns were the same, with the same to come.
 
-        What is to come is only looked at when a state is seen for the second time. When statuses alone have moved
-        since, it need not be the same to the second, if everything that was waited for then has come and is
-        waited for anew: cycles of different lengths beside each other are never all at the same point.
-        As long as nothing moves at all, nothing comes back: who looks at the clock may remember since when.
+        What is to come is only looked at when a state is seen for the second time. As long as nothing moves at all,
+        nothing comes back: who looks at the clock may remember since when.
         """
         if self._only_grows and self._grew:
-            self._begin_anew()
+            self._begin_anew(now)
             return None
         self._catch_up()
-        known, is_return = self._seen.get(self._sum), self._sum != self._last
-        if is_return or len(self._changes) != self._last_changes:
-            self._moves += 1
-        self._last, self._last_changes = self._sum, len(self._changes)
+        is_return, has_changed = self._sum != self._turns[-1][0], self._changed != len(self._changes)
+        self._turns.append((self._sum, now))
+        self._changed = len(self._changes)
+        known = self._seen.get(self._sum)
         if known is None:
             self._seen[self._sum] = {}
             return None
-        sight = Sight(now, self._timers(), len(self._changes), self._moves)
-        ahead = frozenset((loop, name, round(at - now, 3)) for loop, name, at in sight.timers)
-        before = known.setdefault(ahead, sight)
-        if before is sight and is_return:
-            before = self._returns.setdefault(self._sum, sight)
-            if before.changes != sight.changes or before.timers & sight.timers:
-                return None
-        if before.moves == sight.moves:
+        if not (is_return or has_changed):
             return None
-        return Cycle(before.at, now - before.at, told(self._changes[before.changes :]))
+        sight = Sight(now, len(self._turns) - 1, self._timers(), self._changed)
+        ahead = frozenset((loop, name, round(at - now, 3)) for loop, name, at in sight.timers)
+        before, known[ahead] = known.get(ahead), sight
+        if before is not None and self._are_alike(before.instant, sight.instant):
+            return Cycle(before.at, now - before.at, told(self._changes[before.changes :]))
+        return self._comes_round(sight) if is_return else None
+
+    def _are_alike(self, before: int, here: int) -> bool:
+        """Say whether the turn between two instants was as the one before it."""
+        length = here - before
+        if before < length:
+            return False
+        states, times = zip(*self._turns[before - length : here + 1], strict=True)
+        waits = [round(b - a, 3) for a, b in pairwise(times)]
+        return states[: length + 1] == states[length:] and waits[:length] == waits[length:]
+
+    def _comes_round(self, sight: Sight) -> Cycle | None:
+        """Return a cycle of statuses alone whose turns are not the same to the second.
+
+        Cycles of different lengths beside each other are never all at the same point. Nothing new is to come when
+        all that was waited for at the last return has come and is waited for anew, and the turns get no longer.
+        """
+        returns = self._returns.setdefault(self._sum, [])
+        returns.append(sight)
+        if len(returns) < RETURNS or returns[-RETURNS].changes != sight.changes:
+            return None
+        times = [each.at for each in returns[-RETURNS:]]
+        waits = [b - a for a, b in pairwise(times)]
+        if max(waits) - min(waits) > UNEVEN * max(waits) or returns[-2].timers & sight.timers:
+            return None
+        return Cycle(returns[-2].at, waits[-1], "")
 
 
 def told(changes: list[Change]) -> str:
@@ -237,10 +267,19 @@ def _stable(value: Any) -> Any:
         out = {k: _stable(v) for k, v in value.items() if k not in VOLATILE}
         if named:
             out["metadata"] = {k: v for k, v in out["metadata"].items() if k != "name"}
+        if "lastState" in value:
+            out["runs"] = _runs(value)
         return out
     if isinstance(value, list):
         return [_stable(v) for v in value]
     return value
+
+
+def _runs(container: Obj) -> list[float]:
+    """Return how long a container ran and had waited before: its back-off is read off that."""
+    runs = [run for state in ("state", "lastState") for run in (container.get(state) or {}).values()]
+    times = [parse_time(run[field]) for run in runs for field in ("startedAt", "finishedAt") if run.get(field)]
+    return [round(b - a) for a, b in pairwise(sorted(times))]
 
 
 def growth_of(event: WatchEvent) -> int:
