@@ -32,7 +32,7 @@ Annotations of a node: ``state`` (``dead``: the machine is, its containers with 
 another boot), ``pressure`` (``memory``, ``disk``, ``pid``, several with commas), ``shutdown`` (the machine is told to
 go off, and its kubelet has so long to end its pods: ``60s``, ``60s/20s`` with the last 20 s for critical pods, or seconds
 by priority, ``0=40s,1000=20s``). Kubelets themselves note on a node ``silent-since``, ``booted-at`` and
-``shutting-down-since``.
+``shutting-down-since``, and how they are configured: ``eviction-hard`` and ``shutdown-grace``.
 """
 
 from __future__ import annotations
@@ -58,10 +58,11 @@ BOOTED_AT = PREFIX + "booted-at"
 NodeState = Literal["running", "kubelet-stopped", "dead"]
 STATES: tuple[NodeState, ...] = ("running", "kubelet-stopped", "dead")
 PRESSURES = ("memory", "disk", "pid")
+EVICTION_HARD, SHUTDOWN_GRACE = PREFIX + "eviction-hard", PREFIX + "shutdown-grace"
 OF_NODES = (STATE, BOOT, PRESSURE, SHUTDOWN)
 """What may be said of a node."""
-NOTES = (SILENT_SINCE, BOOTED_AT, SHUTTING_DOWN_SINCE)
-"""What kubelets note on one."""
+NOTES = (SILENT_SINCE, BOOTED_AT, SHUTTING_DOWN_SINCE, EVICTION_HARD, SHUTDOWN_GRACE)
+"""What kubelets note on one; the last two are how they are configured."""
 CRITICAL = 2_000_000_000
 """The priority from which pods are critical (SystemCriticalPriority)."""
 Graces = tuple[tuple[int, float], ...]

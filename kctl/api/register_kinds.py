@@ -102,6 +102,7 @@ pods: those on a node that does not exist go 40 s after it is missed, where upst
 nodes: heartbeats are facts, not writes: lastHeartbeatTime is that of the last change, and Leases of nodes are made
 nodes: for who reads them; nobody is told that they are renewed, and they cannot be changed
 nodes: one that is not heard of is unknown 50 s later to the second, where upstream looks every 5 s
+nodes: pods may have all of a node's capacity, unless kctl.yaml says how the kubelets of its group are configured
 nodes: only declared usage makes a node evict pods; no image is removed before, and there are no soft thresholds
 nodes: a static pod runs where its mirror pod is; one deleted by force between two commands starts anew
 nodes: a machine that goes down shuts its pods down first only where a scenario or an annotation says so

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from kctl.api.clock import parse_time, rfc3339
+from kctl.api.kubeletconfig import FIELD, allocatable_of, notes_of
 from kctl.api.objects import Key, Obj, dig, is_deleting, key_of
 from kctl.client.cache import Cache, Caches, Fold, by_node
 from kctl.client.client import Client
@@ -149,16 +150,21 @@ def new_node(instance: Obj, pod_cidr: str, address: str, now: float) -> Obj:
     provider = spec.get("provider") or "none"
     taints = [*(spec.get("taints") or ()), *([UNINITIALIZED] if provider != "none" else ())]
     annotations = {} if provider == "none" else {PROVIDED_IP: address}
+    capacity = capacity_of(spec)
     node: Obj = {
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": {
             "name": name,
             "labels": labels_of(name, spec, provider),
-            "annotations": {**annotations, "volumes.kubernetes.io/controller-managed-attach-detach": "true"},
+            "annotations": {
+                **annotations,
+                **notes_of(spec.get(FIELD)),
+                "volumes.kubernetes.io/controller-managed-attach-detach": "true",
+            },
         },
         "spec": {"podCIDR": pod_cidr, "podCIDRs": [pod_cidr], **({"taints": taints} if taints else {})},
-        "status": {"capacity": capacity_of(spec)},
+        "status": {"capacity": capacity, "allocatable": allocatable_of(capacity, spec.get(FIELD))},
     }
     return {**node, "status": nodes.status_of(node, address, now)}
 

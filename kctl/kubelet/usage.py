@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from kctl.api import quantity
 from kctl.api.behaviour import Annotated, Behaviours
+from kctl.api.kubeletconfig import least_of, thresholds_of
 from kctl.api.objects import Obj, dig
 from kctl.client.cache import META, SPEC, STATUS, Cache, Fold
 from kctl.kubelet.containers import state_of
@@ -134,17 +135,24 @@ def listed_images(node: Obj, brought: Iterable[tuple[tuple[str, int], ...]]) -> 
     return sorted(listed, key=lambda image: -int(image.get("sizeBytes") or 0))[:MOST_IMAGES]
 
 
+def _least(node: Obj, resource: str, whole: int) -> int:
+    """Return how much of a resource a node has to have left."""
+    hard = thresholds_of(node)
+    if hard is None:
+        return MEMORY_THRESHOLD if resource == MEMORY else whole // DISK_SHARE
+    return least_of(hard[resource], whole) if resource in hard else 0
+
+
 def shortages(node: Obj, used: Used) -> list[Shortage]:
     """Return what the node has too little left of."""
     found = []
-    if used.memory:
-        left = capacity(node, MEMORY) - used.memory
-        if left < MEMORY_THRESHOLD:
-            found.append(Shortage("memory", MEMORY_THRESHOLD, left))
-    if used.disk:
-        whole = capacity(node, DISK)
-        if whole - used.disk < whole // DISK_SHARE:
-            found.append(Shortage("disk", whole // DISK_SHARE, whole - used.disk))
+    for signal, resource in CAPACITY.items():
+        in_use = used.memory if resource == MEMORY else used.disk
+        if in_use:
+            whole = capacity(node, resource)
+            least = _least(node, resource, whole)
+            if whole - in_use < least:
+                found.append(Shortage(signal, least, whole - in_use))
     return found
 
 

@@ -108,7 +108,8 @@ def _node(client: Client, node: Obj, step: Step, now: float, draining: list[Obj]
         case "die":
             _annotate(client, key, {behaviour.STATE: "dead"})
         case "shutdown":
-            _annotate(client, key, {behaviour.SHUTDOWN: step.event.detail})
+            grace = step.event.detail or annotations_of(node).get(behaviour.SHUTDOWN_GRACE)
+            _annotate(client, key, {behaviour.SHUTDOWN: grace} if grace else {behaviour.STATE: "dead"})
         case "reboot":
             _annotate(client, key, {behaviour.BOOT: boot})
         case "recover":

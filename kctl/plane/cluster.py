@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kctl.api import durations, quantity
+from kctl.api import durations
+from kctl.api import latencies as latencies_api
 from kctl.api.errors import FieldError, KctlError, UsageError, invalid, not_supported
+from kctl.api.latencies import MOST, RATE
 from kctl.api.objects import Obj
 from kctl.api.staticpods import FIELD as STATIC
-from kctl.plane.groups import DEVICES, NodeGroup, read_groups
+from kctl.plane.groups import DEVICES, KUBELET, NodeGroup, read_groups
 from kctl.plane.retention import History
 from kctl.runtime.flags import DEFAULT_FLAGS, Flags, named
 from kctl.runtime.flags import parse as parse_flags
-from kctl.runtime.profile import MOST, RANGES, RATE, Profile
+from kctl.runtime.profile import Profile
 
 if TYPE_CHECKING:
     from kctl.gitops.ignoring import Rule
@@ -192,30 +194,10 @@ def _profile(latencies: Any, errors: list[FieldError]) -> Profile:
             errors.append(not_supported("spec.latencies", name, sorted(known)))
             continue
         try:
-            profile = profile._replace(**_latency(known[name], str(value)))
+            profile = profile._replace(**latencies_api.read(known[name], str(value)))
         except ValueError as error:
             errors.append(invalid(field, value, str(error)))
     return profile
-
-
-def _latency(name: str, text: str) -> dict[str, float]:
-    """Read a duration, a range of durations, or a rate; ValueError for what is none."""
-    if name == RATE:
-        rate = quantity.value(text)
-        if rate <= 0:
-            raise ValueError("must be greater than 0")
-        return {name: float(rate)}
-    low, dots, high = text.partition("..")
-    seconds = [durations.parse(part) for part in (low, *([high] if dots else ()))]
-    if min(seconds) < 0:
-        raise ValueError("must not be negative")
-    if not dots:
-        return {name: seconds[0]}
-    if name not in RANGES:
-        raise ValueError(f"may not be a range; {', '.join(map(_camel, RANGES))} may")
-    if seconds[0] >= seconds[1]:
-        raise ValueError("a range must begin below its end")
-    return {name: seconds[0], f"{name}{MOST}": seconds[1]}
 
 
 def _written(profile: Profile) -> dict[str, str]:
@@ -281,6 +263,7 @@ def instances(cluster: Cluster) -> list[Obj]:
                         "taints": list(group.taints),
                         **({STATIC: list(group.static_pods)} if group.static_pods else {}),
                         **({DEVICES: list(group.devices)} if group.devices else {}),
+                        **({KUBELET: group.kubelet} if group.kubelet is not None else {}),
                     },
                 }
             )
@@ -300,6 +283,7 @@ def manifest_of(cluster: Cluster) -> Obj:
             "taints": list(group.taints),
             **({STATIC: list(group.static_pods)} if group.static_pods else {}),
             **({DEVICES: list(group.devices)} if group.devices else {}),
+            **({KUBELET: group.kubelet} if group.kubelet is not None else {}),
         }
         for group in cluster.groups
     ]

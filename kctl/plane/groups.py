@@ -13,8 +13,8 @@ from kctl.api import quantity
 from kctl.api.errors import FieldError, invalid, required
 from kctl.api.objects import Obj
 
-FIELDS = ("count", "devices", "labels", "name", "pods", "staticPods", "taints", "type", "zones")
-DEVICES = "devices"
+FIELDS = ("count", "devices", "kubelet", "labels", "name", "pods", "staticPods", "taints", "type", "zones")
+DEVICES, KUBELET = "devices", "kubelet"
 TAINT_FIELDS = ("effect", "key", "value")
 MAX_NODES = 15_000
 
@@ -34,6 +34,8 @@ class NodeGroup(NamedTuple):
     """Manifests of pods that its machines bring."""
     devices: tuple[Obj, ...] = ()
     """What each machine offers to claims for devices."""
+    kubelet: Obj | None = None
+    """How its kubelets are configured."""
 
 
 def zones_of(region: str) -> tuple[str, ...]:
@@ -98,6 +100,7 @@ def _group(group: Mapping[str, Any], path: str, region: str, errors: list[FieldE
         _taints(group.get("taints"), f"{path}.taints", errors),
         _static_pods(group.get("staticPods"), f"{path}.staticPods", errors),
         _devices(group.get(DEVICES), f"{path}.{DEVICES}", errors),
+        _kubelet(group.get(KUBELET), f"{path}.{KUBELET}", errors),
     )
 
 
@@ -203,6 +206,15 @@ def _taints(given: Any, path: str, errors: list[FieldError]) -> tuple[Obj, ...]:
         texts.append({name: str(value) for name, value in taint.items() if value is not None})
     scheduling.taints(texts, path, errors)
     return tuple(texts) if len(errors) == before else ()
+
+
+def _kubelet(given: Any, path: str, errors: list[FieldError]) -> Obj | None:
+    """Read how the kubelets of the group are configured."""
+    if given is None:
+        return None
+    from kctl.api import kubeletconfig
+
+    return kubeletconfig.read(given, path, errors)
 
 
 def _devices(given: Any, path: str, errors: list[FieldError]) -> tuple[Obj, ...]:

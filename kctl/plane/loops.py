@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from kctl.api import latencies
 from kctl.api.errors import UsageError
 from kctl.api.objects import Obj
 from kctl.client.cache import Change
@@ -17,7 +18,7 @@ from kctl.runtime.controller import Controller, Loop
 from kctl.runtime.flags import DEFAULT_FLAGS, Flags
 from kctl.runtime.loop import ControllerLoop
 from kctl.runtime.manager import Manager
-from kctl.runtime.profile import MOST, RANGES, Profile
+from kctl.runtime.profile import Profile
 
 if TYPE_CHECKING:
     from kctl.api.behaviour import Behaviours
@@ -140,8 +141,7 @@ def _play(manager: Manager, server: APIServer, playing: Playing, profile: Profil
     manager.on_quiet.append(lambda _: controller.quiet(loop.queue))
     manager.passing.append(controller.passes_until)
     for played in reversed(playing.all()):
-        said = played.scenario.latencies
-        profile = profile._replace(**said, **{f"{name}{MOST}": 0.0 for name in RANGES if name in said})
+        profile = profile._replace(**latencies.whole(dict(played.scenario.latencies)))
     return profile
 
 

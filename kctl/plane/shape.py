@@ -13,6 +13,7 @@ from kctl.api.errors import StatusError
 from kctl.api.objects import Key, Obj, is_deleting, key_of
 from kctl.api.staticpods import FIELD as STATIC
 from kctl.plane import cluster as clusters
+from kctl.plane.groups import KUBELET
 
 if TYPE_CHECKING:
     from kctl.client.client import Client
@@ -96,6 +97,8 @@ def _remove(client: Client, instance: Obj) -> None:
 def _is_as(there: Obj, wanted: Obj) -> bool:
     """Say whether the machine is as wanted; what it does not state of itself does not count."""
     spec = wanted["spec"]
+    if there["spec"].get(KUBELET) != spec.get(KUBELET):
+        return False
     return all(spec.get(name) == value for name, value in there["spec"].items() if name != STATIC)
 
 

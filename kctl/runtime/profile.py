@@ -30,9 +30,3 @@ class Profile(NamedTuple):
     image_pull_most: float = 0.0
     container_start_most: float = 0.0
     image_pull_rate: float = 0.0
-
-
-MOST = "_most"
-RANGES = ("image_pull", "container_start")
-"""The latencies that may be ranges."""
-RATE = "image_pull_rate"

@@ -213,12 +213,13 @@ def test_another_process_that_writes_meanwhile_does_not_undo_it(tmp_path: Path) 
         ({}, []),
         ({"cpu": "8"}, ["the shape describes m-1 anew: the next apply or converge replaces it"]),
         ({"zone": None}, []),
+        ({"kubelet": {}}, ["the shape describes m-1 anew: the next apply or converge replaces it"]),
         (
             {"staticPods": [{"metadata": {"name": "a"}}]},
             ["the shape gives m-1 other static pods: the next apply or converge brings them"],
         ),
     ],
-    ids=["as it is", "another size", "what an older version did not state", "other static pods"],
+    ids=["as it is", "another size", "what an older version did not state", "another kubelet", "other static pods"],
 )
 def test_a_machine_is_compared_by_what_it_states(change: dict[str, Any], words: list[str]) -> None:
     group = clusters.NodeGroup("m", 1, "4", "16Gi", 110, ("a",), {}, ())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kctl.api import latencies
 from kctl.api.errors import FieldError, invalid, not_supported
 from kctl.api.objects import Obj
 from kctl.api.scenario import expectations, happenings
@@ -39,6 +40,7 @@ LATENCIES = {
     "volumeAttach": "volume_attach",
     "volumeDetach": "volume_detach",
     "volumeResize": "volume_resize",
+    "imagePullRate": "image_pull_rate",
 }
 """The latencies a profile may give, by the names ``kctl.yaml`` has for them."""
 TOP = ("apiVersion", "kind", "metadata", "status")
@@ -54,7 +56,7 @@ def read(manifest: Obj) -> tuple[Scenario, list[FieldError]]:
     for name in TOP:
         fields.raw(name)
     meta = manifest.get("metadata") if isinstance(manifest.get("metadata"), dict) else {}
-    latencies, seed = _profile(fields)
+    profile, seed = _profile(fields)
     images = tuple(_image(*item, errors) for item in fields.each("images"))
     workloads = tuple(_workload(*item, errors) for item in fields.each("workloads"))
     found = [happenings.read(item, path, n, errors) for n, item, path in fields.each("events")]
@@ -64,7 +66,7 @@ def read(manifest: Obj) -> tuple[Scenario, list[FieldError]]:
         start="apply" if fields.choice("start", ("converged", "apply"), "converged") == "apply" else "converged",
         duration=fields.seconds("duration", 0.0),
         seed=seed,
-        latencies=latencies,
+        latencies=profile,
         images=images,
         workloads=workloads,
         events=tuple(sorted((event for event in found if isinstance(event, Event)), key=lambda event: event.at)),
@@ -81,13 +83,20 @@ def _profile(fields: Fields) -> tuple[dict[str, float], int | None]:
     if inside is None:
         return {}, None
     seed = inside.whole("seed", None)
-    latencies = {}
+    found: dict[str, float] = {}
     for name, known in LATENCIES.items():
+        said = inside.raw(name)
+        if known == latencies.RATE or (isinstance(said, str) and ".." in said):
+            try:
+                found |= latencies.read(known, str(said)) if said is not None else {}
+            except ValueError as error:
+                inside.fail(name, str(error))
+            continue
         seconds = inside.seconds(name, None)
         if seconds is not None:
-            latencies[known] = seconds
+            found[known] = seconds
     inside.close()
-    return latencies, seed
+    return found, seed
 
 
 def _image(index: int, value: Any, path: str, errors: list[FieldError]) -> ImageRule:
