@@ -114,7 +114,14 @@ class Cache:
         return self._indexes["namespace"].get(namespace)
 
     def index(
-        self, name: str, values: Values, *, on: int = ALL, alike: bool = False, where: Where | None = None
+        self,
+        name: str,
+        values: Values,
+        *,
+        on: int = ALL,
+        alike: bool = False,
+        where: Where | None = None,
+        remembers: bool = False,
     ) -> Index:
         """Return the index of that name, made (and filled) on the first call.
 
@@ -123,7 +130,9 @@ class Cache:
         """
         found = self._indexes.get(name)
         if found is None:
-            found = self._indexes[name] = Index(values, self._objects, on, alike=alike, where=where)
+            found = self._indexes[name] = Index(
+                values, self._objects, on, alike=alike, where=where, remembers=remembers
+            )
             self._tell_all(found)
             self._forget()
         return found

@@ -55,13 +55,25 @@ class Numbers:
             return known[1]
         if len(self._by_id) > MOST:
             self._by_id.clear()
-            self._by_text.clear()
-        text = json.dumps(value)
+        number = self._numbered(json.dumps(value))
+        self._by_id[id(value)] = value, number
+        return number
+
+    def of_state(self, state: Any) -> int:
+        """Return the number of a container's state, whatever its ID."""
+        ended = state.get("terminated") if state else None
+        if not ended or "containerID" not in ended:
+            return self.of(state)
+        told = {name: value for name, value in ended.items() if name != "containerID"}
+        return self._numbered(f"terminated {json.dumps(told)}")
+
+    def _numbered(self, text: str) -> int:
         number = self._by_text.get(text)
         if number is None:
+            if len(self._by_text) > MOST:
+                self._by_text.clear()
             self._last += 1
             number = self._by_text[text] = self._last
-        self._by_id[id(value)] = value, number
         return number
 
 
@@ -71,7 +83,8 @@ class Faces:
     most = MOST
 
     def __init__(self) -> None:
-        self._number = Numbers().of
+        self._numbers = Numbers()
+        self._number = self._numbers.of
         self._known: dict[tuple[Told, Told, Told], Face] = {}
 
     def of(self, pod: Obj) -> Face:
@@ -110,15 +123,15 @@ class Faces:
         )
 
     def _status(self, status: Obj) -> Told:
-        number, get = self._number, status.get
+        number, state, get = self._number, self._numbers.of_state, status.get
         containers: list[Any] = []
         for field in CONTAINERS:
             for found in get(field) or ():
                 containers += (
                     field,
                     found.get("name"),
-                    number(found.get("state")),
-                    number(found.get("lastState")),
+                    state(found.get("state")),
+                    state(found.get("lastState")),
                     found.get("restartCount"),
                     found.get("ready"),
                     found.get("started"),

@@ -32,9 +32,12 @@ class Index:
         *,
         alike: bool = False,
         where: Where | None = None,
+        remembers: bool = False,
     ) -> None:
         self.of = values
         self.alike, self.where = alike, where
+        self._had: dict[Key, Iterable[Hashable]] | None = {} if remembers else None
+        """The values of objects, of those that have some."""
         self._objects = objects
         self._found: dict[Hashable, dict[Key, None]] = {}
         self._order: dict[Hashable, list[Key]] = {}
@@ -71,8 +74,14 @@ class Index:
 
     def change(self, key: Key, old: Obj | None, new: Obj | None) -> None:
         """Take the old state of one object out and put its new state in."""
-        before = self.of(old) if old is not None else ()
         after = self.of(new) if new is not None else ()
+        had = self._had
+        if had is None:
+            before = self.of(old) if old is not None else ()
+        else:
+            before = had.pop(key, ())
+            if after:
+                had[key] = after
         if before != after:
             self.swap(key, before, after)
 

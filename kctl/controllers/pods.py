@@ -63,8 +63,11 @@ def labels_key(obj: Obj) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(labels.items())) if labels else ()
 
 
-def from_template(template: Obj, owner: Obj, name: str, base: str) -> Obj:
-    """Return the pod that ``owner`` makes of its template, as controller.GetPodFromTemplate."""
+def from_template(template: Obj, owner: Obj, name: str, base: str, owners: list[Obj] | None = None) -> Obj:
+    """Return the pod that ``owner`` makes of its template, as controller.GetPodFromTemplate.
+
+    ``owners`` is what refers to it, where many are made: what pods share is seen to be the same.
+    """
     wanted = template.get("metadata") or {}
     meta: dict[str, Any] = {"name": name, "generateName": base}
     namespace = owner["metadata"].get("namespace")
@@ -73,5 +76,5 @@ def from_template(template: Obj, owner: Obj, name: str, base: str) -> Obj:
     for field in ("labels", "annotations", "finalizers"):
         if wanted.get(field):
             meta[field] = wanted[field]
-    meta["ownerReferences"] = [owner_reference(owner)]
+    meta["ownerReferences"] = owners or [owner_reference(owner)]
     return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": template["spec"]}

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from kctl.api import names
 from kctl.api.clock import rfc3339
 from kctl.api.errors import StatusError
-from kctl.api.objects import Key, Obj, condition, controller_uid, is_deleting, key_of, labels_of
+from kctl.api.objects import Key, Obj, condition, controller_uid, is_deleting, key_of, labels_of, owner_reference
 from kctl.api.selectors import Selector, from_label_selector, from_labels
 from kctl.client.cache import LABELS, META, OWNERS, STATUS, Caches, by_controller
 from kctl.client.client import Client
@@ -142,10 +142,10 @@ class ReplicaSetController(Controller):
             for action, emit in pairwise(actions)
             if isinstance(action, Create) and isinstance(emit, Emit)
         ]
-        start, size = 0, 1
+        start, size, row = 0, 1, client.in_a_row()
         while start < len(pairs):
             batch = pairs[start : start + size]
-            if not _create_alike(client, batch, recorder):
+            if not _create_alike(row, batch, recorder):
                 refusals = [
                     error for pair in batch if (error := self._create_one(client, pair, recorder, now)) is not None
                 ]
@@ -221,10 +221,10 @@ def _manage(seen: Seen, now: float) -> Iterable[Action]:
     meta = rs["metadata"]
     if surplus < 0:
         taken = [pod["metadata"]["name"] for pod in (*seen.pods, *seen.adoptable, *seen.released)]
-        base = names_begin(rs)
+        base, owners = names_begin(rs), [owner_reference(rs)]
         for slot in names.next_slots(meta["uid"], taken, min(-surplus, BURST)):
             name = names.child_name(base, meta["uid"], slot)
-            yield Create("pods", from_template(rs["spec"]["template"], rs, name, base))
+            yield Create("pods", from_template(rs["spec"]["template"], rs, name, base, owners))
             yield Emit(rs, "Normal", "SuccessfulCreate", f"Created pod: {name}")
     elif surplus > 0:
         stray = {pod["metadata"]["name"] for pod in seen.strays}

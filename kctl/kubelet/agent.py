@@ -246,7 +246,7 @@ class Kubelet(Controller):
         def values(pod: Obj) -> Iterable[tuple[str, str, str]]:
             return self._references.places(pod) if _may_wait(pod) else ()
 
-        return pods.index(REFERENCES, values, on=SPEC | STATUS, where=_may_wait)
+        return pods.index(REFERENCES, values, on=SPEC | STATUS, where=_may_wait, remembers=True)
 
     def _claim_keys(self, old: Obj | None, new: Obj | None, caches: Caches) -> list[Key]:
         """Wake the pods that wait for a claim to be bound."""

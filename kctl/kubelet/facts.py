@@ -34,7 +34,9 @@ def image_fold(pods: Cache, profile: Profile, world: Behaviours = WORKS) -> Fold
         node = pod["spec"].get("nodeName")
         return tuple((node, time) for time in _image_times(pod, profile, world)) if node else ()
 
-    return pods.tally("kubelet images", shares, {}, _with_image, _without_image, on=SPEC | STATUS, where=has_images)
+    return pods.tally(
+        "kubelet images", shares, {}, _with_image, _without_image, on=SPEC | STATUS, where=has_images, remembers=True
+    )
 
 
 def _with_image(images: Images, share: tuple[str, float]) -> Images:
@@ -121,7 +123,9 @@ def address_fold(pods: Cache) -> Fold[Used]:
         address = _address_of(pod)
         return () if address is None else ((address >> BLOCK_BITS, address & mask),)
 
-    return pods.tally("kubelet addresses", shares, NONE_USED, take, release, on=SPEC | STATUS, where=_may_have_address)
+    return pods.tally(
+        "kubelet addresses", shares, NONE_USED, take, release, on=SPEC | STATUS, where=_may_have_address, remembers=True
+    )
 
 
 def _may_have_address(pod: Obj) -> bool:

@@ -84,7 +84,9 @@ def usage_fold(pods: Cache, world: Behaviours) -> Fold[Used]:
     def remove(one: Used, other: Used) -> Used:
         return Used(one.memory - other.memory, one.disk - other.disk)
 
-    return pods.tally("kubelet usage", shares, Used(), add, remove, on=META | SPEC | STATUS, where=_has_run)
+    return pods.tally(
+        "kubelet usage", shares, Used(), add, remove, on=META | SPEC | STATUS, where=_has_run, remembers=True
+    )
 
 
 def sized_images(pod: Obj, world: Behaviours) -> dict[str, int]:
@@ -120,7 +122,9 @@ def images_fold(pods: Cache, world: Annotated) -> Fold[Brought]:
         left = {**known, images: known[images] - 1}
         return {one: count for one, count in left.items() if count}
 
-    return pods.tally("kubelet sized images", shares, {}, add, remove, on=META | SPEC | STATUS, where=_has_run)
+    return pods.tally(
+        "kubelet sized images", shares, {}, add, remove, on=META | SPEC | STATUS, where=_has_run, remembers=True
+    )
 
 
 def listed_images(node: Obj, brought: Iterable[tuple[tuple[str, int], ...]]) -> list[Obj]:

@@ -44,6 +44,10 @@ class Owners:
         for obj in objects:
             self.see(obj)
 
+    def knows(self, obj: Obj) -> bool:
+        """Say whether the object's controlling owner is remembered."""
+        return obj["metadata"].get("uid") in self._parent
+
     def see(self, obj: Obj) -> None:
         """Remember the object's controlling owner."""
         meta = obj["metadata"]
@@ -72,8 +76,10 @@ class Owners:
 
     def top(self, obj: Obj) -> Ref:
         """Return the last owner of the chain that starts at ``obj``, the object itself if it has none."""
-        self.see(obj)
-        return self.top_of(obj["metadata"].get("uid", "")) or ref_of(obj)
+        uid = obj["metadata"].get("uid", "")
+        if uid not in self._parent:
+            self.see(obj)
+        return self.top_of(uid) or ref_of(obj)
 
     def top_of(self, uid: str) -> Ref | None:
         """Return the last owner of the chain that starts at an object seen before, None when it has none."""

@@ -61,7 +61,8 @@ class Tale:
         if self.is_empty and times:
             self.is_empty, self.started = False, times[0]
         for event in events:
-            owners.see(event.object)
+            if not owners.knows(event.object):
+                owners.see(event.object)
         for event, at in zip(events, times, strict=True):
             if event.resource == "pods":
                 owner, facts = owners.top(event.object), self._followed.change(event)

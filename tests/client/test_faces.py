@@ -50,6 +50,7 @@ def addresses(cache: Cache):
         lambda count, one: count - one,
         on=STATUS,
         where=lambda found: bool(found["status"].get("podIP")),
+        remembers=True,
     )
 
 
@@ -57,6 +58,13 @@ def watched(cache: Cache) -> Cache:
     by_controller(cache)
     by_node(cache)
     cache.index("app", lambda found: tuple(found["metadata"]["labels"].items()), on=LABELS, alike=True)
+    cache.index(
+        "failed",
+        lambda found: (found["spec"].get("nodeName"),) if found["status"]["phase"] == "Failed" else (),
+        on=SPEC | STATUS,
+        where=lambda found: found["status"]["phase"] == "Failed",
+        remembers=True,
+    )
     phases(cache)
     addresses(cache)
     return cache
@@ -202,3 +210,11 @@ def test_what_stays_of_a_face_is_not_read_again(part: int) -> None:
     after = faces.next(before, pod("p", app="b", node="n1", status=1), part)
     assert after.meta == before.meta
     assert (after.spec != before.spec, after.status != before.status) == (part == SPEC, part == STATUS)
+
+
+def test_containers_that_ended_alike_are_alike_whatever_their_ids() -> None:
+    ended = [{"name": "c", "state": {"terminated": {"exitCode": 0, "containerID": name}}} for name in ("a", "b")]
+    failed = {"name": "c", "state": {"terminated": {"exitCode": 1, "containerID": "a"}}}
+    pods = [{**pod("p"), "status": {"containerStatuses": [found]}} for found in (*ended, failed)]
+    faces = Faces()
+    assert faces.of(pods[0]) is faces.of(pods[1]) is not faces.of(pods[2])
