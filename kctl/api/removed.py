@@ -66,6 +66,12 @@ REMOVED: dict[str, tuple[Removal, ...]] = {
     "flowcontrol.apiserver.k8s.io/v1beta2": (Removal("1.29", "flowcontrol.apiserver.k8s.io/v1", FLOW),),
     "flowcontrol.apiserver.k8s.io/v1beta3": (Removal("1.32", "flowcontrol.apiserver.k8s.io/v1", FLOW),),
 }
+DEVICES = ("DeviceClass", "ResourceClaim", "ResourceClaimTemplate", "ResourceSlice")
+OFF: dict[str, tuple[str, tuple[str, ...]]] = {
+    "resource.k8s.io/v1beta1": ("use resource.k8s.io/v1, where a request has its fields below exactly", DEVICES),
+    "resource.k8s.io/v1beta2": ("use resource.k8s.io/v1", DEVICES),
+}
+"""Beta versions that an API server does not serve unless it is told to, and the one to use."""
 
 
 def why_gone(api_version: str, kind: str) -> str:
@@ -74,4 +80,5 @@ def why_gone(api_version: str, kind: str) -> str:
         if kind in removal.kinds:
             what = f"use {removal.instead}" if removal.instead else "nothing took its place"
             return f"Kubernetes {removal.since} removed it, {what}"
-    return ""
+    instead, kinds = OFF.get(api_version, ("", ()))
+    return f"beta versions are off by default, {instead}" if kind in kinds else ""

@@ -14,6 +14,7 @@ from kctl.api.removed import REMOVED, why_gone
         ("extensions/v1beta1", "Ingress", "Kubernetes 1.22 removed it, use networking.k8s.io/v1"),
         ("policy/v1beta1", "PodSecurityPolicy", "Kubernetes 1.25 removed it, nothing took its place"),
         ("autoscaling/v2beta2", "HorizontalPodAutoscaler", "Kubernetes 1.26 removed it, use autoscaling/v2"),
+        ("resource.k8s.io/v1beta2", "DeviceClass", "beta versions are off by default, use resource.k8s.io/v1"),
         ("apps/v1", "Deployment", ""),
         ("a.io/v1beta1", "Foo", ""),
     ],
