@@ -99,6 +99,7 @@ def _node(client: Client, node: Obj, step: Step, now: float, draining: list[Obj]
         what = {
             "die": "recover",
             "shutdown": "recover",
+            "isolate": "recover",
             "drain": "uncordon",
             "cordon": "uncordon",
             "pressure": "relieve",
@@ -107,6 +108,8 @@ def _node(client: Client, node: Obj, step: Step, now: float, draining: list[Obj]
     match what:
         case "die":
             _annotate(client, key, {behaviour.STATE: "dead"})
+        case "isolate":
+            _annotate(client, key, {behaviour.STATE: "kubelet-stopped"})
         case "shutdown":
             grace = step.event.detail or annotations_of(node).get(behaviour.SHUTDOWN_GRACE)
             _annotate(client, key, {behaviour.SHUTDOWN: grace} if grace else {behaviour.STATE: "dead"})
@@ -114,7 +117,7 @@ def _node(client: Client, node: Obj, step: Step, now: float, draining: list[Obj]
             _annotate(client, key, {behaviour.BOOT: boot})
         case "recover":
             is_off = behaviour.SHUTDOWN in annotations_of(node) and behaviour.silent_since(node) is not None
-            was_dead = behaviour.STATE in annotations_of(node) or is_off
+            was_dead = annotations_of(node).get(behaviour.STATE) == "dead" or is_off
             names = (behaviour.STATE, behaviour.PRESSURE, behaviour.SHUTDOWN)
             changes: dict[str, str | None] = {name: None for name in names if name in annotations_of(node)}
             _annotate(client, key, changes | ({behaviour.BOOT: boot} if was_dead else {}))

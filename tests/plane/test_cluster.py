@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kctl.api.errors import UsageError
 from kctl.plane import cluster as clusters
+from kctl.plane.groups import FIELDS
 
 
 def manifest(**spec: Any) -> dict[str, Any]:
@@ -129,6 +132,25 @@ def test_ranges_and_a_rate_are_read_and_written_back() -> None:
     found = clusters.parse(manifest(latencies=latencies))
     assert (found.profile.image_pull, found.profile.image_pull_most) == (2, 20)
     assert (found.profile.container_start_most, found.profile.image_pull_rate) == (5, 50 << 20)
+    assert clusters.parse(clusters.manifest_of(found)) == found
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.sampled_from(["a", "1Gi", "10%", "5s", "", "a b"]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["name", "key", "cpu", "a b"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.dictionaries(st.sampled_from(FIELDS), json_values, max_size=5), max_size=2))
+def test_whatever_a_group_says_is_read_or_refused_and_never_breaks(groups: list[Any]) -> None:
+    try:
+        found = clusters.parse(manifest(nodeGroups=groups))
+    except clusters.ClusterError:
+        return
     assert clusters.parse(clusters.manifest_of(found)) == found
 
 

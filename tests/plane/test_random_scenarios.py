@@ -71,7 +71,7 @@ what_ifs = st.one_of(
     st.builds(
         when,
         st.builds(
-            "node:{}={}".format, st.sampled_from(NODES), st.sampled_from(["die", "cordon", "drain", "pressure memory"])
+            "node:{}={}".format, st.sampled_from(NODES), st.sampled_from(["die", "isolate", "drain", "pressure memory"])
         ),
         seconds,
         lasting,

@@ -142,6 +142,20 @@ def test_a_machine_that_shuts_down_ends_its_pods_before_it_is_off_and_comes_back
         assert report["virtualSeconds"] >= begins + 1200
 
 
+def test_a_node_that_is_cut_off_runs_on_and_is_not_rebooted_when_it_is_heard_of_again() -> None:
+    with ControlPlane.open(None, nodes=3) as cp:
+        cp.client.create("deployments.apps", deployment(replicas=3))
+        report = play(cp, "node:node-2=isolate@10s+2m")
+        assert told(report, "node/node-2 is cut off")
+        events = [event["reason"] for event in cp.client.list("events", "default").items]
+        assert "NodeNotReady" in events
+        assert "Rebooted" not in events
+        pods = cp.client.list("pods", "default").items
+        assert [one["status"]["phase"] for one in pods] == ["Running"] * 3
+        assert {status["restartCount"] for one in pods for status in one["status"]["containerStatuses"]} == {0}
+        assert not cp.client.get("nodes", "", "node-2")["spec"].get("taints")
+
+
 def test_a_zone_that_dies_takes_all_its_nodes() -> None:
     with ControlPlane.open(None, nodes=6, cloud="local") as cp:
         play(cp, "zone:b=die")

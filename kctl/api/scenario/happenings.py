@@ -13,8 +13,8 @@ from kctl.api.errors import FieldError, invalid, required
 from kctl.api.scenario.fields import Fields
 from kctl.api.scenario.model import CloudFault, Event, Target
 
-ZONE_VERBS = ("die", "shutdown", "recover")
-NODE_VERBS = ("die", "shutdown", "reboot", "terminate", "cordon", "uncordon", "drain", "pressure", "recover")
+ZONE_VERBS = ("die", "shutdown", "isolate", "recover")
+NODE_VERBS = ("die", "shutdown", "isolate", "reboot", "terminate", "cordon", "uncordon", "drain", "pressure", "recover")
 OBJECT_VERBS = ("scale", "delete", "restart")
 PRESSURES = ("memory", "disk", "pid")
 CLOUD_OPS = (
@@ -35,7 +35,7 @@ GRACE, CRITICAL_GRACE, GRACES = (
     "shutdownGracePeriodByPodPriority",
 )
 """Of ``do: shutdown``, as the kubelet's configuration names them."""
-LASTING = frozenset({"die", "shutdown", "pressure", "cordon", "load", "drain"})
+LASTING = frozenset({"die", "shutdown", "isolate", "pressure", "cordon", "load", "drain"})
 """What ends by itself when ``for`` is given."""
 
 

@@ -87,7 +87,7 @@ class Target(NamedTuple):
 class Event(NamedTuple):
     """Something that happens at an instant.
 
-    ``what`` is the verb: ``die``, ``shutdown``, ``reboot``, ``terminate``, ``cordon``, ``uncordon``, ``drain``, ``pressure`` and
+    ``what`` is the verb: ``die``, ``shutdown``, ``isolate``, ``reboot``, ``terminate``, ``cordon``, ``uncordon``, ``drain``, ``pressure`` and
     ``recover`` of nodes (``subject``: a pattern) or zones; ``scale``, ``delete``, ``restart``, ``patch`` and
     ``apply`` of an object; ``load`` of a Service or workload. ``lasts`` is None for good.
     """
@@ -115,7 +115,7 @@ class Event(NamedTuple):
             "pressure": f"{self.detail} pressure",
         }
         words |= {"cordon": "cordoned", "uncordon": "uncordoned", "drain": "drained", "die": "dies"}
-        words |= {"shutdown": "shuts down"}
+        words |= {"shutdown": "shuts down", "isolate": "is cut off"}
         words |= {"reboot": "reboots", "terminate": "is terminated", "recover": "recovers"}
         return f"{subject} {words.get(self.what, self.what)}"
 
