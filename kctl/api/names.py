@@ -67,6 +67,7 @@ def child_name(base: str, owner: str, slot: int) -> str:
     return base[:MAX_BASE] + suffix(owner, slot)
 
 
+@lru_cache(maxsize=1 << 15)
 def slot_of(name: str, owner: str) -> int | None:
     """Return the slot a child's name was made from, or None when it was not made here."""
     return next(_slots_of((name,), owner), None)

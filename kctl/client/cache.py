@@ -75,7 +75,7 @@ class Cache:
         self._faces = _faces() if resource == "pods" else None
         self._face_of: dict[Key, Face] = {}
         """The faces of pods that have changed since the first list."""
-        self._moves: dict[tuple[Face | None, Face | None, int], Move] = {}
+        self._moves: dict[tuple[Face | None, int, tuple[Any, ...]], Move] = {}
         self._due: list[Move] = []
         self._arrivals: Changes | None = None
         """Every object as a change that brings it, while nothing has changed."""
@@ -99,7 +99,7 @@ class Cache:
                 alike = None
                 if self._faces is not None:
                     face = self._faces.of(obj)
-                    alike = moves.get(face) or moves.setdefault(face, Move((), (), ()))
+                    alike = moves.get(face) or moves.setdefault(face, Move(face, (), (), ()))
                 found.append(Change(WatchEvent("ADDED", self.resource, obj, None), key, None, obj, ALL, alike))
         return self._arrivals
 
@@ -300,30 +300,31 @@ class Cache:
 
     def _take_alike(self, faces: Faces, key: Key, old: Obj | None, new: Obj | None, parts: int) -> Move | None:
         """Do what a change makes of indexes and folds, as it was found out for those before; return it if it is alike."""
-        before = self._face_of.get(key) if old is not None else None
-        if before is None and old is not None:
-            before = faces.of(old)
-        if new is None:
-            after = None
-            self._face_of.pop(key, None)
-        else:
-            after = self._face_of[key] = faces.of(new) if before is None else faces.next(before, new, parts)
-        move = self._moves.get((before, after, parts))
+        before: Face | None = None
+        if old is not None:
+            before = self._face_of.get(key) or faces.of(old)
+        told = faces.told(new, parts) if new is not None else ()
+        move = self._moves.get((before, parts, told))
         if move is None:
             if len(self._moves) > faces.most:
                 self._moves.clear()
-            move = self._moves[before, after, parts] = self._move(old, new, parts)
+            after = faces.of(new) if new is not None else None
+            move = self._moves[before, parts, told] = self._move(old, new, parts, after)
+        if move.after is not None:
+            self._face_of[key] = move.after
+        else:
+            self._face_of.pop(key, None)
         if move.steps:
             if not move.due:
                 self._due.append(move)
             move.due += 1
         for index, left, joined in move.indexed:
             index.swap(key, left, joined)
-        for told in move.told:
-            told(key, old, new)
+        for tell in move.told:
+            tell(key, old, new)
         return move if is_alike(old, new, parts) else None
 
-    def _move(self, old: Obj | None, new: Obj | None, parts: int) -> Move:
+    def _move(self, old: Obj | None, new: Obj | None, parts: int, after: Face | None) -> Move:
         """Find out what a change makes of indexes and folds."""
         every = parts == ALL
         states = [state for state in (old, new) if state is not None]
@@ -346,7 +347,7 @@ class Cache:
             elif one.where is None or any(map(one.where, states)):
                 told.append(one.change)
         told += [follower for follower, on in self._followers if every or on & parts]
-        return Move(tuple(indexed), tuple(steps), tuple(told))
+        return Move(after, tuple(indexed), tuple(steps), tuple(told))
 
     def _settle(self) -> None:
         """Let each census count what is due."""

@@ -13,6 +13,7 @@ from kctl.client.client import WatchEvent
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
+    from kctl.client.faces import Face
     from kctl.client.folds import Census, Found, Index
 
     Where = Callable[[Obj | None, Obj | None], bool]
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 LABELS, OWNERS, META, SPEC, STATUS = 1, 2, 4, 8, 16
 """Parts of an object, as bits. META is all of the metadata that clients change but labels and owners."""
 ALL = 31
-REST = ("deletionTimestamp", "deletionGracePeriodSeconds", "finalizers", "annotations", "generation", "uid")
 
 
 def parts_of(old: Obj | None, new: Obj | None) -> int:
@@ -37,10 +37,16 @@ def parts_of(old: Obj | None, new: Obj | None) -> int:
             parts = LABELS
         if before.get("ownerReferences") is not after.get("ownerReferences"):
             parts |= OWNERS
-        for name in REST:
-            if before.get(name) != after.get(name):
-                parts |= META
-                break
+        was, now = before.get, after.get
+        if (
+            was("uid") != now("uid")
+            or was("generation") != now("generation")
+            or was("annotations") != now("annotations")
+            or was("deletionTimestamp") != now("deletionTimestamp")
+            or was("finalizers") != now("finalizers")
+            or was("deletionGracePeriodSeconds") != now("deletionGracePeriodSeconds")
+        ):
+            parts |= META
     if old.get("spec") is not new["spec"]:
         parts |= SPEC
     if old.get("status") is not new.get("status"):
@@ -49,16 +55,21 @@ def parts_of(old: Obj | None, new: Obj | None) -> int:
 
 
 class Move:
-    """What a change from one face to another makes of indexes and folds; ``due`` are those a census has yet to count."""
+    """What a change from one face to another, ``after``, makes of indexes and folds.
 
-    __slots__ = ("due", "indexed", "steps", "told")
+    ``due`` are the changes that a census has yet to count.
+    """
+
+    __slots__ = ("after", "due", "indexed", "steps", "told")
 
     def __init__(
         self,
+        after: Face | None,
         indexed: tuple[tuple[Index, Found, Found], ...],
         steps: tuple[tuple[Census[Any], Hashable, Any, int], ...],
         told: tuple[Callable[[Key, Obj | None, Obj | None], None], ...],
     ) -> None:
+        self.after = after
         self.indexed = indexed
         self.steps = steps
         self.told = told

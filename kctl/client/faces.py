@@ -6,7 +6,7 @@ has of its own. A face tells
 * of the metadata: namespace, labels, annotations, owners, deletion, finalizers and generation,
 * of the spec: whether there is a node, whether there are claims, and ``hostNetwork``,
 * of the status: phase, reason, start, conditions, how many addresses there are, of which family, and of each container its name, state,
-  last state, restarts, whether it is ready and started, and whether it has its image.
+  last state, restarts, whether it is ready and started, whether it has its image, and what resources it reports.
 
 What is asked *of pods alike* may read no more than that. A pod's name, uid, node, addresses and IDs are its own.
 """
@@ -18,10 +18,12 @@ from typing import Any
 
 from kctl.api.objects import Obj
 from kctl.api.volumes import has_claims
+from kctl.client.changes import LABELS, META, OWNERS, SPEC, STATUS
 
 MOST = 1 << 15
 """So many values, faces and moves are known at a time."""
 NOTHING: Obj = {}
+IN_METADATA = LABELS | OWNERS | META
 CONTAINERS = ("containerStatuses", "initContainerStatuses")
 Told = tuple[Any, ...]
 
@@ -92,12 +94,15 @@ class Faces:
         meta, spec, status = pod["metadata"], pod.get("spec") or NOTHING, pod.get("status") or NOTHING
         return self._face(self._meta(meta), _spec(spec), self._status(status))
 
-    def next(self, before: Face, pod: Obj, parts: int) -> Face:
-        """Return the face of a pod that had another ``before``, when only these parts may have changed."""
-        return self._face(
-            self._meta(pod["metadata"]) if parts & 7 else before.meta,
-            _spec(pod.get("spec") or NOTHING) if parts & 8 else before.spec,
-            self._status(pod.get("status") or NOTHING) if parts & 16 else before.status,
+    def told(self, pod: Obj, parts: int) -> Told:
+        """Return what these parts of a pod say of its face."""
+        if parts == STATUS:
+            return (self._status(pod.get("status") or NOTHING),)
+        meta, spec, status = pod["metadata"], pod.get("spec") or NOTHING, pod.get("status") or NOTHING
+        return (
+            self._meta(meta) if parts & IN_METADATA else None,
+            _spec(spec) if parts & SPEC else None,
+            self._status(status) if parts & STATUS else None,
         )
 
     def _face(self, meta: Told, spec: Told, status: Told) -> Face:
@@ -131,11 +136,12 @@ class Faces:
                     field,
                     found.get("name"),
                     state(found.get("state")),
-                    state(found.get("lastState")),
+                    state(last) if (last := found.get("lastState")) else 0,
                     found.get("restartCount"),
                     found.get("ready"),
                     found.get("started"),
                     bool(found.get("imageID")),
+                    number(found.get("resources")),
                 )
         return (
             get("phase"),
@@ -144,6 +150,7 @@ class Faces:
             number(get("conditions")),
             _family(get("podIP")),
             len(get("podIPs") or ()),
+            number(get("resources")),
             *containers,
         )
 

@@ -9,7 +9,7 @@ the real kubelet waits for its next sync.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from typing import NamedTuple
 
 from kctl.api.behaviour import booted_at, shutting_down_since
@@ -70,6 +70,8 @@ class Kubelet(Controller):
         self._images: dict[str, tuple[Obj, facts.Images, dict[str, float]]] = {}
         self._written: dict[Key, Obj] = {}
         """Pods as this kubelet has just written them, until it hears of that."""
+        self._refused: Mapping[Hashable, object] = {}
+        """The nodes with pods that wait for another."""
         self.watches = (
             Watch("pods", self._keys_of_pod, META | SPEC | STATUS, where=is_bound),
             Watch("nodes", self._node_keys),
@@ -84,7 +86,7 @@ class Kubelet(Controller):
         pods = caches["pods"]
         self._folds = facts.prepare(pods, self.profile, self.world)
         self._waiting_for(pods)
-        _refused(pods)
+        self._refused = _refused(pods).found
 
     def observe(self, caches: Caches, key: Key) -> Seen | None:
         """Read the pod, its node, and what a pod that has yet to start needs to know."""
@@ -215,9 +217,8 @@ class Kubelet(Controller):
     def _waiting_on(self, node: str, old: Obj | None, new: Obj | None, caches: Caches) -> dict[Key, None]:
         """Return the pods of a node that wait for what a pod has brought or let go of."""
         keys: dict[Key, None] = {}
-        refused = _refused(caches["pods"])
-        if refused.count(node):
-            keys |= dict.fromkeys(key_of(pod) for pod in refused.get(node))
+        if node in self._refused:
+            keys |= dict.fromkeys(key_of(pod) for pod in _refused(caches["pods"]).get(node))
         if old is not None and _gives_up_its_turn(old, new):
             waiting = pulls.queue_fold(caches["pods"]).get(node)
             keys |= dict.fromkeys(Key(asked.namespace, asked.pod) for asked in waiting)

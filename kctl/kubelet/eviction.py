@@ -13,10 +13,10 @@ dead containers before pods, minimum reclaim.
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from typing import NamedTuple
 
 from kctl.api import quantity
-from kctl.api.behaviour import Behaviours
 from kctl.api.clock import parse_time, rfc3339
 from kctl.api.objects import Key, Obj, condition, dig, is_deleting, with_condition
 from kctl.api.staticpods import is_critical
@@ -24,6 +24,7 @@ from kctl.client.cache import META, SPEC, STATUS, Cache, Caches, Index, by_node
 from kctl.client.client import Client
 from kctl.kubelet.admission import requests
 from kctl.kubelet.agent import COMPONENT, USER
+from kctl.kubelet.behaviour import Annotated
 from kctl.kubelet.phase import TERMINAL
 from kctl.kubelet.pod import evict, is_silent
 from kctl.kubelet.usage import CAPACITY, MEMORY, Shortage, shortages, usage_fold, used_by
@@ -55,11 +56,13 @@ class Eviction(Controller):
     writes = ("pods", "events")
     component = COMPONENT
 
-    def __init__(self, profile: Profile, world: Behaviours) -> None:
+    def __init__(self, profile: Profile, world: Annotated) -> None:
         self.profile = profile
         self.world = world
+        self._short: Mapping[Hashable, object] = {}
+        """The nodes that are said to be short of something, by name."""
         self.watches = (
-            Watch("pods", self._keys_of_pod, META | SPEC | STATUS, where=is_bound),
+            Watch("pods", self._keys_of_pod, META | SPEC | STATUS, where=self._may_concern),
             Watch("nodes", self._keys_of_node),
         )
 
@@ -67,7 +70,12 @@ class Eviction(Controller):
         """Register what pods use of their nodes."""
         usage_fold(caches["pods"], self.world)
         by_node(caches["pods"])
-        _short(caches["nodes"])
+        self._short = _short(caches["nodes"]).found
+
+    def _may_concern(self, old: Obj | None, new: Obj | None) -> bool:
+        """Say whether a pod is on a node, and some are short of something or something might be said of the pod."""
+        pod = new or old
+        return is_bound(old, new) and (bool(self._short) or (pod is not None and self.world.may_size(pod)))
 
     def observe(self, caches: Caches, key: Key) -> Seen | None:
         """Read a node that has too little of something, and its pods."""
@@ -169,8 +177,7 @@ class Eviction(Controller):
         if not obj or not name:
             return ()
         if self.world.pod(obj) is None:
-            short = _short(caches["nodes"])
-            return (Key("", name),) if len(short) and short.count(name) else ()
+            return (Key("", name),) if name in self._short else ()
         before = used_by(old, self.world) if old is not None else None
         return (Key("", name),) if new is None or before != used_by(new, self.world) else ()
 

@@ -10,6 +10,7 @@ Ready condition of its own is left as it is as long as nothing is said of it.
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from typing import NamedTuple
 
 from kctl.api.behaviour import (
@@ -104,14 +105,22 @@ class NodeStatus(Controller):
     def __init__(self, profile: Profile, world: Annotated) -> None:
         self.profile = profile
         self.world = world
+        self._going: Mapping[Hashable, object] = {}
+        """The nodes that shut down, by name."""
         self.watches = (
             Watch("nodes", self._keys),
-            Watch("pods", self._keys_of_pod, META | SPEC | STATUS, where=is_bound),
+            Watch("pods", self._keys_of_pod, META | SPEC | STATUS, where=self._may_concern),
             Watch(INSTANCES, _keys_of_instance),
         )
 
+    def _may_concern(self, old: Obj | None, new: Obj | None) -> bool:
+        """Say whether a pod is on a node, and some shut down or something might be said of the pod."""
+        pod = new or old
+        return is_bound(old, new) and (bool(self._going) or (pod is not None and self.world.may_size(pod)))
+
     def prepare(self, caches: Caches) -> None:
         """Register the folds of node addresses and of what pods use."""
+        self._going = _shutting_down(caches["nodes"]).found
         node_addresses(caches["nodes"])
         usage_fold(caches["pods"], self.world)
         images_fold(caches["pods"], self.world)
@@ -202,8 +211,7 @@ class NodeStatus(Controller):
         name = obj["spec"].get("nodeName") if obj else None
         if obj is None or not name:
             return ()
-        going = _shutting_down(caches["nodes"])
-        if len(going) and going.count(name):
+        if name in self._going:
             return (Key("", name),)
         if not self.world.may_size(obj):
             return ()

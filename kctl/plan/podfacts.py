@@ -42,9 +42,11 @@ def facts_of(pod: Obj | None) -> Facts:
     if pod is None:
         return GONE
     status = pod.get("status") or {}
-    is_ready = any(
-        found.get("type") == "Ready" and found.get("status") == "True" for found in status.get("conditions") or ()
-    )
+    is_ready = False
+    for found in status.get("conditions") or ():
+        if found.get("type") == "Ready" and found.get("status") == "True":
+            is_ready = True
+            break
     is_deleting = bool(pod["metadata"].get("deletionTimestamp"))
     phase = status.get("phase") or ""
     trouble = "" if is_ready or is_deleting or phase in ("Succeeded", "Failed") else _trouble(status)

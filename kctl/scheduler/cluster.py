@@ -185,6 +185,12 @@ class Cluster:
         self.place(self.templates.info(obj), node)
         self._trim()
 
+    def put_status(self, known: PodInfo, obj: Obj) -> None:
+        """Take in a new state of a placed pod in which nothing that counts on its node has changed."""
+        known.obj = obj
+        if self.images:
+            self.changed[known.node_name] = None
+
     def place(self, pod: PodInfo, node: str) -> None:
         """Count a pod on a node (assume it, when it is not bound yet)."""
         traits = pod.traits

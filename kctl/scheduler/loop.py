@@ -16,10 +16,10 @@ from kctl.api.clock import parse_time
 from kctl.api.deviceclaims import CLAIMS
 from kctl.api.errors import StatusError
 from kctl.api.objects import Key, Obj, key_of
-from kctl.client.cache import STATUS, Caches, Change
+from kctl.client.cache import STATUS, Caches, Change, Move
 from kctl.client.client import Client
 from kctl.scheduler import hints
-from kctl.scheduler.cluster import Cluster
+from kctl.scheduler.cluster import Cluster, started
 from kctl.scheduler.config import Configuration
 from kctl.scheduler.explain import describe, fill
 from kctl.scheduler.framework import Outcome
@@ -28,7 +28,7 @@ from kctl.scheduler.kernel import Placed
 from kctl.scheduler.nodeinfo import NodeInfo
 from kctl.scheduler.plugins.dynamic_resources_hints import RESOURCES as DEVICE_RESOURCES
 from kctl.scheduler.plugins.dynamic_resources_hints import device_event
-from kctl.scheduler.podinfo import PodInfo, is_terminal
+from kctl.scheduler.podinfo import PodInfo, is_terminal, reports_resources
 from kctl.scheduler.prebind import PREEMPTED, PreBinding, Waiting
 from kctl.scheduler.queue import Queued, SchedulingQueue
 from kctl.scheduler.report import Reporter
@@ -86,14 +86,7 @@ class SchedulerLoop:
         """Take notice of changes of nodes or pods; the other resources are read when needed."""
         resource = changes[0].event.resource
         if resource == "pods":
-            placed, waiting = self._cluster.pods, self._queue.unschedulable
-            for change in changes:
-                new = change.new
-                known = placed.get(change.key) if change.parts == STATUS and not waiting else None
-                if known is not None and new is not None and known.obj is change.old and new["spec"].get("nodeName"):
-                    self._cluster.put_pod(new)  # how a placed pod fares; nobody waits to hear of it
-                else:
-                    self._pod_changed(change.key, change.old, change.new)
+            self._pods_changed(changes)
         elif resource == "nodes":
             for change in changes:
                 self._node_changed(change.old, change.new)
@@ -302,6 +295,25 @@ class SchedulerLoop:
         reporter.unschedulable(pod, outcome, nominated, now, again=queued.attempts > 1)
 
     # -- events
+
+    def _pods_changed(self, changes: Sequence[Change]) -> None:
+        """Take in changes of pods. How placed ones fare nobody waits to hear of, and is judged once for those alike."""
+        placed, waiting = self._cluster.pods, self._queue.unschedulable
+        plain: dict[Move, bool] = {}
+        for change in changes:
+            old, new, alike = change.old, change.new, change.alike
+            known = placed.get(change.key) if change.parts == STATUS and not waiting else None
+            if known is None or new is None or known.obj is not old or not new["spec"].get("nodeName"):
+                self._pod_changed(change.key, old, new)
+                continue
+            is_plain = plain.get(alike) if alike is not None else False
+            if is_plain is None and alike is not None:
+                ends = is_terminal(new) or reports_resources(new) or reports_resources(old)
+                is_plain = plain[alike] = not ends and started(old) == started(new)
+            if is_plain and known.node_name == new["spec"]["nodeName"]:
+                self._cluster.put_status(known, new)
+            else:
+                self._cluster.put_pod(new)
 
     def _pod_changed(self, key: Key, old: Obj | None, new: Obj | None) -> None:
         """Bring cluster and queue up to date, and wake the pods that may profit."""

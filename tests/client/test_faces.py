@@ -203,13 +203,12 @@ def test_numbers_are_not_given_again_when_they_are_forgotten(monkeypatch: pytest
     assert len({number(value) for value in values}) == 20
 
 
-@pytest.mark.parametrize("part", [SPEC, STATUS])
-def test_what_stays_of_a_face_is_not_read_again(part: int) -> None:
+@pytest.mark.parametrize("part", [LABELS, SPEC, STATUS])
+def test_only_what_has_changed_of_a_face_is_read(part: int) -> None:
     faces = Faces()
-    before = faces.of(pod("p"))
-    after = faces.next(before, pod("p", app="b", node="n1", status=1), part)
-    assert after.meta == before.meta
-    assert (after.spec != before.spec, after.status != before.status) == (part == SPEC, part == STATUS)
+    told = [faces.told(obj, part) for obj in (pod("p"), pod("p", app="b", node="n1", status=1))]
+    assert told[0] != told[1]
+    assert sum(found is not None for found in told[0]) == 1
 
 
 def test_containers_that_ended_alike_are_alike_whatever_their_ids() -> None:
