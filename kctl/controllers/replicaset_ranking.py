@@ -107,10 +107,10 @@ def deletion_cost(pod: Obj) -> int:
 def _restarts(pod: Obj) -> tuple[int, int]:
     """Return the highest restart count of regular containers and of sidecars."""
     status = pod.get("status") or {}
-    spec = pod["spec"]
-    sidecars = {c["name"] for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always"}
-    regular = (found.get("restartCount", 0) for found in status.get("containerStatuses") or ())
-    side = (
-        found.get("restartCount", 0) for found in status.get("initContainerStatuses") or () if found["name"] in sidecars
-    )
-    return max(regular, default=0), max(side, default=0)
+    regular = max([found.get("restartCount", 0) for found in status.get("containerStatuses") or ()], default=0)
+    of_init = status.get("initContainerStatuses")
+    if not of_init:
+        return regular, 0
+    sidecars = {c["name"] for c in pod["spec"].get("initContainers") or () if c.get("restartPolicy") == "Always"}
+    side = (found.get("restartCount", 0) for found in of_init if found["name"] in sidecars)
+    return regular, max(side, default=0)

@@ -103,7 +103,7 @@ class Kubelet(Controller):
             known = self._known(caches, pod, machine, behaviour, cohort)
         if machine.is_shutting_down:
             known = self._shutting_down(caches, pod, node, known)
-        if may_be_resized(pod):
+        if may_be_resized(pod) and resizing.is_asked(pod):
             waits = resizing.waits(pod, node, by_node(caches["pods"]).get(node["metadata"]["name"]))
             known = known._replace(waits=waits)
         return Seen(pod, node, known)
