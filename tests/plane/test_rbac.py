@@ -12,6 +12,7 @@ from kctl import ControlPlane
 from kctl.api.errors import StatusError, UsageError
 from kctl.api.objects import Obj
 from kctl.apiserver import authz
+from kctl.plane import cluster as clusters
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 
@@ -42,9 +43,11 @@ def documents(folder: Path) -> Iterator[Obj]:
     yield from sorted(found, key=lambda document: document["kind"] != "Namespace")
 
 
-@pytest.mark.parametrize("sample", ["web-shop", "too-small"])
+@pytest.mark.parametrize("sample", ["web-shop", "too-small", "gpus"])
 def test_no_component_is_refused_anything(sample: str, refusals: list[str]) -> None:
     with ControlPlane.open(None, nodes=3, cloud="local", authorization="Node,RBAC") as plane:
+        if sample == "gpus":
+            plane.shape_nodes(clusters.parse(yaml.safe_load((SAMPLES / sample / "kctl.yaml").read_text())))
         for document in documents(SAMPLES / sample):
             kind = plane.server.registry.by_kind(document["apiVersion"], document["kind"])
             assert kind is not None
