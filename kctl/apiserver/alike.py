@@ -52,6 +52,13 @@ WRITTEN = frozenset(("resourceVersion", "managedFields"))
 """Metadata that every write changes."""
 VARIANTS = 4
 """So many models are kept of what is keyed alike; the last one that served is tried first."""
+JUDGES = (
+    "serviceaccounts",
+    "limitranges",
+    "priorityclasses.scheduling.k8s.io",
+    "runtimeclasses.node.k8s.io",
+)
+"""What plugins go by when they judge new pods."""
 LASTING = 4096
 """So many places have models that hold at any time, before all are forgotten."""
 
@@ -95,7 +102,7 @@ class Models:
         if not self._follows:
             from kctl.apiserver.admission import PARTICULAR
 
-            for resource in PARTICULAR:
+            for resource in (*PARTICULAR, *JUDGES):
                 server.storage.subscribe(resource, self._forget)
             self._follows = True
         return True

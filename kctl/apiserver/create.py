@@ -22,6 +22,14 @@ GENERATE_ATTEMPTS = 8
 
 def handle(server: APIServer, request: Request) -> Obj:
     """Create the object of the request's body."""
+    if request.kind.resource == "pods":
+        from kctl.apiserver import alike_pods
+
+        pod = alike_pods.created(server, request)
+        if pod is None:
+            pod = create(server, request)
+            alike_pods.learn(server, request, pod)
+        return pod
     if request.kind.resource != "events":
         return create(server, request)
     from kctl.apiserver import alike
