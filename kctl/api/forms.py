@@ -118,9 +118,20 @@ class Form(NamedTuple):
     parts: tuple[Any, ...]
     addresses: tuple[tuple[str, str], ...]
     runs: tuple[Runs, ...]
+    seen: dict[int, Obj]
+    """Statuses of this form in which nothing is a pod's own, by identity: many pods share them."""
 
     def fits(self, status: Obj) -> bool:
         """Say whether a status is of this form."""
+        if id(status) in self.seen:
+            return True
+        if not self._fits(status):
+            return False
+        if not self.addresses and all(runs.is_shared for runs in self.runs):
+            self.seen[id(status)] = status
+        return True
+
+    def _fits(self, status: Obj) -> bool:
         if list(status) != self.names or not are_same(self.fixed(status), self.parts):
             return False
         for one, many in self.addresses:
@@ -165,7 +176,7 @@ def form_of(status: Obj) -> Form | None:
             own.add(name)
     names = [name for name in status if name not in own]
     fixed = _getter(names)
-    found = Form(list(status), names, fixed, fixed(status), tuple(addresses), tuple(runs))
+    found = Form(list(status), names, fixed, fixed(status), tuple(addresses), tuple(runs), {})
     return found if found.fits(status) else None
 
 

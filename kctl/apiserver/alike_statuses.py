@@ -51,14 +51,19 @@ class Change(NamedTuple):
         """Say whether the write is this very change of another pod."""
         if not self.sent.fits(obj["status"]) or not self.before.fits(old["status"]):
             return False
-        spec, meta = old["spec"], old["metadata"]
-        if self.is_ending != ("deletionTimestamp" in meta) or (self.is_ending and deletable(old)):
-            return False
+        spec = old["spec"]
         containers = spec["containers"]
         if id(containers) not in self.containers:
             if not is_like(self.spec, spec, OF_ORDERED_SPECS):
                 return False
             self.containers[id(containers)] = containers
+        return self.may_be_of(obj, old)
+
+    def may_be_of(self, obj: Obj, old: Obj) -> bool:
+        """Say whether the write is this change, when it is known to be like one that was."""
+        meta = old["metadata"]
+        if self.is_ending != ("deletionTimestamp" in meta) or (self.is_ending and deletable(old)):
+            return False
         address = obj["status"].get("podIP")
         return address is None or address is old["status"].get("podIP") or _is_address(address)
 
@@ -71,19 +76,28 @@ class Statuses:
         self._request = request._replace(verb="update", subresource="status")
         self._known: dict[Place, list[Change]] = {}
         self._missed: dict[Place, int] = {}
+        self._likes: dict[int, tuple[object, Change]] = {}
+        """What writes were that are said to be alike."""
 
-    def update(self, obj: Obj) -> Obj:
-        """Write the status of one pod."""
+    def update(self, obj: Obj, like: object = None) -> Obj:
+        """Write the status of one pod; what is written with the same ``like`` is alike."""
         meta = obj["metadata"]
         namespace = meta.get("namespace") or ""
         key = Key(namespace, meta["name"])
         old = self._server.storage.get("pods", key)
         if old is None or not _is_status_alone(obj, old):
             return self._handled(obj, key)
+        likely = self._likes.get(id(like))
+        if likely is not None and likely[1].may_be_of(obj, old):
+            found = self._written(likely[1], key, obj, old)
+            if found is not None:
+                return found
         owners = meta.get("ownerReferences")
         place = (owners[0]["uid"] if owners else id(old["spec"]["containers"]), namespace)
         for change in self._known.get(place, ()):
             if change.is_of(obj, old) and (made := self._written(change, key, obj, old)) is not None:
+                if like is not None:
+                    self._likes[id(like)] = like, change
                 return made
         made = self._handled(obj, key)
         missed = self._missed[place] = self._missed.get(place, 0) + 1

@@ -86,8 +86,13 @@ class Client(Protocol):
         """Create Events one by one, as components record them; return why each was refused, None for those made."""
         ...
 
-    def update(self, resource: str, obj: Obj, *, subresource: str = "", dry_run: bool = False) -> Obj:
-        """Replace the object; Conflict when its resourceVersion is not the current one."""
+    def update(
+        self, resource: str, obj: Obj, *, subresource: str = "", dry_run: bool = False, like: object = None
+    ) -> Obj:
+        """Replace the object; Conflict when its resourceVersion is not the current one.
+
+        In a row, updates with the same ``like`` are alike, so that nobody has to find that out again.
+        """
         ...
 
     def update_each(self, resource: str, objs: Sequence[Obj], *, subresource: str = "") -> Sequence[Obj | StatusError]:

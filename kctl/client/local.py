@@ -164,7 +164,9 @@ class LocalClient:
                 out += (error,) * len(run)
         return out
 
-    def update(self, resource: str, obj: Obj, *, subresource: str = "", dry_run: bool = False) -> Obj:
+    def update(
+        self, resource: str, obj: Obj, *, subresource: str = "", dry_run: bool = False, like: object = None
+    ) -> Obj:
         """Replace the object; Conflict when its resourceVersion is not the current one."""
         kind = self._kind(resource, obj.get("apiVersion", ""))
         meta = obj["metadata"]
@@ -359,7 +361,9 @@ class RowClient(LocalClient):
             self._made = batch.Made()
         return self._create_many(resource, template, metadata, self._made)
 
-    def update(self, resource: str, obj: Obj, *, subresource: str = "", dry_run: bool = False) -> Obj:
+    def update(
+        self, resource: str, obj: Obj, *, subresource: str = "", dry_run: bool = False, like: object = None
+    ) -> Obj:
         """Replace the object as any other client does."""
         if resource != "pods" or subresource != "status" or dry_run or obj.get("apiVersion") != "v1":
             return super().update(resource, obj, subresource=subresource, dry_run=dry_run)
@@ -367,7 +371,7 @@ class RowClient(LocalClient):
             from kctl.apiserver.alike_statuses import Statuses
 
             self._statuses = Statuses(self._server, self._request("update", self._kind("pods"), "", ""))
-        return self._statuses.update(obj)
+        return self._statuses.update(obj, like)
 
     def delete(
         self,

@@ -9,6 +9,7 @@ IPv6 and dual stack.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from kctl.kubelet.facts import BLOCK_BITS, Used, dotted, ipv4
 
@@ -59,11 +60,9 @@ def node_offset(address: str) -> int | None:
     return number - NODES if number is not None and NODES <= number < NODES + NODES_SIZE else None
 
 
-def pod_address(cidr: str, used: Callable[[int], Used]) -> str:
-    """Return the lowest free address of a node's pod range, "" when all are taken.
-
-    ``used`` answers which addresses of a block are in use.
-    """
+@lru_cache(maxsize=1 << 14)
+def _range_of(cidr: str) -> tuple[int, int]:
+    """Return where a node's pod range starts and how many addresses it has."""
     base, _, text = cidr.partition("/")
     start = ipv4(base)
     if start is None or not text.isdigit() or not 8 <= int(text) <= 30:
@@ -71,7 +70,15 @@ def pod_address(cidr: str, used: Callable[[int], Used]) -> str:
     else:
         bits = int(text)
     size = 1 << (32 - bits)
-    start &= ~(size - 1)
+    return start & ~(size - 1), size
+
+
+def pod_address(cidr: str, used: Callable[[int], Used]) -> str:
+    """Return the lowest free address of a node's pod range, "" when all are taken.
+
+    ``used`` answers which addresses of a block are in use.
+    """
+    start, size = _range_of(cidr)
     for block in range(start >> BLOCK_BITS, (start + size - 1 >> BLOCK_BITS) + 1):
         first = max(start, block << BLOCK_BITS) - (block << BLOCK_BITS)
         end = min(start + size, block + 1 << BLOCK_BITS) - (block << BLOCK_BITS)

@@ -172,11 +172,11 @@ class Kubelet(Controller):
         step = self._lives.advance(pod, seen.node, seen.known, now)
         actions: list[Action] = []
         if step.status is not None:
-            actions.append(update_status("pods", pod, step.status))
+            actions.append(update_status("pods", pod, step.status, self._lives.like))
         host = pod["spec"]["nodeName"]
         actions += [
-            Emit(pod, *event[:3], field_path=event.field_path, host=host, once=event.reason == TOLD_ONCE)
-            for event in step.events
+            Emit(pod, type_, reason, message, "", path, host, reason == TOLD_ONCE)
+            for type_, reason, message, path in step.events
         ]
         if seen.known.victims and seen.node is not None:
             from kctl.kubelet.preemption import evicted
@@ -193,7 +193,7 @@ class Kubelet(Controller):
             return
         first, *others = decision.actions
         if isinstance(first, Update):
-            pod = client.update(first.resource, first.obj, subresource=first.subresource)
+            pod = client.update(first.resource, first.obj, subresource=first.subresource, like=first.like)
             if decision.wake_at is not None or is_settled(pod, self.world.pod(pod)):
                 self._written[key_of(pod)] = pod
         else:

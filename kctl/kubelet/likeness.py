@@ -62,6 +62,7 @@ class Cohort:
     def __init__(self, pod: Obj) -> None:
         self.pod = pod
         self._judged = list(map(pod["metadata"].get, JUDGED))
+        self._spec = list(pod["spec"]), list(pod["spec"].values())
         self.models: list[Model] = []
         status: Obj = pod.get("status") or {}
         self.is_waiting = has_waiting(pod)
@@ -82,8 +83,9 @@ class Cohort:
 
     def _has_spec(self, spec: Obj) -> bool:
         mine: Obj = self.pod["spec"]
-        if list(mine) == list(spec):
-            others = list(map(is_, mine.values(), spec.values())).count(False)
+        names, values = self._spec
+        if names == list(spec):
+            others = list(map(is_, values, spec.values())).count(False)
             if not others or (others == 1 and mine["nodeName"] is not spec["nodeName"]):
                 return True
         return is_like(mine, spec, OF_SPECS)
@@ -114,6 +116,8 @@ class Lives:
         self._asked: Obj | None = None
         self._machines: dict[str, Machine] = {}
         self._served = Served()
+        self.like: Model | None = None
+        """What the last step was taken from: steps from the same differ in nothing but what pods have of their own."""
         self._parts: dict[str, Any] = {}
         """Parts of statuses by what they say, so that pods of different templates share them too."""
 
@@ -157,6 +161,7 @@ class Lives:
 
     def advance(self, pod: Obj, node: Obj | None, known: Known, now: float) -> Step:
         """Say what becomes of the pod at ``now``, as :func:`kctl.kubelet.pod.advance`."""
+        self.like = None
         if node is None:
             return Step()
         machine = self.machine(node)
@@ -169,6 +174,7 @@ class Lives:
         has_node_ip = bool(machine.address)
         for model in cohort.models:
             if _knows_alike(model, known, has_node_ip) and self._goes_alike(model, pod, known):
+                self.like = model
                 return _taken(model, pod, known.address, machine)
         step, asked = step_of(pod, node, known, now, self._profile)
         if step.status is not None:
@@ -176,7 +182,8 @@ class Lives:
             step = step._replace(status=status)
             if has_history(status):
                 return step
-        cohort.models.insert(0, Model(known, has_node_ip, asked, _requests(pod, asked, known), step))
+        self.like = Model(known, has_node_ip, asked, _requests(pod, asked, known), step)
+        cohort.models.insert(0, self.like)
         del cohort.models[VARIANTS:]
         return step
 

@@ -16,11 +16,16 @@ class Create(NamedTuple):
 
 
 class Update(NamedTuple):
-    """Replace an object (or its ``subresource``); its resourceVersion must be the current one."""
+    """Replace an object (or its ``subresource``); its resourceVersion must be the current one.
+
+    Updates with the same ``like`` are alike: objects as they are and as they come differ in nothing but what each
+    has of its own, see :mod:`kctl.api.forms`.
+    """
 
     resource: str
     obj: Obj
     subresource: str = ""
+    like: object = None
 
 
 class Patch(NamedTuple):
@@ -90,6 +95,6 @@ class Emit(NamedTuple):
 Action = Create | Update | Patch | Apply | Delete | DeleteCollection | Bind | Emit
 
 
-def update_status(resource: str, obj: Obj, status: Obj) -> Update:
+def update_status(resource: str, obj: Obj, status: Obj, like: object = None) -> Update:
     """Return the action that writes ``status``; callers compare first: a no-op write is a bug."""
-    return Update(resource, {**obj, "status": status}, "status")
+    return Update(resource, {**obj, "status": status}, "status", like)

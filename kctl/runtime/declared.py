@@ -62,7 +62,7 @@ class _Declared:
 
     def update(self, resource: str, obj: Obj, **more: Any) -> Obj:
         """Replace an object of a declared kind, or its declared subresource."""
-        if f"*/{more.get('subresource')}" not in self._declared:
+        if resource not in self._declared and f"*/{more.get('subresource')}" not in self._declared:
             self._check(resource)
         return self._client.update(resource, obj, **more)
 
