@@ -22,7 +22,7 @@ core.v1.PodSpec
   . automountServiceAccountToken dnsConfig enableServiceLinks hostAliases hostIPC hostPID hostUsers hostnameOverride
   . securityContext setHostnameAsFQDN shareProcessNamespace dnsPolicy
   = hostname schedulerName subdomain
-  ~ ephemeralContainers: they are stored and never started
+  ~ ephemeralContainers: they start at once, without a pull, and end only when an annotation says so
   ~ os: pods are not kept to nodes of their operating system
   ~ resources: pod-level resources do not count; those of the containers do
   ~ schedulingGroup: pods are scheduled one by one

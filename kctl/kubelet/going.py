@@ -17,7 +17,7 @@ from kctl.api.behaviour import booted_at, problems
 from kctl.api.clock import parse_time
 from kctl.api.objects import Obj, condition
 from kctl.kubelet import containers as c
-from kctl.kubelet import references
+from kctl.kubelet import ephemeral, references
 from kctl.kubelet.allocation import PENDING, is_pending, with_allocated
 from kctl.kubelet.endings import KILLED, LOST, end_of
 from kctl.kubelet.images import duration, invalid_message, parse
@@ -82,6 +82,8 @@ class Going(Stopping):
         if self.since is None and not is_lost:
             self._make_sandbox()
         if self.since is not None:
+            if self.ephemeral:
+                ephemeral.run(self)
             begun = self._run_init(self.since)
             if begun is not None:
                 self._run_regular(begun)
@@ -104,7 +106,7 @@ class Going(Stopping):
         if boot is None or self.since is None or self.since >= boot:
             return False
         reason = "PodInitializing" if self.init else "ContainerCreating"
-        for container in self.all:
+        for container in (*self.all, *self.ephemeral):
             status = self.statuses[container["name"]]
             if c.state_of(status) == "running":
                 status = c.terminated(status, self.now, exit_code=LOST, reason="Unknown")

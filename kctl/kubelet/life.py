@@ -94,8 +94,11 @@ class Life:
         self.profile = profile
         self.init: list[Obj] = self.spec.get("initContainers") or []
         self.all = (*self.init, *self.spec["containers"])
-        self.numbers = {container["name"]: number for number, container in enumerate(self.all)}
+        self.ephemeral: list[Obj] = self.spec.get("ephemeralContainers") or []
+        self.numbers = {one["name"]: number for number, one in enumerate((*self.all, *self.ephemeral))}
         self.statuses = by_name(self.old.get("initContainerStatuses"), self.old.get("containerStatuses"))
+        if self.ephemeral:
+            self.statuses |= by_name(self.old.get("ephemeralContainerStatuses"))
         self.events: list[Happening] = []
         self.timers: list[float] = []
         self.endless: list[float] = []
@@ -126,7 +129,7 @@ class Life:
     def default_statuses(self) -> None:
         """Give a status to the containers that have none yet."""
         reason = "PodInitializing" if self.init else "ContainerCreating"
-        for container in self.all:
+        for container in (*self.all, *self.ephemeral):
             if container["name"] not in self.statuses:
                 self.statuses[container["name"]] = c.waiting(container, reason)
 
@@ -181,6 +184,8 @@ class Life:
         status["containerStatuses"] = [self.statuses[k["name"]] for k in spec["containers"]]
         if self.init:
             status["initContainerStatuses"] = [self.statuses[k["name"]] for k in self.init]
+        if self.ephemeral:
+            status["ephemeralContainerStatuses"] = [self.statuses[k["name"]] for k in self.ephemeral]
         self._set_addresses(node, status)
         return status
 
@@ -207,7 +212,10 @@ class Life:
         """Return the path by which events name a container, as GenerateContainerRef; "" for the pod."""
         if container is None:
             return ""
-        field = "initContainers" if self.numbers[container["name"]] < len(self.init) else "containers"
+        number = self.numbers[container["name"]]
+        field = "initContainers" if number < len(self.init) else "containers"
+        if number >= len(self.all):
+            field = "ephemeralContainers"
         return f"spec.{field}{{{container['name']}}}"
 
 

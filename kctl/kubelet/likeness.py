@@ -70,6 +70,7 @@ class Cohort:
         self.has_claims = bool(claims_of(pod))
         self.references: list[Reference] = named(pod["spec"])
         self.is_common = status.get("phase") not in TERMINAL and not has_history(status)
+        self.is_common &= not pod["spec"].get("ephemeralContainers")
         """Whether what becomes of one may be said of the others."""
         self._status = pod.get("status")
         self._forms: list[Form | None] = []

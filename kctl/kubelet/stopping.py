@@ -75,7 +75,7 @@ class Stopping(Life):
         """Return when each running container ends that was told to at ``asked``, in that order."""
         plan = []
         turn = asked
-        for container in self.all:
+        for container in (*self.all, *self.ephemeral):
             if is_sidecar(container) and self.numbers[container["name"]] < len(self.init):
                 continue
             if self.is_running(container):
