@@ -23,6 +23,7 @@ from kctl.api.patch.always import inline_of
 from kctl.api.patch.fieldsets import Fields
 from kctl.api.patch.outline import Drawn, Memo, outline
 from kctl.api.patch.shape import Shape
+from kctl.api.patch.timeless import beside
 from kctl.api.schema.node import Node
 
 MAX_UPDATERS = 10
@@ -279,7 +280,12 @@ def updated(
     def make() -> list[Obj] | None:
         return (_updated(old, new, node, by, api_version, now, None).get("metadata") or {}).get("managedFields")
 
-    return _with_entries(new, memo.updated(before, given, outlined, how, make) or [])
+    def once() -> list[Obj] | None:
+        if given is not None and given is not before:
+            return make()
+        return beside(memo).updated(before, outlined, (*how[:2], *how[3:]), how[2], make)
+
+    return _with_entries(new, memo.updated(before, given, outlined, how, once) or [])
 
 
 def how_of(new: Obj, *, manager: str, api_version: str, now: float, subresource: str) -> tuple[Any, ...]:

@@ -12,10 +12,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kctl.api.objects import Obj
 from kctl.api.patch.shape import DEDUCED, KEYED, LEAF, MAP, BadItem, Shape
+
+if TYPE_CHECKING:
+    from kctl.api.patch.timeless import Timeless
 
 Outline = tuple[Any, ...]
 
@@ -177,6 +180,15 @@ class Memo:
         """The first of them by what they say."""
         self._kinds: dict[str, Outcome] = {}
         """The first of those with an address of their own, by what they say but for it."""
+        self.beside: Timeless | None = None
+        """What is remembered of writes whatever their moment."""
+
+    def own_fields(self, entries: list[Obj]) -> tuple[int, Obj, str] | None:
+        """Return which entry of a list names an address of its own, the first field set like it, and the address."""
+        kin = self._kin.get(id(entries)) or self._older.get(id(entries))
+        if kin is None or kin[0] is not entries or kin[1].entries is None:
+            return None
+        return kin[1].entry, kin[1].entries[kin[1].entry]["fieldsV1"], _address_in(*kin)
 
     def updated(
         self, old: Any, given: Any, outlined: Drawn, how: tuple[Any, ...], make: Callable[[], list[Obj] | None]
@@ -200,7 +212,7 @@ class Memo:
         found = self._found.get(place)
         if found is None:
             made = make()
-            outcome = None if address and kin is None and _names_addresses(old) else _located(made, address)
+            outcome = None if address and kin is None and _names_addresses(old) else located(made, address)
             if outcome is None:
                 return made
             self._keep(place, (old, given, outcome))
@@ -229,7 +241,7 @@ class Memo:
             place = text.replace(found, "")
             outcome = self._kinds.get(place)
             if outcome is None:
-                outcome = self._kinds[place] = _located(entries, json.loads(f'"{found}"')) or Outcome(None)
+                outcome = self._kinds[place] = located(entries, json.loads(f'"{found}"')) or Outcome(None)
             if outcome.address:
                 self._note(entries, outcome)
                 return entries
@@ -257,7 +269,7 @@ def _names_addresses(entries: list[Obj] | None) -> bool:
     )
 
 
-def _located(entries: list[Obj] | None, address: str) -> Outcome | None:
+def located(entries: list[Obj] | None, address: str) -> Outcome | None:
     """Return the outcome with the place of its address; None when that is not one place of its own."""
     if not address or not entries:
         return Outcome(entries)
@@ -289,13 +301,18 @@ def _address_in(entries: list[Obj], like: Outcome) -> str:
 
 def _readdressed(outcome: Outcome, address: str) -> list[Obj]:
     """Return the entries of an outcome with another address in the place of its own."""
-
-    def at(fields: Obj, path: tuple[str, ...]) -> Obj:
-        if path:
-            return {**fields, path[0]: at(fields[path[0]], path[1:])}
-        return {address if element == outcome.address else element: below for element, below in fields.items()}
-
     entries = list(outcome.entries or ())
     entry = entries[outcome.entry]
-    entries[outcome.entry] = {**entry, "fieldsV1": at(entry["fieldsV1"], outcome.path)}
+    entries[outcome.entry] = {**entry, "fieldsV1": addressed(entry["fieldsV1"], outcome, address)}
     return entries
+
+
+def addressed(fields: Obj, outcome: Outcome, address: str) -> Obj:
+    """Return the field set of an outcome in which its own address stands with another in its place."""
+
+    def at(level: Obj, path: tuple[str, ...]) -> Obj:
+        if path:
+            return {**level, path[0]: at(level[path[0]], path[1:])}
+        return {address if element == outcome.address else element: below for element, below in level.items()}
+
+    return at(fields, outcome.path)
