@@ -32,7 +32,7 @@ def status(n: int, kind: str) -> Obj:
     return out
 
 
-WHAT = ["labels", "spec", "no labels", "waiting", "running", "ready", "ready", "both", "read"]
+WHAT = ["labels", "a label", "spec", "no labels", "waiting", "running", "ready", "ready", "both", "read"]
 SCRIPT = st.lists(
     st.tuples(st.sampled_from(WHAT), st.sampled_from(["kubelet", "kctl", "other"])), min_size=2, max_size=7
 )
@@ -44,6 +44,8 @@ def written(old: Obj, n: int, what: str) -> tuple[Obj, str]:
     """Return an object after a write, and the subresource it is of."""
     meta = old["metadata"]
     if what == "labels":
+        return {**old, "metadata": {**meta, "labels": {"a": "1", "b": "1"}}}, ""
+    if what == "a label":
         return {**old, "metadata": {**meta, "labels": {"a": "1"}}}, ""
     if what == "no labels":
         return {**old, "metadata": {name: value for name, value in meta.items() if name != "labels"}}, ""
@@ -57,7 +59,7 @@ def written(old: Obj, n: int, what: str) -> tuple[Obj, str]:
 
 
 @given(SCRIPT, PAUSES, st.booleans(), st.sampled_from([2, 4096]))
-@example([("labels", "kctl"), ("ready", "kubelet"), ("waiting", "other")], [[1] * 7, [2] * 7], False, 4096)
+@example([("labels", "kctl"), ("ready", "kubelet"), ("a label", "other")], [[1] * 7, [2] * 7], False, 4096)
 @example([("ready", "kubelet"), ("spec", "kctl"), ("both", "kubelet"), ("waiting", "kctl")], [[1] * 7] * 3, False, 4096)
 @settings(max_examples=200, deadline=None)
 def test_owners_are_the_same_with_and_without_memory(
