@@ -103,3 +103,12 @@ def test_pods_that_live_alike_at_different_times_are_worked_out_once() -> None:
                 subresource=sub if pod else "",
             )
     assert beside(memo).worked_out == 4
+
+
+def test_what_one_manager_writes_again_and_again_is_worked_out_once() -> None:
+    memo, pod = Memo(), NOBODY
+    for n in range(30):
+        new = {**pod, "status": {"phase": "Running" if n % 2 else "Pending"}}
+        how: Any = {"manager": "kubelet", "api_version": "v1", "now": float(n), "subresource": "status"}
+        pod = managed.updated(pod, new, NODE, memo=memo, **how)
+    assert beside(memo).worked_out <= 4

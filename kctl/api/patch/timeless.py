@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from kctl.api.jsontext import as_given
 from kctl.api.likeness import is_moment
 from kctl.api.objects import Obj
 from kctl.api.patch.outline import Drawn, Memo, Outcome, addressed, located
@@ -61,6 +62,8 @@ class Timeless:
         self._known: dict[tuple[Any, ...], Known] = {}
         self._first: dict[int, tuple[Obj, Obj, str]] = {}
         """Field sets with an address of their own: itself, the first of its kind, the address."""
+        self._sets: dict[str, Obj] = {}
+        """Field sets by what they say."""
         self.worked_out = 0
         """How many outcomes were not known; tests hold it against how many there were."""
 
@@ -79,13 +82,26 @@ class Timeless:
         if known is not None:
             return self._played(known, before, form.times, at, address)
         self.worked_out += 1
-        made = make()
+        made = self._shared(make(), before)
         learned = _learned(form, before, made, at, address)
         if learned is not None:
             if len(self._known) >= LIMIT:
                 self._known.clear()
             self._known[key] = learned
         return made
+
+    def _shared(self, made: Entries, before: Entries) -> Entries:
+        """Return the list with field sets that say what others said as those: what is known is known of the same ones."""
+        if made is before or not made:
+            return made
+        if len(self._sets) >= LIMIT:
+            self._sets.clear()
+        old = {id(entry) for entry in before or ()}
+        return [entry if id(entry) in old else self._with_shared(entry) for entry in made]
+
+    def _with_shared(self, entry: Obj) -> Obj:
+        fields = self._sets.setdefault(as_given(entry["fieldsV1"]), entry["fieldsV1"])
+        return entry if fields is entry["fieldsV1"] else {**entry, "fieldsV1": fields}
 
     def _form(self, entries: list[Obj]) -> Form | None:
         """Return the form of a list, None of one that is not as it is always written."""
