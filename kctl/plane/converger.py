@@ -121,25 +121,31 @@ class Converger:
         now = self._clock.now()
         if self.is_marked():
             return Outcome("Quiet", now, now, 0, 0)
-        found = self._round() if self.use_mark else None
+        found = self._round(at_once=not self.use_mark)
         return Outcome(found[0], now, now, 0, 0, found[1], cycles=True) if found is not None else None
 
     def _mark_as(self, outcome: Outcome) -> None:
         """Note how a run ended, if the next one on this revision would end the same."""
         store = self._server.storage.store
-        if outcome.cycles:
-            store.set_hint(ROUND, json.dumps({"of": self._mark(), "end": outcome.end, "why": outcome.why}).encode())
+        if outcome.cycles or outcome.end == "Oscillating":
+            noted = {"of": self._mark(), "end": outcome.end, "why": outcome.why, "atOnce": not outcome.cycles}
+            store.set_hint(ROUND, json.dumps(noted).encode())
         elif outcome.end == "Quiet" and self.manager.next_wake(periodic=False) is None:
             store.set_hint(MARK, json.dumps(self._mark()).encode())
 
-    def _round(self) -> tuple[End, str] | None:
-        """Return how a run ended that found this very revision going round, and what does."""
+    def _round(self, *, at_once: bool = False) -> tuple[End, str] | None:
+        """Return how a run ended that found this very revision going round, and what does.
+
+        ``at_once``: within an instant. That is known before the first; to see it again, all would be done again.
+        """
         note = None if self._is_dirty() else self._server.storage.store.hint(ROUND)
         try:
             noted = json.loads(note) if note else {}
         except ValueError:
             return None
-        return (noted["end"], noted["why"]) if noted.get("of") == self._mark() else None
+        if noted.get("of") != self._mark() or (at_once and not noted.get("atOnce")):
+            return None
+        return noted["end"], noted["why"]
 
     def recall(self, name: str) -> Any:
         """Return what was noted about this very revision when it was found quiet; None when it must be found out."""
@@ -181,7 +187,8 @@ class Converger:
         """
         self.listener = listener
         self.trace, self.times, self._durable = [], [], 0
-        if advance is None and begin is None and (known := self._known()) is not None:
+        known = self._known() if advance is None and begin is None else None
+        if known is not None:
             return known
         self.has_run = True
         with self._lock(), uncollected():
@@ -223,7 +230,7 @@ class Converger:
             if begin is not None:
                 begin()
             try:
-                return converge(
+                outcome = converge(
                     manager,
                     timeline,
                     deadline=started + max(within, advance or 0.0),
@@ -232,7 +239,10 @@ class Converger:
                     periodic_until=until,
                     out_of_time=out_of_time,
                     noted=self._round,
-                )._replace(started=started)
+                )
+                expire(self._server)
+                self._commit()
+                return outcome._replace(started=started)
             except HeadMoved:
                 self.drop()
                 self._refresh()

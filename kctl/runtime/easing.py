@@ -1,13 +1,18 @@
 """What lets a refused request through the next time: more room in a quota, looser limits or labels, what was missing.
 
-In: a change of an object that admission or authorization judges by. Out: the namespace in which refusals may be
-over. A loop that was refused there tries again when its back-off ends, as upstream's does anyway;
+In: a change of an object that admission or authorization judges by. Out: which refusals may be over. A loop
+that met such a one tries again when its back-off ends, as upstream's does anyway;
 without such a change it would be refused again, and convergence need not wait for that.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
 from kctl.api.objects import Obj, dig, labels_of
+from kctl.api.quantity import parse
 from kctl.api.resourcelist import compare, minus, written
 from kctl.client.client import WatchEvent
 
@@ -30,21 +35,53 @@ RULES = frozenset(
 )
 """What may allow anything with any change of its own making."""
 JUDGED_BY = frozenset(("resourcequotas", "limitranges", "namespaces")) | NEEDED | RULES
+REQUESTED = re.compile(r"requested: (.*?), used: ")
 BOOKKEEPING = frozenset(("resourceVersion", "managedFields", "generation"))
 
 
-def eased(event: WatchEvent) -> str:
-    """Return the namespace that the change gives more room, "*" for all of them, "" for none."""
+class Ease(NamedTuple):
+    """Refusals that may be over: in which namespace (``*``: in any), what they say, what there is left of a quota."""
+
+    namespace: str
+    words: str = ""
+    left: Mapping[str, str] | None = None
+
+    def helps(self, namespace: str, refusal: str) -> bool:
+        """Say whether what was refused with these words may be let through now."""
+        if self.namespace not in (EVERYWHERE, namespace) or self.words not in refusal:
+            return False
+        left = self.left
+        return left is None or all(compare(left[name], much) >= 0 for name, much in _asked(refusal) if name in left)
+
+
+def eased(event: WatchEvent) -> Ease | None:
+    """Return which refusals the change may end, None for none."""
     meta = event.object["metadata"]
-    where = str(meta.get("namespace") or "") or EVERYWHERE
+    name, where = str(meta["name"]), str(meta.get("namespace") or "") or EVERYWHERE
     if event.resource == "namespaces":
-        return str(meta["name"]) if _is_relabelled(event) else ""
+        return Ease(name) if _is_relabelled(event) else None
     if event.resource in NEEDED:
-        return where if event.type == "ADDED" else ""
+        return Ease(where, name) if event.type == "ADDED" else None
     if event.resource in RULES:
         is_other = event.type != "MODIFIED" or event.old is None or _rules(event.old) != _rules(event.object)
-        return where if is_other else ""
-    return where if _gives_room(event) else ""
+        return Ease(where) if is_other else None
+    if not _gives_room(event):
+        return None
+    if event.resource == "limitranges":
+        return Ease(where)
+    return Ease(where, f"quota: {name}", None if event.type == "DELETED" else _left(event.object))
+
+
+def _asked(refusal: str) -> Iterator[tuple[str, str]]:
+    """Yield the resources, and how much of each, that a quota refused (``requested: pods=1,...``)."""
+    found = REQUESTED.search(refusal)
+    for item in found[1].split(",") if found else ():
+        name, _, much = item.strip().rpartition("=")
+        try:
+            parse(much)
+        except ValueError:
+            continue
+        yield name, much
 
 
 def _is_relabelled(event: WatchEvent) -> bool:

@@ -11,6 +11,7 @@ from kctl.client.client import Client
 from kctl.runtime.actions import Emit
 from kctl.runtime.controller import Controller, Decision, KeysOf, Watch
 from kctl.runtime.declared import only
+from kctl.runtime.easing import Ease
 from kctl.runtime.events import Recorder
 from kctl.runtime.queue import WorkQueue
 
@@ -154,6 +155,11 @@ class ControllerLoop:
             return False
         self._succeeded(key)
         return True
+
+    def encourage(self, ease: Ease) -> None:
+        """Have what was refused tried again, if it may be let through now."""
+        refusals = self.stats.last_error
+        self.queue.encourage(lambda key: ease.helps(key.namespace, refusals.get(key, "")))
 
     def _follow_what_judges(self) -> None:
         """See to it that a change of what admission judges by is heard of: most of it no loop follows."""

@@ -15,7 +15,7 @@ from kctl.api.objects import Key
 from kctl.client.cache import Cache, Caches, Change, Changes
 from kctl.client.client import Client, Watch, WatchEvent
 from kctl.runtime.controller import KeysOf, Loop
-from kctl.runtime.easing import JUDGED_BY, eased
+from kctl.runtime.easing import JUDGED_BY, Ease, eased
 from kctl.runtime.fights import Fights
 from kctl.runtime.loop import ControllerLoop
 
@@ -208,11 +208,11 @@ class Manager:
             elif found := keys(old, new, caches):
                 tell(found)
 
-    def _encourage(self, namespace: str) -> None:
-        """Have what was refused in a namespace tried again."""
-        for loop in self.loops if namespace else ():
-            if isinstance(loop, ControllerLoop):
-                loop.queue.encourage(namespace)
+    def _encourage(self, ease: Ease | None) -> None:
+        """Have what was refused tried again, if it may be let through now."""
+        for loop in self.loops if ease is not None else ():
+            if isinstance(loop, ControllerLoop) and ease is not None:
+                loop.encourage(ease)
 
     def _count_writes(self, resource: str, changes: list[Change]) -> None:
         writes, written_by, active = self._writes, self._written_by, self._active

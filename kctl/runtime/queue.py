@@ -113,11 +113,11 @@ class WorkQueue:
         self._set(self._retries, key, Timer(at, periodic))
         return failures
 
-    def encourage(self, namespace: str) -> None:
-        """Let failed keys of a namespace ("*": of all) be tried at the end of their back-off without waiting for time."""
+    def encourage(self, is_meant: Callable[[Key], bool]) -> None:
+        """Let some of the failed keys be tried at the end of their back-off without waiting for time."""
         for key in sorted(self._failures):
             timer = self._retries.get(key)
-            if namespace in ("*", key.namespace) and timer is not None and timer.periodic:
+            if timer is not None and timer.periodic and is_meant(key):
                 self._set(self._retries, key, Timer(timer.at, periodic=False))
 
     def forget(self, key: Key) -> None:
