@@ -23,36 +23,12 @@ SHAPE = ("namespace", "labels", "annotations", "finalizers", "ownerReferences")
 """Metadata that must be alike for objects to count as made from one template."""
 
 
-class Made:
-    """The last object that took the whole pipeline, and of which template and shape of metadata it is."""
-
-    def __init__(self) -> None:
-        self.template: Obj = {}
-        self.first: Obj | None = None
-        self.shape: list[object] = []
-
-    def of(self, template: Obj) -> Made:
-        """Return what is known of a template: nothing if that is another."""
-        if self.template.keys() != template.keys() or any(
-            self.template[name] is not template[name] for name in template
-        ):
-            self.template, self.first = template, None
-        return self
-
-
-def create_many(
-    server: APIServer, request: Request, template: Obj, metas: Sequence[Obj], made: Made | None = None
-) -> list[Obj]:
-    """Create one object per metadata; stops at the first error, and before the first where quotas lack room.
-
-    ``made`` remembers what was created before, if nothing that admission judges by was written since.
-    """
+def create_many(server: APIServer, request: Request, template: Obj, metas: Sequence[Obj]) -> list[Obj]:
+    """Create one object per metadata; stops at the first error, and before the first where quotas lack room."""
     out: list[Obj] = []
-    made = (made or Made()).of(template)
-    namespace = metas[0].get("namespace") or request.namespace if metas else ""
-    if server.admission.in_namespace("resourcequotas", namespace):
-        made.first = None
-    first, shape, alikes = made.first, made.shape, 0
+    first: Obj | None = None
+    shape: list[object] = []
+    alikes = 0
     is_particular = server.admission.is_particular
     _check_room(server, request, template, metas)
     try:
@@ -67,11 +43,7 @@ def create_many(
             namespaced = request._replace(namespace=meta.get("namespace") or request.namespace, body=body)
             first, alikes = create.handle(server, namespaced), 0
             shape = [meta.get(field) for field in SHAPE]
-            made.first, made.shape = first, shape
             out.append(first)
-    except BaseException:
-        made.first = None
-        raise
     finally:
         _charge(server, request, first, alikes)
     return out

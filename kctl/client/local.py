@@ -20,7 +20,6 @@ from kctl.client.client import Client, Listing, PatchType, Propagation, Warnings
 if TYPE_CHECKING:
     from kctl.api.recorded import Recorded
     from kctl.apiserver.alike_statuses import Statuses
-    from kctl.apiserver.batch import Made
     from kctl.apiserver.server import APIServer
 
 
@@ -136,9 +135,6 @@ class LocalClient:
 
     def create_many(self, resource: str, template: Obj, metadata: Sequence[Obj]) -> Sequence[Obj]:
         """Create one object per metadata from one template, validated once; stops at the first error."""
-        return self._create_many(resource, template, metadata, None)
-
-    def _create_many(self, resource: str, template: Obj, metadata: Sequence[Obj], made: Made | None) -> Sequence[Obj]:
         from kctl.apiserver import batch
 
         kind = self._kind(resource, template.get("apiVersion", ""))
@@ -146,7 +142,7 @@ class LocalClient:
             return []
         request = self._request("create", kind, metadata[0].get("namespace") or "", "")
         self._server.authorize(request)
-        return batch.create_many(self._server, request, template, metadata, made)
+        return batch.create_many(self._server, request, template, metadata)
 
     def record(self, events: Sequence[Recorded]) -> Sequence[StatusError | None]:
         """Create Events one by one, as components record them; return why each was refused, None for those made."""
@@ -341,25 +337,16 @@ class LocalClient:
 class RowClient(LocalClient):
     """The client of one row: what was found out about one request holds for those after it.
 
-    Only pods, their statuses and deletions add up to so many that it matters.
+    Only statuses of pods and deletions add up to so many that it matters.
     """
 
     _statuses: Statuses | None = None
-    _made: Made | None = None
     _deletions: dict[tuple[object, ...], Request | None] | None = None
     """What is the same in deletions, and allowed whatever the name; None where each is to be asked about."""
 
     def in_a_row(self) -> Client:
         """Return the client itself: the row goes on."""
         return self
-
-    def create_many(self, resource: str, template: Obj, metadata: Sequence[Obj]) -> Sequence[Obj]:
-        """Create one object per metadata, validated once for as long as the template is the same."""
-        from kctl.apiserver import batch
-
-        if self._made is None:
-            self._made = batch.Made()
-        return self._create_many(resource, template, metadata, self._made)
 
     def update(
         self, resource: str, obj: Obj, *, subresource: str = "", dry_run: bool = False, like: object = None

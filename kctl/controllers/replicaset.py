@@ -142,10 +142,10 @@ class ReplicaSetController(Controller):
             for action, emit in pairwise(actions)
             if isinstance(action, Create) and isinstance(emit, Emit)
         ]
-        start, size, row = 0, 1, client.in_a_row()
+        start, size = 0, 1
         while start < len(pairs):
             batch = pairs[start : start + size]
-            if not _create_alike(row, batch, recorder):
+            if not _create_alike(client, batch, recorder):
                 refusals = [
                     error for pair in batch if (error := self._create_one(client, pair, recorder, now)) is not None
                 ]

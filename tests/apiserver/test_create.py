@@ -142,54 +142,6 @@ def test_many_stop_at_a_name_that_is_taken(client: LocalClient) -> None:
     assert refusal(client.get, "pods", "default", "web-2").reason == "NotFound"
 
 
-QUOTA: Obj = {
-    "apiVersion": "v1",
-    "kind": "ResourceQuota",
-    "metadata": {"namespace": "default", "name": "q"},
-    "spec": {"hard": {"pods": "20"}},
-}
-
-
-@pytest.mark.parametrize("others", [(), (QUOTA,)], ids=["", "with a quota"])
-@pytest.mark.parametrize("sizes", [(1, 2, 4), (3, 1, 5), (2, 2)])
-def test_batches_in_a_row_are_what_each_would_be_alone(sizes: tuple[int, ...], others: tuple[Obj, ...]) -> None:
-    stores = []
-    for row in (False, True):
-        server = APIServer(MemoryStore(), clock=FixedClock(), seed=3)
-        client = LocalClient(server)
-        client.create("serviceaccounts", {"metadata": {"namespace": "default", "name": "default"}})
-        for other in others:
-            client.create("resourcequotas", other)
-        made, number = client.in_a_row() if row else client, 0
-        for size in sizes:  # each with another object in between, as Events are
-            for template, app in ((pod(""), "a"), (pod(""), "b")):
-                metas = [
-                    {"namespace": "default", "name": f"{app}-{number + n}", "labels": {"app": app}} for n in range(size)
-                ]
-                made.create_many("pods", template, metas)
-            client.create("configmaps", config(f"c-{number}"))
-            number += size
-        stores.append([client.list(resource).items for resource in ("pods", "configmaps", "resourcequotas")])
-    assert stores[0] == stores[1]
-
-
-def test_a_batch_that_failed_is_no_model_for_the_next(client: LocalClient) -> None:
-    row, template = client.in_a_row(), pod("")
-    row.create_many("pods", template, [{"namespace": "default", "name": "web-0"}])
-    taken = [{"namespace": "default", "name": name} for name in ("web-1", "web-0")]
-    assert refusal(row.create_many, "pods", template, taken).reason == "AlreadyExists"
-    (made,) = row.create_many("pods", template, [{"namespace": "default", "name": "web-2"}])
-    assert made == client.get("pods", "default", "web-2")
-
-
-def test_the_next_batch_of_a_template_is_not_validated_again(client: LocalClient) -> None:
-    row, template = client.in_a_row(), pod("")
-    batches = [[{"namespace": "default", "name": f"web-{n}"} for n in numbers] for numbers in ((0, 1), (2, 3))]
-    first, second = (row.create_many("pods", template, metas) for metas in batches)
-    assert second[0]["spec"] is first[0]["spec"]
-    assert row.create_many("pods", pod(""), [{"namespace": "default", "name": "x"}])[0]["spec"] is not first[0]["spec"]
-
-
 def test_opening_a_server_brings_the_bootstrap_objects(client: LocalClient) -> None:
     assert [n["metadata"]["name"] for n in client.list("namespaces").items] == [
         "default",

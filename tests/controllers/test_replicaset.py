@@ -154,9 +154,6 @@ class Refusing:
     def __getattr__(self, name):
         return getattr(self.client, name)
 
-    def in_a_row(self):
-        return self
-
     def create(self, resource, obj, **more):
         if resource == "pods":
             self.asked += 1
