@@ -52,6 +52,15 @@ class Ahead:
             self.marks[pool] = self.marks.get(pool, 0) + mark
 
 
+class View(NamedTuple):
+    """What a node with these labels sees of devices; ``name`` is the node's, or that of a view many nodes have."""
+
+    labels: Mapping[str, str]
+    name: str
+    pools: list[Pool]
+    names: list[tuple[str, str]]
+
+
 class Devices:
     """Devices and claims as the scheduler sees them."""
 
@@ -61,8 +70,10 @@ class Devices:
         self._made: set[Key] = set()
         """Claims that are so new that the cache does not know them."""
         self._offers = Offers()
-        self._pools: dict[str, tuple[Mapping[str, str], list[Pool]]] = {}
-        self._answers: dict[tuple[str, str], tuple[Any, Answer]] = {}
+        self._views: dict[str, View] = {}
+        """What nodes see, by their names."""
+        self._shared_views: dict[tuple[object, ...], View] = {}
+        self._answers: dict[tuple[str, str], tuple[list[int], list[Pool], Answer]] = {}
         self._seen = (-1, -1)
         self._ahead_of = (-1, Ahead())
 
@@ -109,7 +120,7 @@ class Devices:
 
     def kind_of(self, node: NodeInfo) -> tuple[object, ...]:
         """Return what nodes with the same devices have in common."""
-        return tuple((pool.driver, len(pool.devices)) for pool in self._pools_of(node))
+        return tuple((pool.driver, len(pool.devices)) for pool in self._view(node).pools)
 
     # -- what is taken
 
@@ -158,27 +169,26 @@ class Devices:
 
     def allocate(self, node: NodeInfo, claims: Sequence[Obj], wanted: str) -> Answer:
         """Return what claims get on a node; ``wanted`` is :func:`wish` of them. Abort for what is wrong with them."""
-        pools = self._pools_of(node)
+        view = self._view(node)
         written, ahead = self._written, self._ahead().marks
-        names = [(pool.driver, pool.name) for pool in pools]
-        stamp = ([written.get(name) + ahead.get(name, 0) for name in names], node.labels)
-        known = self._answers.get((wanted, node.name))
-        if known is not None and known[0] == stamp:
-            return known[1]
+        stamp = [written.get(name) + ahead.get(name, 0) for name in view.names]
+        known = self._answers.get((wanted, view.name))
+        if known is not None and known[0] == stamp and known[1] is view.pools:
+            return known[2]
         try:
-            search = Allocator(node.name, reaching(node), pools, claims, self.device_class, self)
+            search = Allocator(node.name, reaching(node), view.pools, claims, self.device_class, self)
             found: Answer = search.allocate()
         except OnNode as failed:
             found = str(failed)
         if len(self._answers) >= REMEMBERED:
             self._answers.clear()
-        self._answers[wanted, node.name] = (stamp, found)
+        self._answers[wanted, view.name] = (stamp, view.pools, found)
         return found
 
     def count(self, node: NodeInfo, claims: Sequence[Obj]) -> list[Count]:
         """Count what claims want of a node and what it has, by class and selectors; of alternatives the last."""
         try:
-            search = Allocator(node.name, reaching(node), self._pools_of(node), claims, self.device_class, self)
+            search = Allocator(node.name, reaching(node), self._view(node).pools, claims, self.device_class, self)
             found = search.matching()
         except Abort:
             return []
@@ -191,15 +201,16 @@ class Devices:
             for (name, devices), number in counts.items()
         ]
 
-    def _pools_of(self, node: NodeInfo) -> list[Pool]:
+    def _view(self, node: NodeInfo) -> View:
         seen = (self._caches[SLICES].changes, self._caches[CLASSES].changes)
         if seen != self._seen:
             self._seen = seen
-            self._pools.clear()
+            self._views.clear()
+            self._shared_views.clear()
             self._answers.clear()
-        known = self._pools.get(node.name)
-        if known is not None and known[0] == node.labels:
-            return known[1]
+        known = self._views.get(node.name)
+        if known is not None and (known.labels is node.labels or known.labels == node.labels):
+            return known
         slices, model = self._caches[SLICES], annotations_of(node.node or {"metadata": {}}).get(LIKE, "")
         by_node = slices.index("node", lambda one: (one["spec"].get("nodeName") or "",))
         by_pool = slices.index("pool", lambda one: ((one["spec"]["driver"], one["spec"]["pool"]["name"]),))
@@ -209,9 +220,26 @@ class Devices:
             pool: by_pool.get(pool) for pool in {(one["spec"]["driver"], one["spec"]["pool"]["name"]) for one in mine}
         }
         every = {pool: found or copies for pool, found in every.items()}
-        found = pools_of(node, mine, every, self._offers)
-        self._pools[node.name] = (node.labels, found)
-        return found
+        pools = pools_of(node, mine, every, self._offers)
+        view = View(node.labels, node.name, pools, [(pool.driver, pool.name) for pool in pools])
+        if pools and not any(_is_of_node(one) for one in mine):
+            # Devices that many nodes reach: one answer holds for all of them.
+            face = tuple(
+                (pool[:2], pool.is_incomplete, pool.invalid, len(pool.others), *{id(d.slice): 0 for d in pool.devices})
+                for pool in pools
+            )
+            shared = self._shared_views.setdefault(face, view._replace(name=f"#{len(self._shared_views)}"))
+            view = view._replace(name=shared.name, pools=shared.pools)
+        self._views[node.name] = view
+        return view
+
+
+def _is_of_node(offer: Obj) -> bool:
+    """Say whether what a slice offers depends on the node that looks at it."""
+    spec = offer["spec"]
+    if spec.get("nodeName") or spec.get("perDeviceNodeSelection"):
+        return True
+    return any(device.get("bindsToNode") for device in spec.get("devices") or ())
 
 
 __all__ = ["Abort", "Answer", "Devices", "wish"]

@@ -428,3 +428,28 @@ def test_pods_without_claims_are_not_looked_at(given: Any, pod: Make) -> None:
     world = given(slice_(*FOUR))
     assert decide(world, pod()).node == "n"
     assert "devices" not in vars(world)
+
+
+def test_nodes_that_reach_the_same_devices_are_answered_once(
+    given: Any, node: Make, pod: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kctl.scheduler.plugins import dynamic_resources_allocator as allocator
+
+    searches: list[str] = []
+    search = allocator.Allocator.allocate
+
+    def counted(self: Any) -> Any:
+        searches.append(self._node)
+        return search(self)
+
+    monkeypatch.setattr(allocator.Allocator, "allocate", counted)
+    there = slice_(device("gpu-0"), name="net", pool="net", allNodes=True)
+    local = slice_(device("gpu-1"), node="n3")
+    wanted, nodes = claim("c"), tuple(node(f"n{k}") for k in range(4))
+    cluster = given(there, wanted, nodes=nodes)
+    assert decide(cluster, {**pod(), "spec": {**pod()["spec"], **using("c")}}).node
+    assert len(searches) == 1
+    searches.clear()
+    cluster = given(there, local, wanted, nodes=nodes)
+    assert decide(cluster, {**pod(), "spec": {**pod()["spec"], **using("c")}}).node
+    assert len(searches) == 2  # one node has devices of its own beside
