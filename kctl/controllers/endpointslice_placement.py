@@ -83,6 +83,8 @@ class Placement:
         """The pods that are in none of the slices that were found right."""
         self._where: dict[str, str] = {}
         self._right: dict[str, tuple[Obj, list[str]]] = {}
+        self._uids: dict[str, tuple[Obj, list[str]]] = {}
+        """Of each slice the pods of its endpoints, as it was last seen."""
         self._labels: Obj = {}
         self.looked_into = 0
         """How many endpoints of slices were looked at; tests hold it against how many changed."""
@@ -105,8 +107,10 @@ class Placement:
         there = {found["metadata"]["name"]: found for found in slices}
         for name in [name for name, (found, _) in self._right.items() if there.get(name) is not found]:
             self._doubt(name)
-        doubted = (point for name, found in there.items() if name not in self._right for point in _points(found))
-        if labels != self._labels or any(pod_uid(point) in self._where for point in doubted):
+        for name in self._uids.keys() - there.keys():
+            del self._uids[name]
+        doubted = (uid for name, found in there.items() if name not in self._right for uid in self.uids(found))
+        if labels != self._labels or any(uid in self._where for uid in doubted):
             for name in list(self._right):
                 self._doubt(name)
         self._labels = labels
@@ -115,10 +119,17 @@ class Placement:
         """Say whether a slice was found to hold what it is to."""
         return found["metadata"]["name"] in self._right
 
+    def uids(self, found: Obj) -> list[str]:
+        """Return the pods of a slice's endpoints, in their order."""
+        name = found["metadata"]["name"]
+        known = self._uids.get(name)
+        if known is None or known[0] is not found:
+            known = self._uids[name] = (found, [pod_uid(point) for point in _points(found)])
+        return known[1]
+
     def keep(self, found: Obj) -> None:
         """Note that a slice holds what it is to."""
-        uids = [pod_uid(point) for point in _points(found)]
-        name = found["metadata"]["name"]
+        uids, name = self.uids(found), found["metadata"]["name"]
         self._right[name] = (found, uids)
         for uid in uids:
             self._where[uid] = name
@@ -173,7 +184,7 @@ def _place_group(
             continue
         before = found.get("endpoints") or []
         placement.looked_into += len(before)
-        after = [wanted.pop(uid) for uid in map(pod_uid, before) if uid in wanted]
+        after = [wanted.pop(uid) for uid in placement.uids(found) if uid in wanted]
         if not after:
             plan.delete.append(found)
         elif after != before:
@@ -246,7 +257,7 @@ def _reuse(plan: Plan) -> None:
 
 def _actions(plan: Plan, slices: Sequence[Obj], placement: Placement) -> list[Action]:
     looked_at = [found for found in slices if found["metadata"]["name"] in plan.update or not placement.is_right(found)]
-    before = {pod_uid(point): point for found in looked_at for point in _points(found)}
+    before = {uid: point for one in looked_at for uid, point in zip(placement.uids(one), _points(one), strict=True)}
     after = [point for found in (*plan.create, *plan.update.values()) for point in found["endpoints"]]
     changed = [placement.made[uid] for point in after if before.get(uid := pod_uid(point)) != point]
     moved = [one.since for one in changed if one.since]
@@ -289,7 +300,8 @@ def slice_labels(service: Obj) -> dict[str, str]:
 
 def pod_uid(endpoint: Obj) -> str:
     """Return the uid of the pod behind the endpoint, "" for none."""
-    return str((endpoint.get("targetRef") or {}).get("uid") or "")
+    target = endpoint.get("targetRef")
+    return str(target.get("uid") or "") if target else ""
 
 
 def ports_of_slice(found: Obj) -> Ports:
