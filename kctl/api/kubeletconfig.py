@@ -147,11 +147,8 @@ def least_of(text: str, whole: int) -> int:
     return int(whole * float(text[:-1]) / 100) if text.endswith("%") else quantity.value(text)
 
 
-def thresholds_of(node: Obj) -> dict[str, str] | None:
-    """Return below what the node is short of memory and disk, by resource; None for kubelet's defaults."""
-    annotations = node["metadata"].get("annotations")
-    text = annotations.get(EVICTION_HARD) if annotations else None
-    if text is None:
-        return None
+def thresholds_of(node: Obj) -> dict[str, str]:
+    """Return below what the node is short of memory and disk, by resource, as its annotation says."""
+    text = (node["metadata"].get("annotations") or {}).get(EVICTION_HARD, "")
     pairs = (part.partition("=") for part in text.split(",") if part)
     return {SIGNALS[signal]: value for signal, _, value in pairs if signal in SIGNALS}

@@ -20,13 +20,17 @@ def build(profile: Profile, behaviours: Behaviours | None = None, seed: int = 0)
     ``behaviours`` says what goes wrong in the world; annotations go on top of it. By the ``seed`` latencies are drawn.
     """
     from kctl.kubelet.agent import Kubelet
+    from kctl.kubelet.behaviour import Annotated
     from kctl.kubelet.eviction import Eviction
-    from kctl.kubelet.measured import world_of
     from kctl.kubelet.node import NodeStatus
     from kctl.kubelet.registration import Registration
     from kctl.kubelet.volumes import NodeVolumes
 
-    world = world_of(profile, behaviours, seed)
+    world = Annotated(behaviours)
+    if profile.image_pull_most or profile.container_start_most or profile.image_pull_rate:
+        from kctl.kubelet.measured import Measured
+
+        world = Measured(behaviours, profile, seed)
     status, eviction = NodeStatus(profile, world), Eviction(profile, world)
     return [Registration(profile), status, NodeVolumes(), Kubelet(profile, world), eviction]
 

@@ -17,7 +17,7 @@ from kctl.api.behaviour import booted_at, problems
 from kctl.api.clock import parse_time
 from kctl.api.objects import Obj, condition
 from kctl.kubelet import containers as c
-from kctl.kubelet import ephemeral, references
+from kctl.kubelet import references
 from kctl.kubelet.allocation import PENDING, is_pending, with_allocated
 from kctl.kubelet.endings import KILLED, LOST, end_of
 from kctl.kubelet.images import duration, invalid_message, parse
@@ -83,6 +83,8 @@ class Going(Stopping):
             self._make_sandbox()
         if self.since is not None:
             if self.ephemeral:
+                from kctl.kubelet import ephemeral
+
                 ephemeral.run(self)
             begun = self._run_init(self.since)
             if begun is not None:

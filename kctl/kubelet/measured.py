@@ -18,12 +18,6 @@ from kctl.runtime.profile import Profile
 LIMIT = 4096
 
 
-def world_of(profile: Profile, below: Behaviours | None, seed: int) -> Annotated:
-    """Return the kubelets' world: with draws only where the profile has ranges or a rate."""
-    has_draws = profile.image_pull_most or profile.container_start_most or profile.image_pull_rate
-    return Measured(below, profile, seed) if has_draws else Annotated(below)
-
-
 def draw(seed: int, what: str, least: float, most: float) -> float:
     """Return whole seconds from ``least`` to ``most``."""
     number = int.from_bytes(blake2b(f"{seed}\0{what}".encode(), digest_size=8).digest(), "big") / 2**64

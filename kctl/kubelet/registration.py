@@ -10,10 +10,10 @@ which their cloud-node-controller takes off.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from kctl.api.clock import parse_time, rfc3339
-from kctl.api.kubeletconfig import FIELD, allocatable_of, notes_of
 from kctl.api.objects import Key, Obj, dig, is_deleting, key_of
 from kctl.client.cache import Cache, Caches, Fold, by_node
 from kctl.client.client import Client
@@ -150,7 +150,13 @@ def new_node(instance: Obj, pod_cidr: str, address: str, now: float) -> Obj:
     provider = spec.get("provider") or "none"
     taints = [*(spec.get("taints") or ()), *([UNINITIALIZED] if provider != "none" else ())]
     annotations = {} if provider == "none" else {PROVIDED_IP: address}
-    capacity = capacity_of(spec)
+    capacity: Mapping[str, str] = capacity_of(spec)
+    allocatable = capacity
+    if spec.get("kubelet") is not None:
+        from kctl.api.kubeletconfig import allocatable_of, notes_of
+
+        annotations = {**annotations, **notes_of(spec["kubelet"])}
+        allocatable = allocatable_of(capacity, spec["kubelet"])
     node: Obj = {
         "apiVersion": "v1",
         "kind": "Node",
@@ -159,12 +165,11 @@ def new_node(instance: Obj, pod_cidr: str, address: str, now: float) -> Obj:
             "labels": labels_of(name, spec, provider),
             "annotations": {
                 **annotations,
-                **notes_of(spec.get(FIELD)),
                 "volumes.kubernetes.io/controller-managed-attach-detach": "true",
             },
         },
         "spec": {"podCIDR": pod_cidr, "podCIDRs": [pod_cidr], **({"taints": taints} if taints else {})},
-        "status": {"capacity": capacity, "allocatable": allocatable_of(capacity, spec.get(FIELD))},
+        "status": {"capacity": capacity, "allocatable": allocatable},
     }
     return {**node, "status": nodes.status_of(node, address, now)}
 

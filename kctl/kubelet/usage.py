@@ -12,8 +12,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from kctl.api import quantity
-from kctl.api.behaviour import Annotated, Behaviours
-from kctl.api.kubeletconfig import least_of, thresholds_of
+from kctl.api.behaviour import EVICTION_HARD, Annotated, Behaviours
 from kctl.api.objects import Obj, dig
 from kctl.client.cache import META, SPEC, STATUS, Cache, Fold
 from kctl.kubelet.containers import state_of
@@ -141,9 +140,11 @@ def listed_images(node: Obj, brought: Iterable[tuple[tuple[str, int], ...]]) -> 
 
 def _least(node: Obj, resource: str, whole: int) -> int:
     """Return how much of a resource a node has to have left."""
-    hard = thresholds_of(node)
-    if hard is None:
+    if EVICTION_HARD not in (node["metadata"].get("annotations") or {}):
         return MEMORY_THRESHOLD if resource == MEMORY else whole // DISK_SHARE
+    from kctl.api.kubeletconfig import least_of, thresholds_of
+
+    hard = thresholds_of(node)
     return least_of(hard[resource], whole) if resource in hard else 0
 
 

@@ -90,7 +90,7 @@ def test_how_it_is_configured_stands_on_the_node() -> None:
         "sim.kctl.dev/shutdown-grace": "0=60s,2000000000=0s",
     }
     assert thresholds_of({"metadata": {"annotations": notes}}) == {"memory": "1Gi"}
-    assert thresholds_of({"metadata": {}}) is None
+    assert thresholds_of({"metadata": {}}) == {}
     assert graces({}) == ""
     by_priority = [{"priority": 9, "shutdownGracePeriodSeconds": 5}, {"priority": 0, "shutdownGracePeriodSeconds": 7}]
     assert graces({"shutdownGracePeriodByPodPriority": by_priority}) == "0=7s,9=5s"

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kctl import ControlPlane
-from kctl.api.behaviour import Annotated, Pulling
+from kctl.api.behaviour import Pulling
 from kctl.api.clock import parse_time
 from kctl.api.objects import Obj
-from kctl.kubelet.measured import Measured, draw, world_of
+from kctl.kubelet.measured import Measured, draw
 from kctl.plane import cluster as clusters
 from kctl.runtime.profile import Profile
 
@@ -34,11 +34,6 @@ def test_most_draws_are_small_some_are_large() -> None:
     assert max(drawn) > 50
 
 
-def test_without_ranges_the_world_is_as_it_was() -> None:
-    assert type(world_of(Profile(), None, 0)) is Annotated
-    assert type(world_of(RANGED, None, 0)) is Measured
-
-
 def pod(**notes: str) -> Obj:
     says = {f"sim.kctl.dev/{name}": text for name, text in notes.items()}
     return {
@@ -48,16 +43,16 @@ def pod(**notes: str) -> Obj:
 
 
 def test_images_differ_nodes_do_not_and_short_names_are_the_same_image() -> None:
-    world = world_of(RANGED, None, 0)
+    world = Measured(None, RANGED, 0)
     seconds = {image: world.image(image, "n1").seconds for image in ("a", "b", "c", "d", "e")}
     assert len(set(seconds.values())) > 1
     assert world.image("a", "n2").seconds == seconds["a"] == world.image("docker.io/library/a:latest", "n1").seconds
-    other = world_of(RANGED, None, 1)
+    other = Measured(None, RANGED, 1)
     assert [other.image(image, "n1").seconds for image in seconds] != list(seconds.values())
 
 
 def test_an_image_of_known_size_takes_as_long_as_the_rate_says() -> None:
-    world = world_of(Profile(image_pull_rate=10.0 * (1 << 20)), None, 0)
+    world = Measured(None, Profile(image_pull_rate=10.0 * (1 << 20)), 0)
     found = world.pod(pod(size="300Mi"))
     assert found is not None
     assert found.of("a").pulling == Pulling(seconds=30.0, size=300 << 20)
@@ -65,7 +60,7 @@ def test_an_image_of_known_size_takes_as_long_as_the_rate_says() -> None:
 
 
 def test_what_somebody_says_stays() -> None:
-    world = world_of(RANGED._replace(container_start_most=30.0), None, 0)
+    world = Measured(None, RANGED._replace(container_start_most=30.0), 0)
     found = world.pod(pod(pull="7s", start="9s"))
     assert found is not None
     assert (found.of("a").pulling or Pulling()).seconds == 7.0
