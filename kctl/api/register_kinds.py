@@ -92,7 +92,8 @@ containers: nothing is run: what a container does is said by a scenario or by an
 containers: nothing is said starts, answers its probes, runs for ever (of a Job for a second) and ends on SIGTERM with 0
 containers: without a probe nobody sees that one is not ready; failed readiness probes are told once, not every period
 images: every image that can be named exists unless a scenario or an annotation says else; no registry is asked
-images: nodes list those whose size is declared, and keep them; others are there as long as one of their pods is
+images: nodes list those whose size is declared, and keep them until the disk is 85 % full of what is declared, the
+images: largest go first that no pod uses; others are there as long as one of their pods is
 latencies: pull, start, stop, load balancer and volume times are round assumptions, not measurements; the range from
 latencies: which the seed draws, or the rate of pulling, is what kctl.yaml says, and the same on every node
 storage: the local cloud has a default StorageClass, standard, as GKE and AKS have one; it comes back when deleted

@@ -10,7 +10,7 @@ Ready condition of its own is left as it is as long as nothing is said of it.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Container, Hashable, Mapping
 from typing import NamedTuple
 
 from kctl.api.behaviour import (
@@ -34,7 +34,7 @@ from kctl.client.client import Client
 from kctl.kubelet.addresses import node_address, node_offset
 from kctl.kubelet.agent import COMPONENT, USER
 from kctl.kubelet.behaviour import Annotated, NodeBehaviour
-from kctl.kubelet.facts import NONE_USED, release, take
+from kctl.kubelet.facts import NONE_USED, image_fold, release, take
 from kctl.kubelet.facts import Used as Addresses
 from kctl.kubelet.phase import TERMINAL
 from kctl.kubelet.pod import node_ip
@@ -46,6 +46,7 @@ from kctl.kubelet.usage import (
     sized_images,
     usage_fold,
     used_by,
+    without_unused,
 )
 from kctl.runtime.actions import Action, Emit, Patch, update_status
 from kctl.runtime.controller import Controller, Decision, Watch, is_bound
@@ -83,7 +84,8 @@ REBOOTING = "rebooting"
 class Seen(NamedTuple):
     """A node, the address it gets when it has none, what its pods use too much of; whether its machine is off.
 
-    ``images`` are those of known size that its pods have brought; ``has_pods`` says whether some have yet to end.
+    ``images`` are those of known size that its pods have brought, ``disk`` is what they use of it besides; ``has_pods``
+    says whether some have yet to end.
     """
 
     node: Obj
@@ -92,6 +94,9 @@ class Seen(NamedTuple):
     is_off: bool = False
     images: tuple[tuple[tuple[str, int], ...], ...] = ()
     has_pods: bool = False
+    disk: int = 0
+    in_use: Container[str] = ()
+    """Images of its pods, of whatever size."""
 
 
 class NodeStatus(Controller):
@@ -140,7 +145,8 @@ class NodeStatus(Controller):
         has_pods = shutting_down_since(node) is not None and any(
             dig(pod, "status", "phase") not in TERMINAL for pod in by_node(caches["pods"]).get(key.name)
         )
-        return Seen(node, address, short, _is_off(machines), images, has_pods)
+        in_use = image_fold(caches["pods"], self.profile, self.world).get(key.name)
+        return Seen(node, address, short, _is_off(machines), images, has_pods, used.disk, in_use)
 
     def decide(self, seen: Seen, now: float) -> Decision:
         """Post what the node is, fall silent, or come up again."""
@@ -172,10 +178,13 @@ class NodeStatus(Controller):
         if shutting_down_since(node) is not None:
             return Decision(tuple(_stay_up(node, now)))
         pressed = _press(node, {*is_at.pressure, *seen.short}, now)
-        if pressed.actions or not seen.images:
+        listed = dig(node, "status", "images", default=[])
+        is_short = "disk" in (*is_at.pressure, *seen.short)
+        if pressed.actions or not (seen.images or (is_short and listed)):
             return pressed
         images = listed_images(node, seen.images)
-        if images == dig(node, "status", "images", default=[]):
+        images = without_unused(node, images, seen.in_use, seen.disk, is_short=is_short)
+        if images == listed:
             return pressed
         return pressed._replace(actions=(update_status("nodes", node, {**node["status"], "images": images}),))
 

@@ -8,7 +8,7 @@ are told whose size is known: what a node lists moves pods (ImageLocality), and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import NamedTuple
 
 from kctl.api import quantity
@@ -136,6 +136,29 @@ def listed_images(node: Obj, brought: Iterable[tuple[tuple[str, int], ...]]) -> 
                 known[name] = {"names": [parse(name).id, name], "sizeBytes": size}
                 listed.append(known[name])
     return sorted(listed, key=lambda image: -int(image.get("sizeBytes") or 0))[:MOST_IMAGES]
+
+
+HIGH, LOW = 85, 80
+"""Images go from a disk that is fuller than the one percentage, down to the other (imageGC...ThresholdPercent)."""
+
+
+def without_unused(node: Obj, images: list[Obj], in_use: Container[str], disk: int, *, is_short: bool) -> list[Obj]:
+    """Return the images that stay on a disk with ``disk`` bytes of other things, as the image garbage collector.
+
+    Where the node is short of disk all go that no pod uses.
+    """
+    whole = capacity(node, DISK)
+    full = disk + sum(int(image.get("sizeBytes") or 0) for image in images)
+    if not is_short and (not whole or full * 100 < whole * HIGH):
+        return images
+    kept = []
+    for image in images:
+        is_used = any(parse(name).name in in_use for name in image.get("names") or ())
+        if is_used or (not is_short and full * 100 <= whole * LOW):
+            kept.append(image)
+        else:
+            full -= int(image.get("sizeBytes") or 0)
+    return kept
 
 
 def _least(node: Obj, resource: str, whole: int) -> int:

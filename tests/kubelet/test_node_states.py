@@ -236,6 +236,43 @@ def test_images_of_known_size_are_listed_and_stay(world):
     assert world.undecided() == []
 
 
+def images_of(world):
+    return {image["names"][-1] for image in world.client.get("nodes", "", "n1")["status"].get("images", [])}
+
+
+def test_images_that_nobody_uses_go_when_the_disk_is_full(world):
+    for name, size in (("a", "40Gi"), ("b", "30Gi")):
+        world.create(a_pod(name, {"image": f"{name}:1"}, size_=size))
+    world.settle()
+    world.delete("a")
+    world.settle()
+    world.create(a_pod("c", {"image": "c:1"}, size_="10Gi"))
+    world.settle()
+    assert len(images_of(world)) == 3
+    world.create(a_pod("d", {"image": "d:1"}, size_="20Gi"))
+    world.settle()
+    assert images_of(world) == {f"docker.io/library/{name}:1" for name in ("b", "c", "d")}
+    assert world.undecided() == []
+
+
+def test_a_node_short_of_disk_gives_up_all_images_that_nobody_uses(world):
+    for name, says in (("a", {"size_": "1Gi"}), ("b", {"size_": "1Gi"}), ("c", {})):
+        asked = {"image": f"{name}:1", "resources": {"requests": {"ephemeral-storage": "1Gi"}}}
+        world.create(a_pod(name, asked, disk_="1Mi", **says))
+    world.settle()
+    node = world.client.get("nodes", "", "n1")
+    own = [{"names": [f"{name}:1"], "sizeBytes": 5} for name in ("c", "other")]
+    status = {**node["status"], "images": [*node["status"]["images"], *own]}
+    world.client.update("nodes", {**node, "status": status}, subresource="status")
+    world.settle()
+    world.delete("a")
+    world.settle()
+    say(world.client, "n1", pressure="disk")
+    world.settle()
+    assert images_of(world) == {"docker.io/library/b:1", "c:1"}
+    assert world.undecided() == []
+
+
 def test_a_node_short_of_memory_takes_no_pods_that_ask_for_nothing(world):
     say(world.client, "n1", pressure="memory")
     world.settle()
