@@ -121,13 +121,7 @@ class Kubelet(Controller):
         self, caches: Caches, pod: Obj, machine: Machine, behaviour: PodBehaviour | None, cohort: Cohort
     ) -> Known:
         """Know all that a pod that has yet to start depends on."""
-        objects: dict[references.Reference, Obj | None] = {}
-        if cohort.references:
-            namespace = key_of(pod).namespace
-            objects = {
-                reference: caches[reference.resource].get(Key(namespace, reference.name))
-                for reference in cohort.references
-            }
+        objects = cohort.objects(caches) if cohort.references else {}
         node, pods, status = machine.node, caches["pods"], pod.get("status") or {}
         name = node["metadata"]["name"]
         images, queues, used = self._folds or facts.prepare(pods, self.profile, self.world)

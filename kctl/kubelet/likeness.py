@@ -16,8 +16,9 @@ from kctl.api.behaviour import booted_at, shutting_down_since
 from kctl.api.forms import Form, form_of
 from kctl.api.jsontext import as_given
 from kctl.api.likeness import OF_SPECS, OF_STATUSES, is_like
-from kctl.api.objects import Obj, is_condition_true
+from kctl.api.objects import Key, Obj, is_condition_true
 from kctl.api.volumes import claims_of
+from kctl.client.cache import Caches
 from kctl.kubelet.admission import PRESSURES, is_by_hand
 from kctl.kubelet.containers import container_id, state_of
 from kctl.kubelet.phase import TERMINAL, by_name
@@ -69,12 +70,24 @@ class Cohort:
         self.is_by_hand = is_by_hand(pod)
         self.has_claims = bool(claims_of(pod))
         self.references: list[Reference] = named(pod["spec"])
+        self._resources = sorted({one.resource for one in self.references})
+        self._objects: dict[Reference, Obj | None] | None = None
+        self._changes: list[int] = []
         self.is_common = status.get("phase") not in TERMINAL and not has_history(status)
         self.is_common &= not pod["spec"].get("ephemeralContainers")
         """Whether what becomes of one may be said of the others."""
         self._status = pod.get("status")
         self._forms: list[Form | None] = []
         """The form of their status, once it is asked for."""
+
+    def objects(self, caches: Caches) -> dict[Reference, Obj | None]:
+        """Return what they name; the same answer as long as nothing of these resources has changed."""
+        changes = [caches[resource].changes for resource in self._resources]
+        if self._objects is None or changes != self._changes:
+            namespace = self.pod["metadata"].get("namespace") or ""
+            self._changes = changes
+            self._objects = {one: caches[one.resource].get(Key(namespace, one.name)) for one in self.references}
+        return self._objects
 
     def has(self, pod: Obj) -> bool:
         """Say whether a pod with the same containers is one of them."""
@@ -116,6 +129,7 @@ class Lives:
         self._last: Cohort | None = None
         self._asked: Obj | None = None
         self._machines: dict[str, Machine] = {}
+        self._machine: Machine | None = None
         self._served = Served()
         self.like: Model | None = None
         """What the last step was taken from: steps from the same differ in nothing but what pods have of their own."""
@@ -144,6 +158,8 @@ class Lives:
 
     def machine(self, node: Obj) -> Machine:
         """Return what is known of a node."""
+        if self._machine is not None and self._machine.node is node:
+            return self._machine
         name = node["metadata"]["name"]
         found = self._machines.get(name)
         if found is None or found.node is not node:
@@ -158,6 +174,7 @@ class Lives:
                 shutting_down_since(node) is not None,
             )
             self._machines[name] = found
+        self._machine = found
         return found
 
     def advance(self, pod: Obj, node: Obj | None, known: Known, now: float) -> Step:
@@ -267,7 +284,7 @@ def _knows_alike(model: Model, known: Known, has_node_ip: bool) -> bool:
         return False
     if was.unprepared != known.unprepared:
         return False
-    if not was.objects and not known.objects:
+    if was.objects is known.objects or (not was.objects and not known.objects):
         return True
     return was.objects.keys() == known.objects.keys() and all(
         known.objects[name] is obj for name, obj in was.objects.items()

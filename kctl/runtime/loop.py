@@ -8,7 +8,7 @@ from kctl.api.errors import StatusError
 from kctl.api.objects import Key
 from kctl.client.cache import ALL, Caches, Changes, Move
 from kctl.client.client import Client
-from kctl.runtime.actions import Emit
+from kctl.runtime.actions import Action, Emit
 from kctl.runtime.controller import Controller, Decision, KeysOf, Watch
 from kctl.runtime.declared import only
 from kctl.runtime.easing import Ease
@@ -111,9 +111,8 @@ class ControllerLoop:
                 decision = self._decide(key, now)
                 if decision is None:
                     continue
-                emits = [action for action in decision.actions if isinstance(action, Emit)]
-                writes = tuple(action for action in decision.actions if not isinstance(action, Emit))
-                if self._act(key, decision._replace(actions=writes), now, client):
+                emits, writes = _parted(decision.actions)
+                if self._act(key, Decision(writes, decision.wake_at, decision.periodic), now, client):
                     told += emits
                 if writes:
                     self.take_in()
@@ -171,6 +170,14 @@ class ControllerLoop:
     def _succeeded(self, key: Key) -> None:
         self.queue.forget(key)
         self.stats.last_error.pop(key, None)
+
+
+def _parted(actions: tuple[Action, ...]) -> tuple[list[Emit], tuple[Action, ...]]:
+    """Return what is to be recorded and what is to be written; mostly there is one write, before all else."""
+    emits = [action for action in actions if isinstance(action, Emit)]
+    if len(emits) == len(actions) - 1 and not isinstance(actions[0], Emit):
+        return emits, actions[:1]
+    return emits, tuple(action for action in actions if not isinstance(action, Emit))
 
 
 def _nothing() -> None:
