@@ -137,7 +137,7 @@ def is_alike(old: Obj | None, new: Obj | None, parts: int) -> bool:
     if old is None or new is None:
         return True
     if parts & SPEC:
-        before, after = old["spec"], new["spec"]
+        before, after = old.get("spec") or {}, new.get("spec") or {}
         if (before.get("nodeName") or not after.get("nodeName")) and before != after:
             return False
     if parts & META and old["metadata"].get("uid") != new["metadata"].get("uid"):

@@ -97,9 +97,9 @@ def _age_rank(seconds: float) -> int:
 
 def deletion_cost(pod: Obj) -> int:
     """Return the cost the user gave the pod, 0 for none or a malformed one."""
-    text = annotations_of(pod).get(DELETION_COST, "0")
+    text = annotations_of(pod).get(DELETION_COST)
     try:
-        return int(text)
+        return int(text) if text is not None else 0
     except ValueError:
         return 0
 

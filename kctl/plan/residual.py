@@ -148,7 +148,7 @@ def _of(
 ) -> list[tuple[Ref, Ref, str, str]]:
     found = []
     for obj in objects:
-        state = displaced.get(ref_of(obj)) or health.of(resource, obj)
+        state = (displaced.get(ref_of(obj)) if displaced else None) or health.of(resource, obj)
         if state.state == "Current":
             continue
         reason, message = state.reason, state.message

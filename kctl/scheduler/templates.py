@@ -42,6 +42,8 @@ class Templates:
         self._by_identity: dict[tuple[Any, ...], tuple[Obj, Any, Traits]] = {}
         self._by_content: dict[tuple[Any, ...], Traits] = {}
         self._signatures: dict[tuple[Any, ...], tuple[Obj, str]] = {}
+        self._relabelled: dict[tuple[int, int, int], tuple[Traits, Any, Any, Traits]] = {}
+        """With what the ids are of, so that nothing else gets them meanwhile."""
         self.limit = REMEMBERED
 
     def info(self, obj: Obj) -> PodInfo:
@@ -70,14 +72,23 @@ class Templates:
         """Return the traits of a new version of a pod of which at most labels, owner and node have changed."""
         if old.home is not self or _is_alone(obj):
             return self.traits(obj)
-        owner = owner_of(obj["metadata"].get("ownerReferences"))
-        return self._of_content(obj, owner, self._signature(old.spec))
+        labels, owners = obj["metadata"].get("labels"), obj["metadata"].get("ownerReferences")
+        place = (id(old), id(labels), id(owners))
+        known = self._relabelled.get(place)
+        if known is not None:
+            return known[-1]
+        found = self._of_content(obj, owner_of(owners), self._signature(old.spec))
+        if len(self._relabelled) >= self.limit:
+            self._relabelled.clear()
+        self._relabelled[place] = (old, labels, owners, found)
+        return found
 
     def forget(self) -> None:
         """Let go of everything; traits in use are found anew by who uses them."""
         self._by_identity.clear()
         self._by_content.clear()
         self._signatures.clear()
+        self._relabelled.clear()
 
     def _of_content(self, obj: Obj, owner: tuple[str, str, str] | None, signature: str) -> Traits:
         meta = obj["metadata"]
