@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def command(settings: Settings, no_headers: bool, output: str | None) -> int:
     """Show what the pods on each node request beside what it has, its zone, its troubles and taints.
 
-    With -o wide also limits and what is left.
+    Of devices it says how many of each driver are allocated to claims. With -o wide also limits and what is left.
     """
     from kctl.cli.output import document, write
     from kctl.cli.session import open_reader
@@ -51,6 +51,8 @@ def _table(records: list[Obj], *, wide: bool, headers: bool) -> str:
         "MEMORY",
         *(["CPU LIMITS", "MEMORY LIMITS", "OTHER"] if wide else []),
     ]
+    has_devices = any("devices" in record for record in records)
+    head += ["DEVICES"] if has_devices else []
     rows = []
     for record in records:
         row = [
@@ -65,6 +67,9 @@ def _table(records: list[Obj], *, wide: bool, headers: bool) -> str:
             others = [name for name in record["requests"] if name not in ("cpu", "memory")]
             row += [_of(record, "limits", "cpu"), _of(record, "limits", "memory")]
             row.append(" ".join(f"{name} {_of(record, 'requests', name)}" for name in others) or "<none>")
+        if has_devices:
+            each = (f"{one['driver']} {one['allocated']}/{one['count']}" for one in record.get("devices", ()))
+            row.append(", ".join(each) or "<none>")
         rows.append([*row, ",".join(record["taints"]) or "<none>"])
     return tables.plain([*head, "TAINTS"], rows, show_headers=headers)
 

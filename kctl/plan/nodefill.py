@@ -1,7 +1,8 @@
 """How full the nodes are: what the pods on each ask for, beside what it has.
 
 In: nodes and pods. Out: a record a node, as data: requests and limits beside allocatable, pods, zone,
-conditions that are not as they should be, taints. Pods that have ended ask for nothing, as kubectl describe counts.
+conditions that are not as they should be, taints, devices if it has some. Pods that have ended ask for nothing, as
+kubectl describe counts.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from kctl.api import podresources, quantity
 from kctl.api.objects import Obj, dig, labels_of
 from kctl.api.resourcelist import add, compare, written
 from kctl.client.client import Client
+from kctl.plan import devicefill
 
 ZONE = "topology.kubernetes.io/zone"
 ENDED = ("Succeeded", "Failed")
@@ -26,7 +28,13 @@ def records(client: Client) -> list[Obj]:
         node = pod["spec"].get("nodeName")
         if node and dig(pod, "status", "phase") not in ENDED:
             pods.setdefault(node, []).append(pod)
-    return [record(node, pods.get(node["metadata"]["name"], [])) for node in client.list("nodes").items]
+    devices = devicefill.by_node(client)
+    found = []
+    for node in client.list("nodes").items:
+        name = node["metadata"]["name"]
+        has = {"devices": devices[name]} if name in devices else {}
+        found.append(record(node, pods.get(name, [])) | has)
+    return found
 
 
 def record(node: Obj, pods: Iterable[Obj]) -> Obj:

@@ -8,6 +8,7 @@ import pytest
 
 from kctl import ControlPlane
 from kctl.api.objects import Key
+from kctl.plan import nodefill
 from kctl.plane import cluster as clusters
 
 Obj = dict[str, Any]
@@ -229,3 +230,12 @@ def test_a_pod_bound_by_hand_waits_until_its_claim_is_reserved_for_it(cp: Contro
     )
     assert cp.converge()["verdict"] == "Converged"  # the claim is allocated now, and reserved for both
     assert phases(cp) == ["Running", "Running"]
+
+
+def test_how_many_devices_of_a_node_are_given_away_is_counted(cp: ControlPlane) -> None:
+    cp.shape_nodes(shape({"name": "gpu", "count": 1, "devices": GPUS}, {"name": "web", "count": 1}))
+    cp.client.create("deployments.apps", workload(1, FROM_TEMPLATE))
+    cp.converge()
+    records = {record["name"]: record for record in nodefill.records(cp.client)}
+    assert records["gpu-1"]["devices"] == [{"driver": "gpu.example.com", "count": 2, "allocated": 1}]
+    assert "devices" not in records["web-1"]
