@@ -10,7 +10,7 @@ upstream's, the controller remembers when pods failed on a node until it is rest
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from kctl.api import names
@@ -29,7 +29,7 @@ from kctl.controllers.daemonset_nodes import (
     is_of_daemons,
     shares_of,
 )
-from kctl.controllers.daemonset_sync import DAEMONSETS, FIRST_DELAY, LONGEST_DELAY, Seen, decide
+from kctl.controllers.daemonset_sync import DAEMONSETS, FIRST_DELAY, LONGEST_DELAY, Seen, decide, noted_delay
 from kctl.controllers.ownership import is_adoptable, orphans
 from kctl.controllers.pods import is_terminal
 from kctl.runtime.act import carry_out_one
@@ -51,6 +51,7 @@ class DaemonSetController(Controller):
         self._numbers = Numbers()
         self._judges: dict[str, Judge] = {}
         self._delays: dict[tuple[str, int, str], tuple[float, float]] = {}
+        self._pod: Callable[[Key], Obj | None] = _nothing
         self.watches = (
             Watch(DAEMONSETS, keys_of_self),
             Watch("pods", keys_of_pod, ON, where=_may_concern),
@@ -59,6 +60,7 @@ class DaemonSetController(Controller):
 
     def prepare(self, caches: Caches) -> None:
         """Register the fold and the index of pods by node, the indexes of owned and ownerless objects."""
+        self._pod = caches["pods"].get
         daemons(caches["pods"], self._numbers)
         by_daemon_and_node(caches["pods"])
         for resource in ("pods", revisions.REVISIONS):
@@ -155,12 +157,18 @@ class DaemonSetController(Controller):
             start, size = start + size, size * 2
         return refused
 
+    def _noted(self, emit: Emit, generation: int) -> tuple[float, float] | None:
+        """Return what an earlier process noted on the pod that failed."""
+        name = emit.message.removeprefix("Found failed daemon pod ").partition(" on node ")[0].rpartition("/")[2]
+        pod = self._pod(Key(emit.regarding["metadata"]["namespace"], name))
+        return noted_delay(pod, generation) if pod is not None else None
+
     def _note_failure(self, emit: Emit, now: float) -> None:
         """Remember that a failed pod is replaced on a node: the next one there has to wait, as failedPodsBackoff."""
         ds = emit.regarding
         node = emit.message.rsplit(" on node ", 1)[1].partition(",")[0]
         key = (ds["metadata"]["uid"], (ds.get("status") or {}).get("observedGeneration") or 0, node)
-        delay, since = self._delays.get(key, (0.0, now))
+        delay, since = self._delays.get(key) or self._noted(emit, key[1]) or (0.0, now)
         is_over = now - since > 2 * LONGEST_DELAY
         self._delays[key] = (min(delay * 2, LONGEST_DELAY) if delay and not is_over else FIRST_DELAY, now)
 
@@ -173,6 +181,10 @@ class DaemonSetController(Controller):
             if before != after or (old is None) != (new is None):
                 found.append(key_of(ds))
         return found
+
+
+def _nothing(key: Key) -> None:
+    """Find nothing: what a controller sees that was not prepared."""
 
 
 def _about_any(message: str, pod: Obj) -> str:

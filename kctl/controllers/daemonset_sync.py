@@ -8,11 +8,13 @@ order of a map, here they go by name.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import NamedTuple
 
 from kctl.api import names
+from kctl.api.clock import parse_time
 from kctl.api.objects import Obj, annotations_of, is_deleting, key_of, labels_of
 from kctl.controllers import revisions
 from kctl.controllers.bits import each
@@ -32,6 +34,8 @@ FIRST_DELAY, LONGEST_DELAY = 1.0, 900.0
 """How long a pod that failed is left alone, when its forerunner on the node failed too."""
 OMITTED_ZEROS = ("updatedNumberScheduled", "numberAvailable", "numberUnavailable")
 
+BACKOFF = "kctl.dev/failed-pods-backoff"
+NOTED = re.compile(r"([0-9.]+)s of generation ([0-9]+)")
 Delays = Mapping[tuple[str, int, str], tuple[float, float]]
 """Of a set, its generation and a node: how long pods that fail are left alone, and since when."""
 
@@ -64,6 +68,8 @@ class Sync:
         self.spec = seen.ds["spec"]
         self.actions: list[Action] = []
         self.wakes: list[float] = []
+        self.retries: list[float] = []
+        """When failed pods are replaced that will fail again: their back-off is at its longest."""
         self.generation = annotations_of(self.ds).get(TEMPLATE_GENERATION, "")
         self.hash, self.old, self.collisions = self._history()
         daemons = seen.daemons
@@ -190,13 +196,18 @@ class Sync:
         if phase == "Succeeded":
             self._emit("Normal", "SucceededDaemonPod", f"Found succeeded {about}, will try to delete it")
         else:
-            observed = (self.ds.get("status") or {}).get("observedGeneration") or 0
-            known = self.seen.delays.get((self.ds["metadata"]["uid"], observed, name))
+            known = self._delay(name) or noted_delay(pod, self._observed())
             if known is not None and self.now < known[1] + known[0]:
-                self.wakes.append(known[1] + known[0])
+                (self.retries if known[0] >= LONGEST_DELAY else self.wakes).append(known[1] + known[0])
                 return
             self._emit("Warning", "FailedDaemonPod", f"Found failed {about}, will try to kill it")
         self.deleted.append(pod)
+
+    def _observed(self) -> int:
+        return int((self.ds.get("status") or {}).get("observedGeneration") or 0)
+
+    def _delay(self, node: str) -> tuple[float, float] | None:
+        return self.seen.delays.get((self.ds["metadata"]["uid"], self._observed(), node))
 
     # Pods of another revision are replaced.
 
@@ -275,7 +286,10 @@ class Sync:
         if self.created:
             base, template = f"{self.ds['metadata']['name']}-", self._template()
             for name, child in zip(self.created[:BURST], self._new_names(base), strict=False):
-                self.actions.append(Create("pods", for_node(from_template(template, self.ds, child, base), name)))
+                pod = for_node(from_template(template, self.ds, child, base), name)
+                if (known := self._delay(name)) is not None:
+                    pod = with_delay(pod, known[0], self._observed())
+                self.actions.append(Create("pods", pod))
                 self._emit("Normal", "SuccessfulCreate", f"Created pod: {child}")
         for pod in self.deleted[:BURST]:
             self.actions.append(Delete("pods", key_of(pod), pod["metadata"]["uid"]))
@@ -357,6 +371,21 @@ def by_age(pods: Iterable[Obj]) -> list[Obj]:
     return sorted(pods, key=age)
 
 
+def with_delay(pod: Obj, delay: float, generation: int) -> Obj:
+    """Note on a pod that replaces a failed one how long the next would wait: upstream remembers it in memory."""
+    meta = pod["metadata"]
+    noted = {**(meta.get("annotations") or {}), BACKOFF: f"{delay:g}s of generation {generation}"}
+    return {**pod, "metadata": {**meta, "annotations": noted}}
+
+
+def noted_delay(pod: Obj, generation: int) -> tuple[float, float] | None:
+    """Return what :func:`with_delay` noted on a pod, and since when it holds."""
+    noted = NOTED.fullmatch(annotations_of(pod).get(BACKOFF, ""))
+    if noted is None or int(noted[2]) != generation:
+        return None
+    return float(noted[1]), parse_time(pod["metadata"]["creationTimestamp"])
+
+
 def for_node(pod: Obj, name: str) -> Obj:
     """Return the pod bound to be for one node, as ReplaceDaemonSetPodNodeNameNodeAffinity."""
     field = {"key": "metadata.name", "operator": "In", "values": [name]}
@@ -384,4 +413,5 @@ def decide(seen: Seen, now: float) -> Decision:
     status = sync.status()
     if status != (ds.get("status") or {}):
         sync.actions.append(update_status(DAEMONSETS, ds, status))
-    return Decision(tuple(sync.actions), min((at for at in sync.wakes if at > now), default=None))
+    wakes, retries = ([at for at in times if at > now] for times in (sync.wakes, sync.retries))
+    return Decision(tuple(sync.actions), min([*wakes, *retries], default=None), periodic=not wakes)

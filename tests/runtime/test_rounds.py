@@ -213,3 +213,18 @@ def test_what_only_comes_is_given_a_place_and_goes_its_way_is_not_hashed() -> No
     signs.shrinks = False
     signs.see(WatchEvent("DELETED", "pods", up, up))
     assert signs.shrinks
+
+
+def test_daemons_that_are_evicted_for_ever_come_to_rest_at_their_longest_back_off() -> None:
+    spec = {name: value for name, value in deployment()["spec"].items() if name != "replicas"}
+    with ControlPlane.open(None, nodes=2) as cp:
+        cp.client.create("daemonsets.apps", made("apps/v1", "DaemonSet", "agent", spec=spec))
+        report = cp.play("node:node-1=pressure memory@10s")
+        assert report["verdict"] == "Settled"
+        assert not report["why"]
+        assert report["virtualSeconds"] < 3600
+        cp.converger.drop()
+        cp.use_mark(False)
+        assert cp.converge()["revision"] == report["revision"]
+        cp.advance("1h")
+        assert cp.revision > report["revision"]
