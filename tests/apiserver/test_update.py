@@ -192,3 +192,38 @@ class TestPodParts:
         wrong = {"name": "c", "resources": {"requests": {"cpu": "5"}, "limits": {"cpu": "2"}}}
         error = refusal(client.patch, "pods", self.P, {"spec": {"containers": [wrong]}}, subresource="resize")
         assert "must be less than or equal to cpu limit of 2" in error.message
+
+
+@pytest.mark.parametrize("kind", ["ReplicaSet", "Deployment"])
+def test_a_status_of_what_is_stored_is_written_without_looking_at_the_rest(
+    client: LocalClient, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    from kctl.api.defaults import workloads
+    from kctl.api.validation import meta
+
+    resource = f"{kind.lower()}s.apps"
+    labels = {"app": "a"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    body = {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": "a", "namespace": "default", "labels": labels}}
+    made = client.create(resource, {**body, "spec": {"selector": {"matchLabels": labels}, "template": template}})
+    looked: list[str] = []
+    template_of, owners = workloads.template, meta.owners
+    monkeypatch.setattr(workloads, "template", lambda value: looked.append("template") or template_of(value))
+    monkeypatch.setattr(meta, "owners", lambda *args: looked.append("metadata") or owners(*args))
+    written = client.update(resource, {**made, "status": {"replicas": 3, "readyReplicas": 1}}, subresource="status")
+    assert looked == []
+    assert written["spec"] is made["spec"]
+    assert (written["status"]["replicas"], written["status"]["readyReplicas"]) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("resource", "status"),
+    [("replicasets.apps", {"replicas": -1}), ("replicasets.apps", {"replicas": 1, "readyReplicas": 2})],
+)
+def test_a_status_that_cannot_be_is_refused_all_the_same(client: LocalClient, resource: str, status: Obj) -> None:
+    labels = {"app": "a"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    body = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "a", "namespace": "default"}}
+    made = client.create(resource, {**body, "spec": {"selector": {"matchLabels": labels}, "template": template}})
+    with pytest.raises(StatusError):
+        client.update(resource, {**made, "status": status}, subresource="status")

@@ -70,6 +70,8 @@ RULES = {
 """Which function defaults a kind: module below this package, and its name."""
 
 
+STATUSES: dict[tuple[str, str], Obj] = {("apps", "Deployment"): {}, ("apps", "ReplicaSet"): {"replicas": 0}}
+"""Kinds whose status is written often, and what of it is defaulted: the spec that is stored has its defaults."""
 SPEC_ONLY = {("", "Pod")}
 """Kinds of which the function leaves the status alone."""
 
@@ -87,6 +89,10 @@ def apply(kind: Kind, obj: Obj, *, known: Obj | None = None, before: Obj | None 
         from kctl.api.defaults import statuses
 
         return statuses.pod(plain)
+    if known is not None and plain.get("spec") is known.get("spec") and (kind.group, kind.kind) in STATUSES:
+        from kctl.api.defaults import workloads
+
+        return workloads.with_status(plain, known["spec"], STATUSES[kind.group, kind.kind])
     rule = _rule(kind.group, kind.version, kind.kind)
     done = rule(plain) if rule is not None else plain
     if kind.group == "apps" or kind.kind in {"ReplicationController", "Job"}:

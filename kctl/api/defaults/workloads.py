@@ -36,7 +36,7 @@ def deployment(obj: Obj) -> Obj:
         spec["revisionHistoryLimit"] = 10
     if spec.get("progressDeadlineSeconds") is None:
         spec["progressDeadlineSeconds"] = 600
-    return _with_status(obj, spec)
+    return with_status(obj, spec)
 
 
 def replica_set(obj: Obj) -> Obj:
@@ -45,7 +45,7 @@ def replica_set(obj: Obj) -> Obj:
     if spec.get("replicas") is None:
         spec["replicas"] = 1
     spec["template"] = template(spec.get("template"))
-    return _with_status(obj, spec, {"replicas": 0})
+    return with_status(obj, spec, {"replicas": 0})
 
 
 def daemon_set(obj: Obj) -> Obj:
@@ -69,7 +69,7 @@ def daemon_set(obj: Obj) -> Obj:
     spec["updateStrategy"] = strategy
     if spec.get("revisionHistoryLimit") is None:
         spec["revisionHistoryLimit"] = 10
-    return _with_status(obj, spec)
+    return with_status(obj, spec)
 
 
 def stateful_set(obj: Obj) -> Obj:
@@ -102,7 +102,7 @@ def stateful_set(obj: Obj) -> Obj:
     if claims:
         typed = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {}}
         spec["volumeClaimTemplates"] = [claim({**typed, **value}) for value in claims]
-    return _with_status(obj, spec, {"replicas": 0, "availableReplicas": 0})
+    return with_status(obj, spec, {"replicas": 0, "availableReplicas": 0})
 
 
 def replication_controller(obj: Obj) -> Obj:
@@ -119,7 +119,7 @@ def replication_controller(obj: Obj) -> Obj:
         spec["replicas"] = 1
     if spec.get("template") is not None:
         spec["template"] = template(spec["template"])
-    return _with_status(obj, spec, {"replicas": 0})
+    return with_status(obj, spec, {"replicas": 0})
 
 
 def job_spec(spec: Obj) -> Obj:
@@ -162,7 +162,7 @@ def job(obj: Obj) -> Obj:
     meta = obj.get("metadata") or {}
     if labels and not meta.get("labels"):
         obj = {**obj, "metadata": {**meta, "labels": labels}}
-    return _with_status(obj, job_spec(obj.get("spec") or {}))
+    return with_status(obj, job_spec(obj.get("spec") or {}))
 
 
 def cron_job(obj: Obj) -> Obj:
@@ -179,7 +179,7 @@ def cron_job(obj: Obj) -> Obj:
     inner = job_template.get("spec") or {}
     inner = {**inner, "template": template(inner.get("template"))}
     spec["jobTemplate"] = {"metadata": {}, **job_template, "spec": inner}
-    return _with_status(obj, spec)
+    return with_status(obj, spec)
 
 
 def pod_template(obj: Obj) -> Obj:
@@ -187,7 +187,7 @@ def pod_template(obj: Obj) -> Obj:
     return {**obj, "template": template(obj.get("template"))}
 
 
-def _with_status(obj: Obj, spec: Obj, status: Obj | None = None) -> Obj:
+def with_status(obj: Obj, spec: Obj, status: Obj | None = None) -> Obj:
     """Return the object with its spec, and a status as the Go type writes an empty one."""
     return {**obj, "spec": spec, "status": {**(status or {}), **(obj.get("status") or {})}}
 

@@ -43,6 +43,7 @@ class Rules(NamedTuple):
     unaware: bool = False
 
 
+WRITTEN = frozenset(("managedFields", "resourceVersion"))
 RULES: dict[str, Rules] = {
     "ConfigMap": Rules("core", "config_map", "config_map_update", again=True),
     "CronJob.batch": Rules("batch", "cron_job", "cron_job_update"),
@@ -231,8 +232,9 @@ def update_status(kind: Kind, new: Obj, old: Obj) -> list[FieldError]:
     out: Errors = []
     name = _name(kind)
     after, before = new.get("metadata") or {}, old["metadata"]
-    _metadata_first(kind, after, before, out)
-    _metadata_again(name, after, before, out)
+    if not _is_kept(after, before):
+        _metadata_first(kind, after, before, out)
+        _metadata_again(name, after, before, out)
     rules = RULES.get(name)
     change: Change
     if name == "Pod":
@@ -242,6 +244,13 @@ def update_status(kind: Kind, new: Obj, old: Obj) -> list[FieldError]:
         change = _function(rules.module, rules.status)
         change(new, old, out)
     return out
+
+
+def _is_kept(after: Obj, before: Obj) -> bool:
+    """Say whether metadata is the very one that is stored, and so valid, but for what every write changes."""
+    if len(after) != len(before) or not after.get("resourceVersion"):
+        return False
+    return all(after.get(name) is value or name in WRITTEN for name, value in before.items())
 
 
 def _name(kind: Kind) -> str:
