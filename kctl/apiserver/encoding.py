@@ -101,6 +101,8 @@ class Codec:
         self._families: Families | None = None
         self._waiting: dict[Family, list[Obj]] = {}
         self._items = Items()
+        self._in_vain: dict[Family, int] = {}
+        """How many of a family were compared and gained nothing: twice as many are compared next."""
 
     # reading
 
@@ -239,11 +241,13 @@ class Codec:
         known = list(self._known_families().get(family, ()))
         waiting = self._waiting.get(family, [])
         left = list(members)
-        while len(left) + len(waiting) >= least and len(known) < MAX_TEMPLATES:
+        tried = self._in_vain.get(family, 0)
+        while len(left) + len(waiting) >= max(least, 2 * tried) and len(known) < MAX_TEMPLATES:
             objects = [*waiting, *[member.object for member in left]]
             template = _derived(objects, known[-1][1] if known else None)
             name = blake2b(template.text, digest_size=8).hexdigest() if template is not None else ""
             if template is None or self._stored().get(name, template.text) != template.text:
+                self._in_vain[family] = len(objects)
                 break
             rest = []
             for member in left:
