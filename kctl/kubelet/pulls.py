@@ -140,6 +140,8 @@ class Queue(tuple[Request, ...]):
 
 def _kind_of(requests: Sequence[Request]) -> Kind | None:
     """Return the kind of requests that are all alike and nothing but simply to be pulled."""
+    if KIND(requests[0]) != KIND(requests[-1]):
+        return None  # as it is where workloads meet; nobody looks at the rest then
     kinds = set(map(KIND, requests))
     if len(kinds) != 1 or not all(map(is_, map(PULLING, requests), repeat(ON_DEMAND))):
         return None
