@@ -24,7 +24,7 @@ from kctl.kubelet.containers import container_id, state_of
 from kctl.kubelet.phase import TERMINAL, by_name
 from kctl.kubelet.pod import Asked, Known, Step, ask, is_silent, node_ip, step_of
 from kctl.kubelet.pulls import Pull, Request, Served, pulling_of, request
-from kctl.kubelet.references import Reference, named
+from kctl.kubelet.references import Named, Reference
 from kctl.runtime.profile import Profile
 
 STATUSES = ("containerStatuses", "initContainerStatuses")
@@ -60,7 +60,7 @@ class Machine(NamedTuple):
 class Cohort:
     """Pods of one template in one state, and what holds for all of them."""
 
-    def __init__(self, pod: Obj) -> None:
+    def __init__(self, pod: Obj, references: list[Reference]) -> None:
         self.pod = pod
         self._judged = list(map(pod["metadata"].get, JUDGED))
         self._spec = list(pod["spec"]), list(pod["spec"].values())
@@ -69,8 +69,9 @@ class Cohort:
         self.is_waiting = has_waiting(pod)
         self.is_by_hand = is_by_hand(pod)
         self.has_claims = bool(claims_of(pod))
-        self.references: list[Reference] = named(pod["spec"])
-        self._resources = sorted({one.resource for one in self.references})
+        self.references = references
+        """What their specs name."""
+        self._resources = sorted({one.resource for one in references})
         self._objects: dict[Reference, Obj | None] | None = None
         self._changes: list[int] = []
         self.is_common = status.get("phase") not in TERMINAL and not has_history(status)
@@ -131,6 +132,7 @@ class Lives:
         self._machines: dict[str, Machine] = {}
         self._machine: Machine | None = None
         self._served = Served()
+        self._named = Named()
         self.like: Model | None = None
         """What the last step was taken from: steps from the same differ in nothing but what pods have of their own."""
         self._parts: dict[str, Any] = {}
@@ -150,7 +152,7 @@ class Lives:
             if found.has(pod):
                 break
         else:
-            found = Cohort(pod)
+            found = Cohort(pod, self._named.of(pod["spec"]))
             known.insert(0, found)
             del known[VARIANTS:]
         self._asked, self._last = pod, found
