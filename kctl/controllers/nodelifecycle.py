@@ -347,8 +347,10 @@ def _taint_next(seen: ZoneSeen, now: float) -> Decision:
 
 
 def _lost_since(node: Obj) -> tuple[str, str]:
-    found = condition(node, "Ready") or {}
-    return str(found.get("lastTransitionTime") or ""), node["metadata"]["name"]
+    for found in (node.get("status") or {}).get("conditions") or ():
+        if found.get("type") == "Ready":
+            return found.get("lastTransitionTime") or "", node["metadata"]["name"]
+    return "", node["metadata"]["name"]
 
 
 def _tainted_at(node: Obj) -> float | None:
