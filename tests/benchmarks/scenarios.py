@@ -79,6 +79,17 @@ spec:
     - port: 80
       targetPort: 8080
 """
+HEADLESS = """\
+apiVersion: v1
+kind: Service
+metadata:
+  name: db-{n}
+spec:
+  clusterIP: None
+  selector: {{app: db-{n}}}
+  ports:
+    - port: 80
+"""
 SECRET = """\
 apiVersion: v1
 kind: Secret
@@ -171,11 +182,13 @@ def services(count: int) -> Write:
     return write
 
 
-def stateful(replicas: int) -> Write:
-    """Return what writes one StatefulSet whose pods start one after the other."""
+def stateful(replicas: int, *, with_service: bool = False) -> Write:
+    """Return what writes one StatefulSet whose pods start one after the other, and its headless Service."""
 
     def write(folder: Path) -> None:
         (folder / "db.yaml").write_text(STATEFUL_SET.format(n=0, replicas=replicas), encoding="utf-8")
+        if with_service:
+            (folder / "service.yaml").write_text(HEADLESS.format(n=0), encoding="utf-8")
 
     return write
 
@@ -248,6 +261,9 @@ LARGE = {
         steps=(Step("  a Service for each Deployment", APPLY, 6.0, before=services(1000)),),
     ),
     "statefulset": Scenario("1,000 ordered replicas of a StatefulSet, 50 nodes", 50, stateful(1000), 1000, 2.0),
+    "statefulset-service": Scenario(
+        "1,000 ordered replicas behind a headless Service, 50 nodes", 50, stateful(1000, with_service=True), 1000, 5.0
+    ),
     "namespace-delete": Scenario(
         "a namespace of 10,000 ConfigMaps and 10,000 pods",
         500,
