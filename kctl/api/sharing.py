@@ -7,6 +7,7 @@ lists are not worth telling apart, and status is written by components whose val
 
 from __future__ import annotations
 
+from operator import is_
 from typing import Any
 
 from kctl.api.objects import Obj
@@ -36,8 +37,9 @@ def unshared(new: Obj, old: Obj) -> Obj:
 
 def _items(new: list[Any], old: list[Any]) -> list[Any]:
     if len(new) >= LONG:
-        known = set(map(id, old))
-        left = [item for item in new if id(item) not in known]
+        first, last = _same_ends(new, old)
+        known = set(map(id, old[first : len(old) - last]))
+        left = [item for item in new[first : len(new) - last] if id(item) not in known]
         return left if len(left) < len(new) else new
     if len(new) != len(old):
         return new
@@ -46,3 +48,13 @@ def _items(new: list[Any], old: list[Any]) -> list[Any]:
         for one, other in zip(new, old, strict=True)
     ]
     return new if all(a is b for a, b in zip(less, new, strict=True)) else less
+
+
+def _same_ends(new: list[Any], old: list[Any]) -> tuple[int, int]:
+    """Return how many items two lists share at their beginnings, and how many of the others at their ends."""
+    most = min(len(new), len(old))
+    same = list(map(is_, new, old))
+    first = same.index(False) if False in same else most
+    same = list(map(is_, reversed(new), reversed(old)))
+    last = same.index(False) if False in same else most
+    return first, min(last, most - first)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kctl.api import validation
 from kctl.api.defaults import wire
@@ -63,3 +65,12 @@ def test_what_go_would_not_write_is_dropped_from_the_one_new_address() -> None:
     new = endpoints([*KNOWN, {"ip": "10.0.0.77", "hostname": ""}])
     assert wire.canonical(ENDPOINTS, new, before=OLD) == wire.canonical(ENDPOINTS, new)
     assert wire.canonical(ENDPOINTS, new, before=OLD)["subsets"][0]["addresses"][-1] == {"ip": "10.0.0.77"}
+
+
+@given(st.lists(st.integers(0, 25), min_size=LONG, max_size=30), st.lists(st.integers(0, 40), max_size=30))
+@settings(max_examples=150, deadline=None)
+def test_what_is_left_of_a_long_list_is_all_that_the_old_one_has_not(numbers: list[int], before: list[int]) -> None:
+    every = [address(n) for n in range(41)]
+    new, old = [every[n] for n in sorted(set(numbers) | set(range(LONG)))], [every[n] for n in dict.fromkeys(before)]
+    left = unshared({"items": new}, {"items": old}).get("items", [])
+    assert left == [one for one in new if all(one is not other for other in old)]

@@ -6,7 +6,7 @@ and pkg/apis/networking/validation order them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Set
 
 from kctl.api import errors
 from kctl.api.objects import Obj
@@ -24,25 +24,22 @@ def endpoints(obj: Obj, out: Errors) -> None:
 
 def endpoints_update(new: Obj, old: Obj, out: Errors) -> None:
     """Check changed Endpoints as new ones; addresses that are the old ones' very own were checked with them."""
-    _endpoints(new, frozenset(map(id, _addresses(old))), out)
+    known: set[int] = set()
+    for subset in old.get("subsets") or ():
+        known.update(map(id, subset.get("addresses") or ()), map(id, subset.get("notReadyAddresses") or ()))
+    _endpoints(new, known, out)
 
 
-def _addresses(obj: Obj) -> Iterator[Obj]:
-    for subset in obj.get("subsets") or ():
-        yield from subset.get("addresses") or ()
-        yield from subset.get("notReadyAddresses") or ()
-
-
-def _endpoints(obj: Obj, known: frozenset[int], out: Errors) -> None:
+def _endpoints(obj: Obj, known: Set[int], out: Errors) -> None:
     """Check Endpoints, but not the addresses known by their identity."""
     for n, subset in enumerate(obj.get("subsets") or ()):
         at, ports = f"subsets[{n}]", subset.get("ports") or []
         if not subset.get("addresses") and not subset.get("notReadyAddresses"):
             out.append(errors.required(at, "must specify `addresses` or `notReadyAddresses`"))
         for name in ("addresses", "notReadyAddresses"):
-            for m, address in enumerate(subset.get(name) or ()):
-                if id(address) not in known:
-                    _address(address, f"{at}.{name}[{m}]", out)
+            found = subset.get(name) or []
+            for m in [m for m, one in enumerate(map(id, found)) if one not in known]:
+                _address(found[m], f"{at}.{name}[{m}]", out)
         for m, port in enumerate(ports):
             _port(port, f"{at}.ports[{m}]", out, named=len(ports) > 1)
 
