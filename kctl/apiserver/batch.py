@@ -56,11 +56,10 @@ def create_events(server: APIServer, request: Request, events: Sequence[Recorded
     """
     from kctl.apiserver.alike_events import Together
 
-    together = Together(server, request) if len(events) > 1 else None
+    together = Together(server, request)
     out: list[StatusError | None] = []
     while len(out) < len(events):
-        if together is not None:
-            out += [None] * together.create(events, len(out))
+        out += [None] * together.create(events, len(out))
         if len(out) < len(events):
             event = events[len(out)]
             try:
@@ -69,8 +68,7 @@ def create_events(server: APIServer, request: Request, events: Sequence[Recorded
             except StatusError as error:
                 out.append(error)
                 out += _refused_alike(server, request, events, len(out) - 1, error)
-            if together is not None:
-                together.learned(event)
+            together.learned(event)
     return out
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kctl.api import recorded
-from kctl.api.clock import FixedClock
+from kctl.api.clock import FixedClock, rfc3339
 from kctl.api.errors import StatusError
 from kctl.api.objects import Key, Obj
 from kctl.api.recorded import Form, Own, Recorded
@@ -91,6 +91,30 @@ def test_events_recorded_together_are_stored_as_those_recorded_alone(events: lis
     assert said == said_alone
     assert rows(one) == rows(other)
     assert one.storage.objects("events") == other.storage.objects("events")
+
+
+TOLD_AT = st.sampled_from(["now", "now", "2025-01-01T00:00:00Z", "2025-01-01T00:00:00+01:00", "soon"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2), TOLD_AT, st.lists(st.tuples(FORMS, OWNS), max_size=5)), max_size=8))
+def test_events_of_different_moments_are_stored_as_those_recorded_alone(
+    calls: list[tuple[int, str, list[Recorded]]],
+) -> None:
+    outcomes = []
+    for least in (ALWAYS, 4, NEVER):
+        server, client = cluster()
+        said = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(alike_events, "MANY", least)
+            patch.setattr(encoding, "MIN_ALIKE", 8)
+            for passed, at, events in calls:
+                server.clock.set(server.clock.now() + passed)  # type: ignore[attr-defined]
+                told = rfc3339(server.clock.now()) if at == "now" else at
+                said += [str(error) for error in client.record([(form._replace(at=told), own) for form, own in events])]
+                server.commit()
+        outcomes.append((said, rows(server), dict(server.storage.objects("events"))))
+    assert outcomes[0] == outcomes[1] == outcomes[2]
 
 
 def test_many_events_are_stored_by_what_is_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
