@@ -15,8 +15,10 @@ from kctl.api.objects import Obj, dig, evolve
 FIELD = "devices"
 """The field of a node group, and of an Instance's spec."""
 FIELDS = ("attributes", "capacity", "count", "driver", "name", "taints")
-A_SLICE = 128
-"""So many devices a slice holds."""
+A_SLICE, A_RICH_SLICE = 128, 64
+"""So many devices a slice holds, and one of devices with taints."""
+TYPES: dict[str, type] = {"bool": bool, "int": int, "string": str, "version": str}
+"""The kinds of values an attribute may have."""
 MOST = 1024
 
 
@@ -64,8 +66,11 @@ def _read(one: Obj, at: str, errors: list[FieldError]) -> Obj:
             errors.append(invalid(f"{at}.{name}", values, "must be a map"))
         elif values:
             found[name] = {str(key): as_value(value, f"{at}.{name}[{key}]", errors) for key, value in values.items()}
-    if one.get("taints"):
-        found["taints"] = one["taints"]
+    taints = one.get("taints") or []
+    if isinstance(taints, list) and all(isinstance(taint, dict) for taint in taints):
+        found |= {"taints": taints} if taints else {}
+    else:
+        errors.append(invalid(f"{at}.taints", taints, "must be a list of maps with key and effect"))
     _check(found, at, errors)
     return found
 
@@ -84,6 +89,12 @@ def _check(found: Obj, at: str, errors: list[FieldError]) -> None:
 def _attribute(value: Any, at: str, errors: list[FieldError]) -> Obj:
     """Return an attribute by the type of its value; a map says it itself (``{version: 1.2.3}``)."""
     if isinstance(value, dict):
+        for kind, given in value.items():
+            if not isinstance(given, TYPES.get(kind, ())) or (kind == "int" and isinstance(given, bool)):
+                errors.append(
+                    invalid(at, value, "must be one of {string: text}, {version: text}, {int: 1}, {bool: true}")
+                )
+                return {"string": ""}
         return value
     if isinstance(value, bool):
         return {"bool": value}
@@ -95,9 +106,9 @@ def _attribute(value: Any, at: str, errors: list[FieldError]) -> Obj:
 
 
 def _amount(value: Any, at: str, errors: list[FieldError]) -> Obj:
-    if isinstance(value, dict):
-        return value
     try:
+        if isinstance(value, dict):
+            return {**value, "value": quantity.canonical(value.get("value", ""))}
         return {"value": quantity.canonical(value)}
     except ValueError as error:
         errors.append(invalid(at, value, str(error)))
@@ -117,7 +128,8 @@ def slices_of(instance: Obj, owner: Obj) -> list[Obj]:
 
 def _slices(driver: str, devices: list[Obj], owner: Obj) -> list[Obj]:
     node = owner["name"]
-    parts = [devices[n : n + A_SLICE] for n in range(0, len(devices), A_SLICE)]
+    most = A_RICH_SLICE if any("taints" in device for device in devices) else A_SLICE
+    parts = [devices[n : n + most] for n in range(0, len(devices), most)]
     reference = {"apiVersion": "v1", "kind": "Node", "name": node, "uid": owner["uid"], "controller": True}
     made: Obj = {
         "apiVersion": "resource.k8s.io/v1",

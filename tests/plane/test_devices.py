@@ -189,6 +189,11 @@ def test_a_quota_counts_the_devices_of_a_class(cp: ControlPlane) -> None:
         ({**GPUS, "capacity": {"memory": "much"}}, "spec.nodeGroups[0].devices.capacity[memory]"),
         ({**GPUS, "driver": "No Driver"}, "spec.nodeGroups[0].devices.driver"),
         ([GPUS, GPUS], "spec.nodeGroups[0].devices[1].name"),
+        ({**GPUS, "taints": "broken"}, "spec.nodeGroups[0].devices.taints"),
+        ({**GPUS, "taints": [{"key": "a", "effect": "Foo"}]}, "spec.nodeGroups[0].devices.taints[0].effect"),
+        ({**GPUS, "attributes": {"v": {"version": 1.0}}}, "spec.nodeGroups[0].devices.attributes[v]"),
+        ({**GPUS, "attributes": {"a b": "x"}}, "spec.nodeGroups[0].devices.attributes[a b]"),
+        ({**GPUS, "capacity": {"memory": {"amount": "1"}}}, "spec.nodeGroups[0].devices.capacity[memory]"),
     ],
 )
 def test_mistakes_in_devices_are_named_by_their_field(devices_: Any, field: str) -> None:

@@ -11,13 +11,16 @@ from collections.abc import Callable, Iterable
 
 from kctl.api import errors
 from kctl.api.objects import Obj
-from kctl.api.validation import formats, internal, meta, scheduling
+from kctl.api.validation import formats, internal, meta, offers, scheduling
 from kctl.api.validation.meta import Errors, formatted, immutable
+from kctl.api.validation.resources import is_extended
 from kctl.api.validation.volume_sources import driver_name
 
 Check = Callable[[Obj, str, Errors], None]
 
 MOST, MOST_ALTERNATIVES, MOST_DEVICES = 32, 8, 128
+MOST_RICH = 64
+"""So many devices a slice holds when some have taints or consume counters."""
 KNOWN_REQUEST = "must be the name of a request in the claim or the name of a request and a subrequest separated by '/'"
 ONE_REQUEST = "exactly one of `exactly` or `firstAvailable` is required"
 ONE_ATTRIBUTE = 'exactly one of "matchAttribute" or "distinctAttribute" is required'
@@ -162,6 +165,7 @@ def _device(value: Obj, at: str, out: Errors) -> None:
             out.append(errors.invalid(f"{at}.count", count, "must be greater than zero"))
     else:
         out.append(errors.not_supported(f"{at}.allocationMode", mode, MODES))
+    offers.each(value.get("tolerations") or [], f"{at}.tolerations", offers.MOST_TAINTS, out, offers.toleration)
 
 
 def selectors(values: list[Obj], at: str, out: Errors) -> None:
@@ -181,7 +185,9 @@ def _constraint(value: Obj, known: set[str], at: str, out: Errors) -> None:
     """Check what devices must have in common, or apart."""
     _references(value.get("requests") or [], known, f"{at}.requests", out)
     given = [name for name in ("matchAttribute", "distinctAttribute") if value.get(name) is not None]
-    if len(given) != 1:  # upstream says this of none, too
+    if len(given) == 1:
+        offers.fully_qualified(value[given[0]], f"{at}.{given[0]}", out)
+    else:  # upstream says this of none, too
         out.append(errors.required(at, f"{ONE_ATTRIBUTE}, but multiple fields are set"))
 
 
@@ -217,6 +223,9 @@ def device_class(obj: Obj, out: Errors) -> None:
     selectors(spec.get("selectors") or [], "spec.selectors", out)
     for n, value in enumerate(spec.get("config") or ()):
         _config(value, set(), f"spec.config[{n}]", out)
+    extended = spec.get("extendedResourceName")
+    if extended is not None and not is_extended(extended):
+        out.append(errors.invalid("spec.extendedResourceName", extended, "must be a valid extended resource name"))
 
 
 def device_slice(obj: Obj, out: Errors) -> None:
@@ -231,13 +240,23 @@ def device_slice(obj: Obj, out: Errors) -> None:
         formatted(formats.dns_subdomain, spec["nodeName"], "spec.nodeName", out)
     if spec.get("nodeSelector") is not None:
         scheduling.node_selector(spec["nodeSelector"], "spec.nodeSelector", out)
+    offers.place(spec, "spec", out)
     given = [name for name in PLACES if spec.get(name)]
     if not given:
         out.append(errors.required("spec", ONE_PLACE))
     elif len(given) > 1:
         shown = "{" + ", ".join(f"`{name}`" for name in given) + "}"
         out.append(errors.invalid("spec", shown, f"{ONE_PLACE}, but multiple fields are set"))
-    _each_once(spec.get("devices") or [], "spec.devices", MOST_DEVICES, out, _offered)
+    devices = spec.get("devices") or []
+    is_rich = any(device.get("taints") or device.get("consumesCounters") for device in devices)
+    has_place = bool(spec.get("perDeviceNodeSelection"))
+
+    def offered(value: Obj, at: str, out: Errors) -> None:
+        _offered(value, at, out)
+        offers.device(value, at, out, has_place=has_place)
+
+    _each_once(devices, "spec.devices", MOST_RICH if is_rich else MOST_DEVICES, out, offered)
+    offers.counter_sets(spec, "spec", out)
 
 
 def _pool(pool: Obj, at: str, out: Errors) -> None:
@@ -259,6 +278,7 @@ def _offered(value: Obj, at: str, out: Errors) -> None:
     formatted(formats.dns_label, value.get("name") or "", f"{at}.name", out)
     for key in sorted(value.get("attributes") or {}):
         attribute, here = value["attributes"][key], f"{at}.attributes[{key}]"
+        offers.qualified(key, here, out)
         version = attribute.get("version")
         if version is not None:
             if not re.fullmatch(SEMVER, version):
