@@ -29,6 +29,8 @@ ABSENT: Any = object()
 EXACT = 2
 """The format of ``marshal`` that tells apart what is different JSON, and nothing but the order of fields besides."""
 MAX_FORMS = 8
+MOST_ITEMS = 256
+"""Longer lists fill a place whole."""
 TEXT = frozenset((str,))
 MAX_MADE = 4096
 """So many parts are remembered of one template."""
@@ -230,9 +232,12 @@ def differences(example: Any, other: Any, places: Places) -> bool:
 
 
 def _is_large(value: Any) -> bool:
-    """Say whether there is so much in a part that its differences are worth telling apart: not in ``[{"ip": ...}]``."""
+    """Say whether there is so much in a part that its differences are worth telling apart: not in ``[{"ip": ...}]``.
+
+    Nor in lists of hundreds, where all items move up when one comes.
+    """
     if not isinstance(value, list) or len(value) != 1:
-        return True
+        return not isinstance(value, list) or len(value) <= MOST_ITEMS
     return isinstance(value[0], dict | list) and len(value[0]) > 1
 
 

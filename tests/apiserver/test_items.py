@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kctl.apiserver import items
+from kctl.apiserver import items, templates
 from kctl.apiserver.items import Items
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=4)
@@ -45,3 +45,10 @@ def test_no_more_are_remembered_than_allowed(monkeypatch: pytest.MonkeyPatch) ->
     one, other = ([{"n": n, "of": name} for n in range(20)] for name in "ab")
     assert [known.text(value) for value in (one, other, one)] == [plain(value) for value in (one, other, one)]
     assert known.written > 40
+
+
+def test_a_list_of_hundreds_fills_one_place() -> None:
+    one, other = ({"addresses": [{"ip": f"10.0.{k}.{n}"} for n in range(300)]} for k in (1, 2))
+    places: templates.Places = {}
+    assert templates.differences(one, other, places)
+    assert places == {"addresses": templates.HOLE}
