@@ -2,8 +2,8 @@
 
 In: Events as components record them. Out: those that were created as objects of a cohort, in their order; the first
 that is not must take the whole pipeline itself. As ``alike.created``, of which this is the quick way for the form in
-which components record. Admission is asked once: nothing but quotas, for which this is not the way, tells such
-Events of a namespace apart.
+which components record; a cohort holds at any moment. Admission is asked once a request: nothing in it tells such
+Events of a namespace apart, and quotas do not count them.
 """
 
 from __future__ import annotations
@@ -60,8 +60,7 @@ class Together:
         self._now = server.clock.now()
         self._made_at = rfc3339(self._now)
         self._cohorts: dict[tuple[int, tuple[bool, ...]], Cohort | None] = {}
-        quotas = server.admission.in_namespace("resourcequotas", request.namespace)
-        self._is_allowed = not quotas and server.models.may_learn(server)
+        self._is_allowed = server.models.may_learn(server)
 
     def create(self, events: Sequence[Recorded], start: int) -> int:
         """Create the Events from one on, up to the first that must take the whole pipeline; return how many."""

@@ -47,12 +47,6 @@ def get(server: APIServer, request: Request) -> Obj:
     return server.in_version(request.kind, found)
 
 
-def find(server: APIServer, kind: Kind, namespace: str, name: str) -> Obj | None:
-    """Return the current state of one object, None when there is none."""
-    found = server.storage.get(server.stored_as(kind.resource), Key(namespace, name))
-    return None if found is None else server.in_version(kind, found)
-
-
 def list_(server: APIServer, request: Request) -> Listing:
     """Return the objects that the selectors match, sorted by namespace and name."""
     options = request.options

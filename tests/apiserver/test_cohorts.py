@@ -16,6 +16,7 @@ from kctl.api.objects import Key, Obj
 from kctl.api.recorded import Form, Own, Recorded
 from kctl.apiserver import alike_events, encoding
 from kctl.apiserver.cohorts import CLOSE, OPEN, Cohort
+from kctl.apiserver.packed import PackedObjects
 from kctl.apiserver.server import APIServer
 from kctl.apiserver.steps import Event
 from kctl.apiserver.storage import Storage
@@ -204,6 +205,20 @@ def test_a_name_that_is_taken_is_refused_among_many() -> None:
     found = client.record([*many(FORM), (FORM, own(3, name="web-3.0")), *many(FORM._replace(reason="Late"))])
     reasons = [error.reason if isinstance(error, StatusError) else "" for error in found]
     assert reasons == [""] * 12 + ["AlreadyExists"] * 13
+
+
+def test_quotas_do_not_count_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    filled: list[Any] = []
+    fill = PackedObjects.fill
+    monkeypatch.setattr(PackedObjects, "fill", lambda self, *event: filled.append(event) or fill(self, *event))
+    server, client = cluster()
+    spec = {"hard": {"count/events": "5", "pods": "0"}}
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few", "namespace": "default"}}
+    made = client.create("resourcequotas", {**quota, "spec": spec})
+    client.update("resourcequotas", {**made, "status": {**spec, "used": {"pods": "0"}}}, subresource="status")
+    assert set(client.record(many(FORM))) == {None}
+    assert len(server.storage.objects("events")) == 12
+    assert len(filled) == 11
 
 
 STRINGS = st.sampled_from(["a", "b", "%", '"', "x y", "10.0.0.1"])
