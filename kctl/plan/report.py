@@ -20,7 +20,9 @@ COMPONENTS = frozenset(
     {"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "cloud-controller-manager"}
 )
 """The field managers of what the control plane makes for itself."""
-SKIPPED_RESOURCES = frozenset({"events", "nodes", "leases.coordination.k8s.io", "namespaces"})
+DERIVED = frozenset({"leases.coordination.k8s.io", "ipaddresses.networking.k8s.io"})
+"""Kinds of objects that the server makes for who reads them."""
+SKIPPED_RESOURCES = frozenset({"events", "nodes", "namespaces"}) | DERIVED
 
 BLOCKERS = "blockers"
 """Under which name the blockers of a quiet revision are noted."""
