@@ -8,14 +8,14 @@ cost a look at each node, not a search. Made with the first pod that has claims.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from kctl.api.deviceclaims import CLAIMS, CLASSES, IMPLICIT, SLICES, allocation_of
 from kctl.api.objects import Key, Obj, annotations_of, evolve, key_of
 from kctl.client.cache import STATUS, Caches, Fold, Index
 from kctl.scheduler.nodeinfo import LIKE, NodeInfo
-from kctl.scheduler.plugins.dynamic_resources_allocator import Abort, Allocator, OnNode, reaching
+from kctl.scheduler.plugins.dynamic_resources_allocator import Abort, Allocator, OnNode, is_kept_off, reaching
 from kctl.scheduler.plugins.dynamic_resources_capacity import added
 from kctl.scheduler.plugins.dynamic_resources_pools import DeviceId, Offers, Pool, pools_of
 from kctl.scheduler.volumes import version
@@ -27,12 +27,16 @@ Answer = list[Obj] | str | None
 
 
 class Count(NamedTuple):
-    """The devices of a class that requests want, those of a node that they select, and how many of these are free."""
+    """The devices of a class that requests want, those of a node that they select, and how many of these are free.
+
+    Devices that nobody has, but whose taints are not tolerated, are ``tainted``, not free.
+    """
 
     cls: str
     wanted: int
     matching: int
     free: int
+    tainted: int = 0
 
 
 class Ahead:
@@ -192,14 +196,19 @@ class Devices:
             found = search.matching()
         except Abort:
             return []
-        counts: dict[tuple[str, frozenset[DeviceId]], int] = {}
+        counts: dict[tuple[str, frozenset[DeviceId], frozenset[DeviceId]], int] = {}
         for wanted, devices in found:
-            key = (wanted.cls["metadata"]["name"], frozenset(device.id for device in devices))
+            tolerations = wanted.spec.get("tolerations") or ()
+            tainted = frozenset(device.id for device in devices if is_kept_off(device, tolerations))
+            key = (wanted.cls["metadata"]["name"], frozenset(device.id for device in devices), tainted)
             counts[key] = counts.get(key, 0) + wanted.number
         return [
-            Count(name, number, len(devices), sum(not self.is_taken(device) for device in devices))
-            for (name, devices), number in counts.items()
+            Count(name, number, len(devices), self._free(devices - tainted), self._free(tainted))
+            for (name, devices, tainted), number in counts.items()
         ]
+
+    def _free(self, devices: Iterable[DeviceId]) -> int:
+        return sum(not self.is_taken(device) for device in devices)
 
     def _view(self, node: NodeInfo) -> View:
         seen = (self._caches[SLICES].changes, self._caches[CLASSES].changes)

@@ -155,11 +155,12 @@ def _devices(cycle: Cycle, node: NodeInfo) -> tuple[tuple[str, ...], int, str]:
         return (reason,), 0, reason
     told = [
         f"{one.wanted} of class {one.cls} wanted, {one.free} of {one.matching} free"
+        + (f" ({one.tainted} more tainted)" if one.tainted else "")
         if one.matching
         else f"none of class {one.cls}"
         for one in counts
     ]
-    what = (reason, *(f"{one.cls} {one.wanted} {one.free} {one.matching}" for one in counts))
+    what = (reason, *(f"{one.cls} {one.wanted} {one.free} {one.matching} {one.tainted}" for one in counts))
     return what, sum(max(one.wanted - one.free, 0) for one in counts), f"{reason}: {', '.join(told)}"
 
 

@@ -453,3 +453,15 @@ def test_nodes_that_reach_the_same_devices_are_answered_once(
     cluster = given(there, local, wanted, nodes=nodes)
     assert decide(cluster, {**pod(), "spec": {**pod()["spec"], **using("c")}}).node
     assert len(searches) == 2  # one node has devices of its own beside
+
+
+def test_devices_are_counted_for_who_asks_why(given: Any, node: Make) -> None:
+    broken = {"key": "broken", "effect": "NoSchedule"}
+    three = [device("gpu-0"), device("gpu-1", taints=[broken]), device("gpu-2")]
+    cluster = given(slice_(*three), allocated(claim("other"), "gpu-0"))
+    place = cluster.node("n")
+    assert place is not None
+    (count,) = cluster.devices.count(place, [claim("c", exactly(count=2))])
+    assert count == ("gpu", 2, 3, 1, 1)  # wanted, there, free, tainted
+    (count,) = cluster.devices.count(place, [claim("c", exactly(tolerations=[{"operator": "Exists"}]))])
+    assert count == ("gpu", 1, 3, 2, 0)

@@ -274,7 +274,7 @@ class Allocator:
 
     def _take(self, n: int, wanted: Wanted, device: Device, pool: Pool, *, must: bool) -> Callable[[], None] | None:
         """Take a device if counters, taints, capacity and constraints allow; return what gives it back."""
-        if not self._is_free(n, wanted, device) or _is_kept_off(device, wanted.spec.get("tolerations") or ()):
+        if not self._is_free(n, wanted, device) or is_kept_off(device, wanted.spec.get("tolerations") or ()):
             return None
         taken = self._share(wanted, device)
         if taken is None or not self._counters_last(device, pool):
@@ -362,7 +362,7 @@ def _devices(claim: Obj) -> Obj:
     return found
 
 
-def _is_kept_off(device: Device, tolerations: Sequence[Obj]) -> bool:
+def is_kept_off(device: Device, tolerations: Sequence[Obj]) -> bool:
     """Say whether a taint of the device is not tolerated; other effects than these two keep nobody off."""
     hard = (taint for taint in device.taints if taint.get("effect") in ("NoExecute", "NoSchedule"))
     return any(not any(tolerates(toleration, taint) for toleration in tolerations) for taint in hard)
