@@ -1,12 +1,14 @@
 """Events are forgotten an hour after they were last written, as kube-apiserver's ``--event-ttl`` has it.
 
-In: a server. Out: its Events without those whose time has come, as writes of the run that begins.
+In: a server. Out: its Events without those whose time has come, as writes of the run that ends. What still stands,
+and upstream says again and again, is kept: here it is said once.
 Which is the oldest is noted beside the log, so that few runs look at Events at all: one that finds some
 minutes' worth expired. A note that is lost costs a look.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from kctl.api.clock import parse_time
@@ -23,8 +25,11 @@ NOTE = "oldest-event"
 TIMES = ("lastTimestamp", "eventTime", "firstTimestamp")
 
 
-def expire(server: APIServer) -> None:
-    """Remove the Events that nobody has written for an hour of virtual time."""
+def expire(server: APIServer, standing: Collection[str] = ()) -> None:
+    """Remove the Events that nobody has written for an hour of virtual time and that do not tell what still stands.
+
+    ``standing`` are the refusals that controllers have not overcome.
+    """
     storage, now = server.storage, server.clock.now()
     noted = storage.store.hint(NOTE)
     oldest = _number(noted)
@@ -36,8 +41,9 @@ def expire(server: APIServer) -> None:
         return
     written = {key: _written(event) for key, event in storage.objects(EVENTS).items()}
     for key, last in sorted(written.items()):
-        if now - last >= TTL:
-            storage.remove(EVENTS, key, storage.objects(EVENTS)[key])
+        event = storage.objects(EVENTS)[key]
+        if now - last >= TTL and not any(refusal in str(event.get("message")) for refusal in standing):
+            storage.remove(EVENTS, key, event)
     left = min((last for last in written.values() if now - last < TTL), default=now)
     storage.store.set_hint(NOTE, repr(left).encode())
 

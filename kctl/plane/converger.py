@@ -226,7 +226,6 @@ class Converger:
         for _ in range(MAX_RELOADS):
             manager = self.manager
             self._server.restore()
-            expire(self._server)
             if begin is not None:
                 begin()
             try:
@@ -240,7 +239,7 @@ class Converger:
                     out_of_time=out_of_time,
                     noted=self._round,
                 )
-                expire(self._server)
+                expire(self._server, set(manager.last_errors().values()))
                 self._commit()
                 return outcome._replace(started=started)
             except HeadMoved:

@@ -40,8 +40,6 @@ BURST = 25
 REFILL = 300.0
 """Seconds until it may send one more (defaultSpamQPS)."""
 COMBINED = "(combined from similar events): "
-LASTING = 3000.0
-"""What is said once is said again after so long, while it lasts: an Event is forgotten after an hour."""
 MAX_NOTE = 1024
 """The newer recorder cuts a longer message to this many characters, the last four being " ..."."""
 
@@ -161,7 +159,7 @@ class Recorder:
         if known:
             number, message = correlate(known, event, message, self._now)
         if number < len(known):
-            if not event.once or self._now - _time(known[number].last) >= LASTING:
+            if not event.once:
                 self._count(base, number, message)
             return
         if self._free[base] < number and self._client.find_many("events", (_numbered(base, number),))[0] is not None:

@@ -50,6 +50,7 @@ IN_UID, UID = "-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-", "[0-9a-f]{8}-[0-9a-f]{4}-
 IN_TIME, TIME = r"-\d\d-\d\dT\d\d:", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"
 PASSING = tuple((re.compile(part), re.compile(whole)) for part, whole in ((IN_UID, UID), (IN_TIME, TIME)))
 """Uids and times, each after a part of it: what begins with a dash is found many times faster."""
+JOBS, CRONJOBS = "jobs.batch", "cronjobs.batch"
 BITS = 1 << 64
 MOST_SPECS = 1 << 16
 """So many specs are remembered as they are written."""
@@ -63,10 +64,14 @@ class Cycle(NamedTuple):
     since: float
     period: float
     what: str
+    schedules: bool = False
+    """Whether Jobs of CronJobs came and went besides."""
 
 
 RETURNS = 4
 """So often must a state have been come back to where the turns are not the same to the second."""
+FIRINGS = 10
+"""So many Jobs must schedules have made while nothing else moved: what they do does not end."""
 VISITS = 16
 """So often at most is one turn at the same point."""
 UNEVEN = 0.02
@@ -110,6 +115,10 @@ class Fingerprint:
         """By state: when it was come back to."""
         self._changes: list[Change] = []
         self._changed = 0
+        self._fired = self._had_fired = 0
+        """How many Jobs schedules have made, and how many when an instant last ended."""
+        self._idle = now, 0
+        """Since when, and how many Jobs ago, nothing has moved nor is waited for but what schedules make."""
         self._hashes: dict[tuple[str, Key], tuple[Obj, int]] = {}
         self._specs: Texts = {}
         self._only_grows = True
@@ -122,7 +131,10 @@ class Fingerprint:
 
     def see(self, event: WatchEvent) -> None:
         """Take one change in."""
-        if event.resource in IGNORED or _is_scheduled(event):
+        if event.resource in IGNORED:
+            return
+        if _is_scheduled(event):
+            self._fired += event.resource == JOBS and event.type == "ADDED"
             return
         if self._only_grows:
             growth = growth_of(event)
@@ -181,7 +193,12 @@ class Fingerprint:
             self._begin_anew(now)
             return None
         self._catch_up()
-        is_return, has_changed = self._sum != self._turns[-1][0], self._changed != len(self._changes)
+        is_return = self._sum != self._turns[-1][0]
+        fires = self._had_fired != self._fired
+        has_changed = self._changed != len(self._changes) or fires
+        if is_return or self._changed != len(self._changes):
+            self._idle = now, self._fired
+        self._had_fired = self._fired
         self._turns.append((self._sum, now))
         self._changed = len(self._changes)
         known = self._seen.get(self._sum)
@@ -191,12 +208,17 @@ class Fingerprint:
         if not (is_return or has_changed):
             return None
         sight = Sight(now, len(self._turns) - 1, self._timers(), self._changed)
+        if sight.timers:
+            self._idle = now, self._fired
+        elif fires and self._fired - self._idle[1] >= FIRINGS:
+            since, fired = self._idle
+            return Cycle(since, (now - since) / (self._fired - fired), "", True)
         ahead = frozenset((loop, name, round(at - now, 3)) for loop, name, at in sight.timers)
         earlier = known.setdefault(ahead, [])
         earlier.append(sight)
         for before in earlier[-2 : -VISITS - 2 : -1]:
             if self._are_alike(before.instant, sight.instant):
-                return Cycle(before.at, now - before.at, told(self._changes[before.changes :]))
+                return Cycle(before.at, now - before.at, told(self._changes[before.changes :]), self._fired > 0)
         return self._comes_round(sight) if is_return else None
 
     def _are_alike(self, before: int, here: int) -> bool:
@@ -222,7 +244,7 @@ class Fingerprint:
         waits = [b - a for a, b in pairwise(times)]
         if max(waits) - min(waits) > UNEVEN * max(waits) or returns[-2].timers & sight.timers:
             return None
-        return Cycle(returns[-2].at, waits[-1], "")
+        return Cycle(returns[-2].at, waits[-1], "", self._fired > 0)
 
 
 def told(changes: list[Change]) -> str:
@@ -258,7 +280,8 @@ def hash_of(resource: str, obj: Obj, specs: Texts | None = None) -> int:
     text = known[1] if known is not None else _text(spec)
     if specs is not None and known is None:
         specs[id(spec)] = spec, text
-    rest = _text({name: value for name, value in obj.items() if name != "spec"})
+    left_out = ("spec", "status") if resource == CRONJOBS else ("spec",)
+    rest = _text({name: value for name, value in obj.items() if name not in left_out})
     body = "\0".join((resource, normal(key.namespace), name, text, rest))
     return int.from_bytes(blake2b(body.encode(), digest_size=8).digest())
 

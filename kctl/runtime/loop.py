@@ -148,7 +148,7 @@ class ControllerLoop:
         except StatusError as error:
             self.stats.errors += 1
             self.stats.last_error[key] = error.message
-            self.queue.fail(key, now)
+            self.queue.fail(key, now, is_refused=error.code in REFUSED)
             if error.code in REFUSED:
                 self._follow_what_judges()
             return False

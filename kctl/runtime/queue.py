@@ -95,10 +95,11 @@ class WorkQueue:
             timers[key] = timer
             heapq.heappush(self._heaps[timer.periodic], (timer.at, key))
 
-    def fail(self, key: Key, now: float) -> int:
+    def fail(self, key: Key, now: float, *, is_refused: bool = False) -> int:
         """Queue the key again after its back-off and return how often it has failed in a row.
 
-        After the limiter's most retries it is given up: only a change queues it again.
+        After the limiter's most retries it is given up: only a change queues it again. What was refused by rule
+        will be again until a rule changes: such a retry waits for time to pass, or for :meth:`encourage`.
         """
         base, longest, most = self._limiter
         failures = self._failures.get(key, 0) + 1
@@ -109,7 +110,7 @@ class WorkQueue:
         delay = min(base * 2 ** (failures - 1), longest)
         known = self._retries.get(key)
         at = known.at if known is not None and now < known.at < now + delay else now + delay
-        periodic = failures > PROGRESS_RETRIES or delay > PROGRESS_DELAY
+        periodic = is_refused or failures > PROGRESS_RETRIES or delay > PROGRESS_DELAY
         self._set(self._retries, key, Timer(at, periodic))
         return failures
 

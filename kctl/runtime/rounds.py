@@ -11,6 +11,7 @@ creates, deletes or changes specs is an oscillation.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from kctl.api.objects import controller_uid
@@ -29,6 +30,8 @@ FIRST_INSTANTS = 4
 """In the first instants everything is made: whether it is made anew is looked at later."""
 TURNS = 3
 """In so many instants has an owner made children anew before that is looked into."""
+SCHEDULED = re.compile(r"-\d{8}(-[a-z0-9]{5})?$")
+"""How the name of a Job ends that a CronJob made, and of its pods: what they wait for is over with the next."""
 ALIKE = 1e-3
 """Waits that differ by less are the same."""
 
@@ -130,7 +133,11 @@ class Rounds:
         found: list[tuple[str, str, float]] = []
         for loop in self._manager.loops:
             if isinstance(loop, ControllerLoop) and not self._passing:
-                timers = [(normal("/".join(key)), at) for key, at in loop.queue.progress()]
+                timers = [
+                    (normal("/".join(key)), at)
+                    for key, at in loop.queue.progress()
+                    if SCHEDULED.search(key.name) is None
+                ]
             else:
                 at = loop.next_wake(periodic=self._passing)
                 timers = [] if at is None else [("", at)]
@@ -140,5 +147,5 @@ class Rounds:
 
 def in_words(cycle: Cycle) -> str:
     """Say how often what happens."""
-    what = cycle.what or "only statuses move"
-    return f"everything comes back to what it was every {cycle.period:g}s: {what}"
+    still = "only statuses move, and what CronJobs make comes and goes" if cycle.schedules else "only statuses move"
+    return f"everything comes back to what it was every {round(cycle.period, 1):g}s: {cycle.what or still}"

@@ -72,6 +72,40 @@ def test_a_job_that_would_fail_for_days_comes_to_rest_at_its_longest_back_off(mo
         assert cp.client.get("jobs.batch", "default", "job")["status"]["failed"] > failed
 
 
+CRON = {
+    "schedule": "* * * * *",
+    "jobTemplate": {
+        "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "job:v1"}]}}}
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("policy", "fault"),
+    [
+        ("Allow", "image:job:v1=fail"),
+        ("Forbid", "image:job:v1=fail"),
+        ("Replace", "image:job:v1=fail"),
+        ("Replace", "exit:job/cron*=1"),
+        pytest.param("Allow", "exit:job/cron*=1", marks=pytest.mark.slow),
+    ],
+)
+def test_a_cron_job_whose_jobs_never_end_keeps_no_time_going(policy: str, fault: str) -> None:
+    with ControlPlane.open(None, nodes=2) as cp:
+        cp.client.create(
+            "cronjobs.batch", made("batch/v1", "CronJob", "cron", spec={**CRON, "concurrencyPolicy": policy})
+        )
+        cp.client.create(DEPLOYMENTS, deployment(of={"minReadySeconds": 400}))
+        report = cp.play(fault)
+        assert report["verdict"] == "Settled", report["why"]
+        for is_fresh in (False, True):
+            if is_fresh:
+                cp.converger.drop()
+            cp.use_mark(False)
+            again = cp.converge()
+            assert (again["revision"], again["verdict"]) == (report["revision"], "Settled")
+
+
 def pod(name: str, *, phase: str = "Running", node: str = "n", uid: str = "1", version: int = 1, now: float = 0) -> Obj:
     meta = {
         "name": f"web-{name}",
