@@ -39,6 +39,8 @@ SAMPLES = 8
 """So many are compared to find where they differ; those that differ elsewhere are compared once more."""
 MAX_TEMPLATES = 6
 """So many templates a family has at most; objects of none of them are kept as they are."""
+MENTIONS = 4096
+"""So many answers about words in templates are remembered."""
 GAIN = 2
 """A template must make its objects so many times shorter."""
 
@@ -98,6 +100,8 @@ class Codec:
         self._store = store
         self._texts: dict[str, bytes] | None = None
         self._parsed: dict[str, Template] = {}
+        self._mentions: dict[tuple[bytes, tuple[bytes, ...]], bool] = {}
+        """Whether words stand in templates, by the name of the template."""
         self._families: Families | None = None
         self._waiting: dict[Family, list[Obj]] = {}
         self._items = Items()
@@ -120,9 +124,14 @@ class Codec:
             return True
         if value[:1] != b"[":
             return False
-        name = value[2 : value.index(b'"', 2)].decode()
-        text = self._stored().get(name)
-        return text is None or any(word in text for word in words)
+        place = (value[2 : value.index(b'"', 2)], words)
+        found = self._mentions.get(place)
+        if found is None:
+            if len(self._mentions) >= MENTIONS:
+                self._mentions.clear()
+            text = self._stored().get(place[0].decode())
+            found = self._mentions[place] = text is None or any(word in text for word in words)
+        return found
 
     def _template(self, name: str) -> Template:
         text = self._stored().get(name)
@@ -146,6 +155,7 @@ class Codec:
         """Read the templates anew when they are next needed: others may have changed them."""
         self._texts, self._families = None, None
         self._parsed.clear()
+        self._mentions.clear()
 
     # writing
 

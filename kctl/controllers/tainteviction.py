@@ -84,7 +84,7 @@ class TaintEvictionController(Controller):
             return None
         node = caches["nodes"].get(Key("", pod["spec"].get("nodeName") or "")) if pod is not None else None
         if pod is not None and node is not None and no_execute(node):
-            if due_at(pod, node, 0.0) is not None:
+            if has_to_leave(pod, node):
                 self._scheduled.add(key)
             return TaintedPod(pod, node)
         return CalledOff(key) if was_scheduled else None
@@ -116,6 +116,13 @@ class TaintEvictionController(Controller):
             return ()
         key = key_of(obj)
         return (key,) if key in self._scheduled or no_execute(caches["nodes"].get(Key("", name))) else ()
+
+
+def has_to_leave(pod: Obj, node: Obj) -> bool:
+    """Say whether the pod has to leave the node at all: now, or some time."""
+    tolerations = pod["spec"].get("tolerations") or ()
+    found = [first_match(taint, tolerations) for taint in no_execute(node)]
+    return any(one is None or one.get("tolerationSeconds") is not None for one in found)
 
 
 def due_at(pod: Obj, node: Obj, now: float) -> float | None:

@@ -8,7 +8,7 @@ import pytest
 
 from kctl.api.clock import rfc3339
 from kctl.api.objects import Key
-from kctl.controllers.tainteviction import SINCE, TaintedNode, TaintedPod, TaintEvictionController, due_at
+from kctl.controllers.tainteviction import SINCE, TaintedNode, TaintedPod, TaintEvictionController, due_at, has_to_leave
 from kctl.runtime.actions import Delete, Emit, Update
 
 NOW = 1_000_000.0
@@ -100,6 +100,7 @@ T = NOW - 100
 )
 def test_when_a_pod_has_to_go(tolerations, taints, due):
     assert due_at(pod(*tolerations), node(*taints), NOW) == due
+    assert has_to_leave(pod(*tolerations), node(*taints)) is (due is not None)
 
 
 def test_the_time_of_a_taint_that_does_not_say_it_is_the_noted_one():
