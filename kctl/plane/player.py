@@ -38,6 +38,8 @@ class Seen(NamedTuple):
     nodes: list[Obj]
     on_node: dict[str, list[Obj]]
     may_start: bool
+    tried: frozenset[tuple[str, float]] = frozenset()
+    """Which drains have tried when: once an instant is enough, whoever comes to the node meanwhile."""
 
 
 class Act(NamedTuple):
@@ -63,6 +65,7 @@ class ScenarioController(Controller):
     def __init__(self, playing: Playing) -> None:
         self.playing = playing
         self._may_start: set[str] = set()
+        self._tried: dict[str, frozenset[tuple[str, float]]] = {}
         self.watches = (
             Watch(RESOURCE, self._keys),
             Watch(BUDGETS, self._keys_of_budgets),
@@ -114,7 +117,8 @@ class ScenarioController(Controller):
         nodes = caches["nodes"].all()
         names = [*draining, *(node["metadata"]["name"] for node in nodes)] if _may_drain(played) else draining
         pods = by_node(caches["pods"])
-        return Seen(played, nodes, {name: pods.get(name) for name in names}, key.name in self._may_start)
+        on_node = {name: pods.get(name) for name in names}
+        return Seen(played, nodes, on_node, key.name in self._may_start, self._tried.get(key.name, frozenset()))
 
     def decide(self, seen: Seen, now: float) -> Decision:
         """Start the clock, do what is due, try again what was refused."""
@@ -128,7 +132,7 @@ class ScenarioController(Controller):
             if played.started + step.at > now:
                 break
             due.append(step)
-        tries, again = _drains(played, now)
+        tries, again = _drains(played, now, seen.tried)
         left = played.steps[played.done + len(due) :]
         times = [played.started + step.at for step in left[:1]] + ([again] if again is not None else [])
         wake = min(times, default=None)
@@ -144,6 +148,8 @@ class ScenarioController(Controller):
         for act in decision.actions:
             if isinstance(act, Act):
                 status = acting.status_after(client, act, now)
+                nodes = (entry["node"] for entry in status.get("draining") or ())
+                self._tried[act.played.obj["metadata"]["name"]] = frozenset((node, now) for node in nodes)
                 if status != act.played.obj.get("status"):
                     client.update(RESOURCE, {**act.played.obj, "status": status}, subresource="status")
 
@@ -157,12 +163,12 @@ def _may_drain(played: Played) -> bool:
     return any(event.what == "drain" for event in played.scenario.events)
 
 
-def _drains(played: Played, now: float) -> tuple[tuple[str, ...], float | None]:
+def _drains(played: Played, now: float, tried: frozenset[tuple[str, float]]) -> tuple[tuple[str, ...], float | None]:
     """Return the nodes whose drain tries again now, and when others do."""
     tries, again = [], []
     for entry in dig(played.obj, "status", "draining", default=()):
         waited = (now - entry["since"]) % RETRY
-        if waited:
+        if waited or (entry["node"], now) in tried:
             again.append(now - waited + RETRY)
         else:
             tries.append(entry["node"])

@@ -125,6 +125,17 @@ def test_many_random_faults_end_at_rest(texts: list[str]) -> None:
     play(texts)
 
 
+def test_a_drain_does_not_chase_pods_that_are_put_on_its_node_by_name() -> None:
+    (resource, web), *_ = objects()
+    template = web["spec"]["template"]
+    pinned = {**template, "spec": {**template["spec"], "nodeName": "node-1"}}
+    with ControlPlane.open(None, nodes=2) as cp:
+        cp.client.create(resource, {**web, "spec": {**web["spec"], "template": pinned}})
+        report = cp.play("node:node-1=drain@10s")
+        assert report["verdict"] == "Converged", report["why"]
+        assert [pod["spec"]["nodeName"] for pod in cp.client.list("pods").items] == ["node-1"] * 3
+
+
 @pytest.mark.parametrize(
     "texts",
     [
