@@ -88,6 +88,17 @@ class Kubelet(Controller):
         self._waiting_for(pods)
         self._refused = _refused(pods).found
 
+    def place(self, caches: Caches, key: Key) -> Hashable | None:
+        """Return the pod range of the pod's node: kubelets share nothing, unless nodes share addresses."""
+        pod = caches["pods"].get(key)
+        node = None if pod is None else caches["nodes"].get(Key("", pod["spec"].get("nodeName") or ""))
+        if pod is None or node is None:
+            return key
+        place, address = self._lives.machine(node).place, (pod.get("status") or {}).get("podIP")
+        if not place or (address and not address.startswith(place) and not pod["spec"].get("hostNetwork")):
+            return None
+        return place
+
     def observe(self, caches: Caches, key: Key) -> Seen | None:
         """Read the pod, its node, and what a pod that has yet to start needs to know."""
         pod = caches["pods"].get(key)

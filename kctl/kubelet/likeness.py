@@ -19,6 +19,7 @@ from kctl.api.likeness import OF_SPECS, OF_STATUSES, is_like
 from kctl.api.objects import Key, Obj, is_condition_true
 from kctl.api.volumes import claims_of
 from kctl.client.cache import Caches
+from kctl.kubelet.addresses import pod_range, range_number
 from kctl.kubelet.admission import PRESSURES, is_by_hand
 from kctl.kubelet.containers import container_id, state_of
 from kctl.kubelet.phase import TERMINAL, by_name
@@ -55,6 +56,8 @@ class Machine(NamedTuple):
     addresses: list[Obj]
     is_pressed: bool
     is_shutting_down: bool
+    place: str
+    """What the addresses of its pods begin with; "" when that is not a range of its own."""
 
 
 class Cohort:
@@ -174,6 +177,7 @@ class Lives:
                 [{"ip": own}],
                 any(is_condition_true(node, type_) for type_ in PRESSURES),
                 shutting_down_since(node) is not None,
+                _place_of(node),
             )
             self._machines[name] = found
         self._machine = found
@@ -242,6 +246,13 @@ class Lives:
             name = pod["metadata"]["name"]
             return self._served.serve(asked, name, known.queue, known.images, self._profile.image_pull)
         return ask(pod, container, number, begun, known, self._profile)
+
+
+def _place_of(node: Obj) -> str:
+    """Return what the addresses of a node's pods begin with, when its range is one of those that are given out."""
+    cidr = node.get("spec", {}).get("podCIDR") or ""
+    number = range_number(cidr)
+    return cidr.removesuffix("0/24") if number is not None and pod_range(number) == cidr else ""
 
 
 def _requests(pod: Obj, asked: Asked, known: Known) -> tuple[Request | None, ...]:

@@ -7,7 +7,7 @@ holds no state of its own between syncs: everything it knows is in the caches.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from kctl.api.objects import Key, Obj, key_of
@@ -70,7 +70,7 @@ class Controller:
     flags: Flags = DEFAULT_FLAGS
     """What kube-controller-manager was started with; set before :meth:`prepare`."""
     batch: ClassVar[int] = 1
-    """So many keys are synced in one step. The caches take in what each writes; Events are recorded together."""
+    """So many keys are synced in one step. The caches take in what is written; Events are recorded together."""
     limiter: ClassVar[Limiter] = DEFAULT_LIMITER
     """How often and when a key that was refused is tried again."""
     in_order: ClassVar[bool] = False
@@ -78,6 +78,14 @@ class Controller:
 
     def prepare(self, caches: Caches) -> None:
         """Register the indexes and folds the controller reads."""
+
+    def place(self, caches: Caches, key: Key) -> Hashable | None:
+        """Return the part of the world that a sync of the key sees and writes, None when that may be any.
+
+        Of the keys of one step those in different places are observed and decided together, before any is written:
+        what one writes the others do not look at.
+        """
+        return None
 
     def observe(self, caches: Caches, key: Key) -> Any | None:
         """Read what :meth:`decide` needs, None when there is nothing to do for the key."""

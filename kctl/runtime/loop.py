@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 from kctl.api.errors import StatusError
 from kctl.api.objects import Key
@@ -100,27 +100,54 @@ class ControllerLoop:
         return 1
 
     def _step_many(self, now: float) -> int:
-        """Sync several keys, each on caches that have what the one before wrote; then record the Events of all."""
+        """Sync several keys, in rounds of those that do not meet; then record the Events of all.
+
+        The caches have what those of one place wrote before the next of that place is looked at.
+        """
         told: list[Emit] = []
         client = self._client.in_a_row()
+        round_: dict[Key, Decision] = {}
+        places: set[Hashable] = set()
         keys = self.queue.pop_many(self.controller.batch)
         if self.controller.in_order:
             keys = sorted(keys)
         try:
             for key in keys:
+                place = self.controller.place(self._caches, key)
+                if place is None or place in places:
+                    self._carry_out(round_, told, now, client)
+                    places.clear()
                 decision = self._decide(key, now)
-                if decision is None:
-                    continue
-                emits, writes = _parted(decision.actions)
-                if self._act(key, Decision(writes, decision.wake_at, decision.periodic), now, client):
-                    told += emits
-                if writes:
-                    self.take_in()
+                if decision is not None:
+                    round_[key] = decision
+                if place is None:
+                    self._carry_out(round_, told, now, client)
+                else:
+                    places.add(place)
         finally:
+            self._carry_out(round_, told, now, client)
             if told:
                 component = self.controller.component or self.controller.name
                 Recorder(self._client, now=now, component=component).record_all(told)
         return len(keys)
+
+    def _carry_out(self, round_: dict[Key, Decision], told: list[Emit], now: float, client: Client) -> None:
+        """Act on the decisions of a round in their order, and let the caches take it in; the round is over then."""
+        has_written = False
+        while round_:
+            key = next(iter(round_))
+            decision = round_.pop(key)
+            self.current = key
+            emits, writes = _parted(decision.actions)
+            has_written = has_written or bool(writes)
+            try:
+                if self._act(key, Decision(writes, decision.wake_at, decision.periodic), now, client):
+                    told += emits
+            except BaseException:
+                round_.clear()  # as if those behind it had not been looked at yet
+                raise
+        if has_written:
+            self.take_in()
 
     def _decide(self, key: Key, now: float) -> Decision | None:
         """Return what is to be done about a key, None for nothing."""

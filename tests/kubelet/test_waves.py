@@ -13,6 +13,7 @@ from kctl.api.behaviour import ON_DEMAND, Pulling
 from kctl.api.objects import Key, Obj
 from kctl.client.local import LocalClient
 from kctl.kubelet import pod as pods
+from kctl.kubelet.agent import Kubelet
 from kctl.kubelet.likeness import Lives
 from kctl.kubelet.pod import Known, Step
 from kctl.kubelet.pulls import NO_QUEUE, Queue, Request, Served, queued, serve, served
@@ -31,17 +32,23 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Lives, "advance", advance)
     monkeypatch.setattr(LocalClient, "in_a_row", lambda client: client)
+    monkeypatch.setattr(Kubelet, "place", lambda *_: None)
 
 
 class Story:
     """What happens in a world: pods come in groups, some go, a ConfigMap comes."""
 
-    def __init__(self, profile: Profile, *, frozen: bool, nodes: int) -> None:
+    def __init__(self, profile: Profile, *, frozen: bool, nodes: int, ranges: list[str]) -> None:
         self.world = World(profile, "none")
         self.world.server.storage._frozen = frozen
-        for n in range(nodes):
-            self.world.node(f"n{n}")
-        self.nodes = nodes
+        self.nodes = [f"n{n}" for n in range(nodes)]
+        for name in self.nodes:
+            self.world.node(name)
+        for number, cidr in enumerate(ranges):
+            spec = {"podCIDR": cidr, "podCIDRs": [cidr]} if cidr else {}
+            node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": f"s{number}"}, "spec": spec}
+            self.world.client.create("nodes", node)
+            self.nodes.append(f"s{number}")
 
     def group(self, number: int, kind: str, count: int) -> None:
         client, name = self.world.client, f"g{number}"
@@ -51,9 +58,20 @@ class Story:
         made = client.create_many("pods", template, [{**common, "name": f"{kind}-{number}-{k}"} for k in range(count)])
         client.bind_many(
             [
-                (Key("default", pod["metadata"]["name"]), pod["metadata"]["uid"], f"n{(number + k) % self.nodes}")
+                (Key("default", pod["metadata"]["name"]), pod["metadata"]["uid"], self._node(number + k))
                 for k, pod in enumerate(made)
             ]
+        )
+
+    def _node(self, number: int) -> str:
+        return self.nodes[number % len(self.nodes)]
+
+    def claim(self, address: str) -> None:
+        """Let somebody write an address to the first pod that may be of another node's range."""
+        pod = self.world.pods()[0]
+        status = {"podIP": address, "podIPs": [{"ip": address}]}
+        self.world.client.patch(
+            "pods", Key("default", pod["metadata"]["name"]), {"status": status}, subresource="status"
         )
 
     def delete(self, every: int) -> None:
@@ -70,11 +88,13 @@ class Story:
         return json.dumps([storage.revision, found])
 
 
-def told(story: Story, groups: list[tuple[str, int, int]], every: int) -> str:
+def told(story: Story, groups: list[tuple[str, int, int]], every: int, claimed: str) -> str:
     """Let it happen, and return what there is at the end."""
     world = story.world
     for number, (kind, count, pause) in enumerate(groups):
         story.group(number, kind, count)
+        if claimed and not number:
+            story.claim(claimed)
         if pause:
             world.until(world.now + pause)
     if every:
@@ -89,17 +109,25 @@ def told(story: Story, groups: list[tuple[str, int, int]], every: int) -> str:
     st.lists(st.tuples(st.sampled_from(sorted(SPECS)), st.integers(1, 6), st.integers(0, 3)), min_size=1, max_size=4),
     st.sampled_from(PROFILES),
     st.integers(1, 3),
+    st.lists(st.sampled_from(["", "10.244.0.0/24", "10.244.0.0/16", "10.244.9.0/24"]), max_size=3),
     st.integers(0, 3),
+    st.sampled_from(["", "10.244.0.2", "10.244.1.2"]),
     st.booleans(),
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_a_wave_leaves_behind_what_each_would_alone(
-    groups: list[tuple[str, int, int]], profile: Profile, nodes: int, every: int, frozen: bool
+    groups: list[tuple[str, int, int]],
+    profile: Profile,
+    nodes: int,
+    ranges: list[str],
+    every: int,
+    claimed: str,
+    frozen: bool,
 ) -> None:
-    together = told(Story(profile, frozen=frozen, nodes=nodes), groups, every)
+    together = told(Story(profile, frozen=frozen, nodes=nodes, ranges=ranges), groups, every, claimed)
     with pytest.MonkeyPatch.context() as monkeypatch:
         alone(monkeypatch)
-        assert told(Story(profile, frozen=True, nodes=nodes), groups, every) == together
+        assert told(Story(profile, frozen=True, nodes=nodes, ranges=ranges), groups, every, claimed) == together
 
 
 IMAGES = ("a:1", "b:1", "c:1")
