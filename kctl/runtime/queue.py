@@ -17,6 +17,7 @@ from kctl.api.objects import Key
 
 BASE_DELAY = 0.005
 MAX_DELAY = 1000.0
+MOST_DOUBLINGS = 62
 PROGRESS_RETRIES = 5
 """Retries beyond this many wait for time to pass: with the same inputs they would fail the same."""
 PROGRESS_DELAY = 1.0
@@ -107,7 +108,7 @@ class WorkQueue:
             self.forget(key)
             return failures
         self._failures[key] = failures
-        delay = min(base * 2 ** (failures - 1), longest)
+        delay = min(base * 2 ** min(failures - 1, MOST_DOUBLINGS), longest)
         known = self._retries.get(key)
         at = known.at if known is not None and now < known.at < now + delay else now + delay
         periodic = is_refused or failures > PROGRESS_RETRIES or delay > PROGRESS_DELAY

@@ -73,6 +73,13 @@ def test_failures_back_off_exponentially_until_the_maximum() -> None:
     assert delays[-1] == pytest.approx(MAX_DELAY)
 
 
+def test_a_key_may_fail_as_often_as_its_objects_change() -> None:
+    queue = WorkQueue()
+    for _ in range(3000):
+        queue.fail(A, 0.0, is_refused=True)
+    assert queue.next_wake(periodic=True) == BASE_DELAY
+
+
 def test_a_failure_before_the_retry_is_due_lengthens_the_next_delay_and_keeps_the_retry() -> None:
     queue = WorkQueue()
     queue.fail(A, 0.0)
