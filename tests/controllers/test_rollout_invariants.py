@@ -93,9 +93,17 @@ class Ledger:
         return sum(is_active(pod) for pod in self.pods.values())
 
     def available(self, now: float) -> int:
+        return sum(at <= now for at in self._moments())
+
+    def is_any_ripening(self, now: float) -> bool:
+        """Say whether a pod is ready and yet to be available: a ReplicaSet takes no heed of that when it chooses."""
+        return any(at > now for at in self._moments())
+
+    def _moments(self) -> list[float]:
+        """Return since when, or from when on, the pods that are ready are available."""
         wait = self.deployment["spec"].get("minReadySeconds") or 0
         moments = (available_at(ready_since(pod) or "", wait) for pod in self.pods.values() if self._serves(pod))
-        return sum(at is not None and at <= now for at in moments)
+        return [at for at in moments if at is not None]
 
     @staticmethod
     def _serves(pod: Obj) -> bool:
@@ -106,11 +114,11 @@ class Ledger:
         obj, gone = event.object, event.type == "DELETED"
         uid = obj["metadata"]["uid"]
         if event.resource == "pods":
-            before, had = self.total(), self.available(now)
+            before, had, any_goes = self.total(), self.available(now), self.is_any_ripening(now)
             self.pods.pop(uid, None) if gone else self.pods.update({uid: obj})
             most, fewest = self.bounds
             assert self.total() <= max(most, before), "more pods than replicas + maxSurge"
-            if self.is_held:
+            if self.is_held and not any_goes:
                 assert self.available(now) >= min(fewest, had), "fewer available than replicas - maxUnavailable"
         elif event.resource == RS:
             self.sets.pop(uid, None) if gone else self.sets.update({uid: obj})
